@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/owner.h"
+#include "core/policy.h"
+#include "core/proof.h"
+#include "core/rangeset.h"
+#include "core/reason.h"
+
+/* The life of one piece of poison: a run of bad pages with the same owner. */
+
+typedef enum CaseState {
+        CASE_DETECTED,          /* the kernel lists it; nobody has asked yet whose it is */
+        CASE_LOCATED,           /* owners and offers are known */
+        CASE_REPAIRING,         /* a worker is about to write, or has written */
+        CASE_HEALED,            /* read back, right, and no longer listed; closed */
+        CASE_HARMLESS,          /* nothing was lost; watched until the kernel no longer lists it */
+        CASE_REFUSED,           /* writing would be wrong; a person must act */
+        CASE_WAITING,           /* will be tried again */
+        CASE_FAILED,            /* tried and failed; will be tried again after a back-off */
+        CASE_IN_DOUBT,          /* a crash left bytes that cannot be explained; a person must look */
+        CASE_GONE,              /* no longer listed, and not by our doing; closed */
+        _CASE_STATE_MAX,
+        _CASE_STATE_INVALID = -EINVAL,
+} CaseState;
+
+/* The device and the file system on it, as far as known. */
+typedef struct Volume {
+        char *device;           /* "/dev/pmem0" */
+        char *fs;               /* "xfs"; NULL: none mounted */
+        char *uuid;             /* of the file system; NULL */
+        char *mountpoint;       /* NULL */
+} Volume;
+
+void volume_done(Volume *v);
+int volume_copy(const Volume *v, Volume *ret);
+
+typedef struct CaseEvent {
+        uint64_t time;          /* microseconds since the epoch */
+        CaseState state;
+        char *detail;           /* one sentence */
+} CaseEvent;
+
+typedef struct Case {
+        uint64_t id;            /* 1, 2, …; never used again */
+        CaseState state;
+        Reason reason;
+        Volume volume;
+        Range range;            /* on the device, whole pages */
+        RangeSet bad;           /* the listed sectors within it */
+        Range physical;         /* of range; {0,0}: not known, or not in one piece */
+        char **dimms;
+        Owners owners;
+        char *replica;          /* that the bytes came from; NULL */
+        ProofSet proofs;        /* that was shown */
+        WriterKind writer;      /* that wrote; WRITER_AUTO: none did */
+        unsigned attempts;      /* tries since it was last detected */
+        struct { CaseEvent *items; size_t n, allocated; } events;
+} Case;
+
+Case *case_free(Case *c);
+DEFINE_CLEANUP(Case *, case_free);
+
+/* A new case in CASE_DETECTED, with its first event. 0, -EINVAL (range not in whole pages, or bad not within it), -ENOMEM. */
+int case_new(uint64_t id, const char *device, Range range, const RangeSet *bad, uint64_t now, Case **ret);
+
+/* The one way in which a case changes its state; it adds the event. 0; -EPERM when there is no such way, and nothing has changed;
+ * -ENOMEM, and nothing has changed. The same state again, with another reason, is a change too; with the same reason it is none and
+ * adds no event. `detail` NULL: the explanation of the reason. */
+int case_transition(Case *c, CaseState to, Reason reason, const char *detail, uint64_t now);
+
+/* Would it be allowed? */
+bool case_may(CaseState from, CaseState to);
+
+/* Nothing more will happen to it, whatever the kernel lists. */
+bool case_state_is_closed(CaseState s);         /* healed, gone */
+
+/* It waits for a person, not for the daemon. */
+bool case_state_wants_operator(CaseState s);    /* refused, in-doubt */
+
+/* The kernel no longer listing the range does not settle this case: cleared is not yet healed (EFAULT after a machine check). */
+bool case_outlives_listing(const Case *c);
+
+const char *case_state_to_string(CaseState s);
+CaseState case_state_from_string(const char *s);

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "core/case.h"
+#include "core/plan.h"
+
+/* What crosses between the daemon and a worker, both ways, one JSON value a line (core/codec). A worker serves requests from its standard
+ * input one after another until that ends. It answers `locate` with one LocateReply; `repair` and `settle` with any number of progress
+ * lines and then one result line for each page run or intent. */
+
+typedef enum Verb {
+        VERB_LOCATE,
+        VERB_REPAIR,
+        VERB_SETTLE,
+        _VERB_MAX,
+        _VERB_INVALID = -EINVAL,
+} Verb;
+
+/* One device, its bad ranges, and whom to ask. */
+typedef struct Request {
+        Verb verb;
+        uint64_t id;            /* of the case (repair); echoed in answers */
+        Volume volume;
+        uint64_t physical;      /* address of byte 0 of the device, for a device that is one linear piece (repair: revive needs it) */
+        bool physical_known;
+        char *state_dir;        /* where the intents are; "/var/lib/bezoar" */
+        Policy policy;          /* locate: which replicas to ask; settle: whether it may write */
+        struct { Findings *items; size_t n, allocated; } ranges;       /* locate: range and bad only. repair: one, as located */
+        Plan plan;              /* repair */
+} Request;
+
+void request_done(Request *r);
+#define _cleanup_request_ _cleanup_(request_done)
+
+/* How a repair or a settlement ended, or (progress) how it goes. */
+typedef struct Result {
+        uint64_t id;            /* case */
+        bool progress;          /* only a step on the way: `detail` */
+        CaseState state;        /* healed, failed, waiting, refused, in-doubt, gone, or detected: ask again */
+        Reason reason;
+        char *detail;
+        char *replica;          /* NULL: none was used */
+        ProofSet proofs;        /* shown at the moment of writing */
+        WriterKind writer;      /* that did it */
+        Exclusion exclusion;    /* that was held; _EXCLUSION_INVALID: none */
+        uint64_t bytes;         /* restored: taken from the replica */
+} Result;
+
+void result_done(Result *r);
+#define _cleanup_result_ _cleanup_(result_done)
+
+/* locate: the same ranges with owners, offers and facts. Where standard output is a Unix socket, O_PATH descriptors of the owning files
+ * (first file owner) come along with the line (SCM_RIGHTS), in the order of `found`, one for each that has `held` set: whoever
+ * keeps them keeps the blocks of these files from becoming free space, even when the files are deleted. */
+typedef struct LocateReply {
+        struct { Findings *items; size_t n, allocated; } found;
+} LocateReply;
+
+void locate_reply_done(LocateReply *r);
+#define _cleanup_locate_reply_ _cleanup_(locate_reply_done)
+
+const char *verb_to_string(Verb v);
+Verb verb_from_string(const char *s);

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/proof.h"
+#include "util/cleanup.h"
+
+/* What one replica answered when it was asked for the lost bytes of one file. */
+typedef enum OfferState {
+        OFFER_HELD,             /* it has bytes at this place; `proofs` says what they are worth */
+        OFFER_MISSING,          /* it holds no such file */
+        OFFER_SHORT,            /* the file ends before the range does */
+        OFFER_NOT_REGULAR,      /* a folder, a device, a symbolic link */
+        OFFER_ESCAPES,          /* the path leads out of the replica's folder */
+        OFFER_UNREADABLE,       /* reading it failed: `detail` has the error */
+        OFFER_UNREACHABLE,      /* the replica as a whole is not there: not mounted, no answer */
+        OFFER_SAME_DEVICE,      /* it lies on the very device that is poisoned */
+        _OFFER_STATE_MAX,
+        _OFFER_STATE_INVALID = -EINVAL,
+} OfferState;
+
+typedef struct Offer {
+        char *replica;          /* as configured: "mirror:/srv/mirror/db" */
+        OfferState state;
+        ProofSet proofs;        /* what could be shown; 0 unless OFFER_HELD */
+        Witness witness;        /* how the neighbours compared; WITNESS_FEW when they could not be */
+        uint64_t witness_at;    /* WITNESS_DIFFER: file offset of the first difference */
+        char *detail;           /* one sentence for the operator: what was found, e.g. sizes and times that differ; NULL */
+} Offer;
+
+typedef struct Offers {
+        Offer *items;
+        size_t n, allocated;
+} Offers;
+
+void offer_done(Offer *o);
+void offers_done(Offers *o);
+#define _cleanup_offer_ _cleanup_(offer_done)
+#define _cleanup_offers_ _cleanup_(offers_done)
+int offer_copy(const Offer *o, Offer *ret);
+
+const char *offer_state_to_string(OfferState s);
+OfferState offer_state_from_string(const char *s);
+const char *witness_to_string(Witness w);               /* "equal", "few", "differ" */
+Witness witness_from_string(const char *s);             /* -EINVAL when unknown: compare as int */

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "core/offer.h"
+#include "core/owner.h"
+#include "core/policy.h"
+#include "core/rangeset.h"
+#include "core/reason.h"
+
+/* What a worker found out about one bad range: facts, no decisions. */
+typedef struct Findings {
+        Range range;            /* on the block device, whole pages */
+        RangeSet bad;           /* the bad sectors in it, as the kernel listed them */
+        Owners owners;          /* cover the range completely, in order; sharers repeat the same bytes */
+        Offers offers;          /* from the replicas of the protect that holds the owner's path; for a range with one file */
+        bool read_only;         /* the file system is mounted read-only */
+        uint64_t file_size;     /* of the owner; 0 unless OWNER_FILE */
+        bool held;              /* a descriptor that keeps the owning file's blocks allocated came along */
+} Findings;
+
+void findings_done(Findings *f);
+#define _cleanup_findings_ _cleanup_(findings_done)
+
+typedef enum Verdict {
+        VERDICT_REPAIR,
+        VERDICT_HARMLESS,       /* no data is lost, nothing is to be written */
+        VERDICT_REFUSE,         /* writing would be wrong: `reason` */
+        VERDICT_WAIT,           /* cannot be judged or done now: `reason` says what for */
+        _VERDICT_MAX,
+        _VERDICT_INVALID = -EINVAL,
+} Verdict;
+
+/* One page to be rewritten. */
+typedef struct Step {
+        Range range;            /* on the block device: exactly one page */
+        uint64_t offset;        /* of the page in the file */
+        RangeSet bad;           /* device addresses, within range */
+} Step;
+
+typedef struct Plan {
+        Verdict verdict;
+        Reason reason;          /* unless VERDICT_REPAIR */
+        char *detail;           /* a sentence with the particulars (which replica, what differed); NULL */
+
+        /* VERDICT_REPAIR only: */
+        char *replica;
+        ProofSet proofs;        /* the alternative of the policy that must be shown again at the moment of writing; never 0 */
+        WriterKind writers[2];  /* tried in this order */
+        size_t n_writers;
+        ExclusionList exclusion;
+        struct { Step *items; size_t n, allocated; } steps;
+} Plan;
+
+void plan_done(Plan *p);
+#define _cleanup_plan_ _cleanup_(plan_done)
+
+const char *verdict_to_string(Verdict v);
+Verdict verdict_from_string(const char *s);
+
+/* The decision. Pure: the same arguments give the same plan. 0 or -ENOMEM; every other trouble is a verdict.
+ *
+ * Promises (tests/unit/test-plan.c): steps cover exactly the pages of f->bad, each once, and nothing outside f->range; there are steps
+ * only when every byte of f->range is written data of one and the same file, not shared; p->proofs is an alternative of the policy and
+ * contained in what the chosen offer shows. */
+int plan_make(const Policy *policy, const Findings *f, Plan *ret);
+
+/* Cuts findings into parts that can be judged on their own: whole pages each, with the same owners (the same inodes at consecutive
+ * offsets, or the same class). Calls `fn` for each part in order; non-zero stops and is returned. The offers go with every part. */
+int findings_split(const Findings *f, int (*fn)(const Findings *part, void *userdata), void *userdata);

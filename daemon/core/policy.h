@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/proof.h"
+#include "util/cleanup.h"
+
+/* What the administrator allows. */
+
+typedef enum Mode {
+        MODE_REPAIR,
+        MODE_OBSERVE,           /* everything but the writing */
+        _MODE_MAX,
+        _MODE_INVALID = -EINVAL,
+} Mode;
+
+typedef enum Exclusion {
+        EXCLUSION_LEASE,        /* F_SETLEASE write lease: nobody else has the file open */
+        EXCLUSION_FREEZE,       /* FIFREEZE: stops stores through mappings too */
+        EXCLUSION_OPTIMISTIC,   /* compare and write within microseconds */
+        _EXCLUSION_MAX,
+        _EXCLUSION_INVALID = -EINVAL,
+} Exclusion;
+
+typedef enum WriterKind {
+        WRITER_AUTO,            /* the planner chooses by facts */
+        WRITER_PWRITE,
+        WRITER_REVIVE,
+        WRITER_BLOCK,
+        WRITER_CLONE,
+        WRITER_PARK,
+        WRITER_CLEAR,
+        WRITER_PUNCH,
+        _WRITER_MAX,
+        _WRITER_INVALID = -EINVAL,
+} WriterKind;
+
+typedef struct ExclusionList {
+        Exclusion items[_EXCLUSION_MAX];        /* in the order in which they are tried; none twice */
+        size_t n;
+} ExclusionList;
+
+/* One protect file. */
+typedef struct Protect {
+        char *name;             /* NAME of protect.d/NAME.conf */
+        char *path;             /* absolute, normalised, a folder or file; or NULL */
+        char *device;           /* or a device-dax node */
+        char **replicas;        /* "mirror:/srv/mirror/db", in order */
+        ProofPolicy proof;
+        ExclusionList exclusion;
+        WriterKind writer;
+} Protect;
+
+typedef struct Policy {
+        Mode mode;
+        uint64_t rescan_usec;
+        uint64_t worker_timeout_usec;
+        uint64_t budget_n;              /* repairs (pages) … */
+        uint64_t budget_usec;           /* … in this time */
+        struct { Protect *items; size_t n, allocated; } protects;
+} Policy;
+
+#define RESCAN_DEFAULT_USEC (UINT64_C(15) * 60 * 1000000)
+#define WORKER_TIMEOUT_DEFAULT_USEC (UINT64_C(2) * 60 * 1000000)
+#define BUDGET_DEFAULT_N 512
+#define BUDGET_DEFAULT_USEC (UINT64_C(3600) * 1000000)
+
+/* The defaults of every setting; no protects. */
+void policy_init(Policy *p);
+void policy_done(Policy *p);
+#define _cleanup_policy_ _cleanup_(policy_done)
+
+/* Defaults of a protect file: Proof=seal,identity+neighbours Exclusion=lease,freeze,optimistic Writer=auto. */
+void protect_init(Protect *p);
+void protect_done(Protect *p);
+#define _cleanup_protect_ _cleanup_(protect_done)
+int protect_copy(const Protect *p, Protect *ret);
+
+/* The protect whose Path= is the longest that holds `path` (whole components: /srv/a does not hold /srv/ab), or NULL. */
+const Protect *policy_find_path(const Policy *p, const char *path);
+const Protect *policy_find_device(const Policy *p, const char *device);
+
+/* `path` below the protect's Path=, without a leading slash; "" for the path itself; NULL when it is not below. Points into `path`. */
+const char *protect_relative(const Protect *p, const char *path);
+
+const char *mode_to_string(Mode m);
+Mode mode_from_string(const char *s);
+const char *exclusion_to_string(Exclusion e);
+Exclusion exclusion_from_string(const char *s);
+const char *writer_to_string(WriterKind w);
+WriterKind writer_from_string(const char *s);
+
+/* "lease,optimistic". 0, -EINVAL (empty, unknown or doubled word). */
+int exclusion_list_parse(const char *s, ExclusionList *ret);
+char *exclusion_list_format(const ExclusionList *l);    /* NULL: no memory */
+
+/* "512/1h": N in T. 0, -EINVAL, -ERANGE. N is at least 1, T at least 1 s. */
+int budget_parse(const char *s, uint64_t *ret_n, uint64_t *ret_usec);

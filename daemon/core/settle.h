@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <errno.h>
+#include <stdbool.h>
+
+/* What is to be done with an intent that a crash left behind (a repair was about to write, or was writing, a page). */
+
+typedef enum SettleRead {
+        SETTLE_READ_OK,
+        SETTLE_READ_POISON,     /* EIO */
+        SETTLE_READ_ABSENT,     /* EFAULT: poison cleared, page not present, nothing written (FACTS: after a machine check) */
+        _SETTLE_READ_MAX,
+        _SETTLE_READ_INVALID = -EINVAL,
+} SettleRead;
+
+typedef struct SettleFacts {
+        bool owned;             /* the inode and generation still own that place on the device, at that offset */
+        bool listed;            /* the kernel lists poison in the page */
+        bool same_boot;
+        SettleRead read;        /* of the page through the file */
+        bool good_equal;        /* bytes outside the bad sectors are as the intent has them */
+        bool bad_equal;         /* bytes of the bad sectors are as the intent has them */
+        bool modified;          /* size or mtime of the file are not those that the intent has */
+} SettleFacts;
+
+typedef enum Settle {
+        SETTLE_FORGET,          /* the write was done, or the bytes are no longer this file's: drop the intent */
+        SETTLE_REPAIR,          /* still poisoned: forget it and start over */
+        SETTLE_REVIVE,          /* the page must be brought back with the bytes of the intent */
+        SETTLE_WRITE,           /* cleared, but the bytes never arrived: write the page of the intent */
+        SETTLE_SUPERSEDED,      /* somebody wrote newer data: theirs stays */
+        SETTLE_IN_DOUBT,        /* cannot be told apart: alert, write nothing, keep the intent */
+        _SETTLE_MAX,
+        _SETTLE_INVALID = -EINVAL,
+} Settle;
+
+Settle settle_decide(const SettleFacts *f);
+
+const char *settle_to_string(Settle s);

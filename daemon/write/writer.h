@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/policy.h"
+#include "core/range.h"
+#include "util/cleanup.h"
+
+typedef struct Writer Writer;
+
+enum {
+        _WRITE_E_SUCCESS,
+
+        WRITE_E_ABSENT,         /* poison cleared, nothing written: the page is not present in the kernel's map (EFAULT after a machine check) */
+        WRITE_E_SHARED,         /* the extent is shared: this writer cannot (EIO from copy-on-write) */
+        WRITE_E_STORED,         /* revive: right through mappings now, but read(2) and write(2) still fail */
+        WRITE_E_BUSY,           /* revive: somebody maps these bytes; going on would send him SIGBUS */
+};
+
+/* Where a page is to be written. The descriptors belong to the caller. */
+typedef struct Target {
+        int file_fd;            /* O_RDWR, does not change timestamps on write */
+        const char *disk;       /* "pmem0", for its badblocks attribute */
+        uint64_t offset;        /* of the page in the file */
+        uint64_t file_size;     /* before: a page that the file ends in is written whole, and the file cut back */
+        Range range;            /* of the page on the device */
+        uint64_t physical;      /* of the page; 0: not known */
+} Target;
+
+typedef struct WriterOps {
+        const char *name;               /* "pwrite", "revive", …; filters: "dry", "limit", "fault" */
+        WriterKind kind;                /* WRITER_AUTO for filters */
+
+        /* Puts the page (REPAIR_UNIT bytes at `page`) in its place and makes it durable. 0, WRITE_E_*, or a negative errno. */
+        int (*write)(Writer *w, const Target *t, const void *page);
+        void (*close)(Writer *w);       /* optional */
+} WriterOps;
+
+/* A writer that wraps another has `next`: dry run, rate limit, and the tests' fault injection are filters of
+ * this same type, not flags handed down through every call. */
+struct Writer {
+        const WriterOps *ops;
+        Writer *next;
+};
+
+extern const WriterOps *const writer_table[];   /* NULL-terminated; backends only; writers.c */
+
+/* The writer of that kind. 0, -EOPNOTSUPP (no such backend is built in), -ENOMEM. */
+int writer_open(WriterKind kind, Writer **ret);
+
+/* The only way in: asserts that the target is one whole, aligned page and calls the outermost filter. */
+int writer_write(Writer *w, const Target *t, const void *page);
+
+/* Closes the whole chain. */
+Writer *writer_free(Writer *w);
+DEFINE_CLEANUP(Writer *, writer_free);
+
+/* Filters; each takes `next` over on success. */
+int writer_dry_new(Writer *next, Writer **ret);                         /* writes nothing and says 0 */
+int writer_fault_new(Writer *next, const char *spec, Writer **ret);     /* tests: see writer-fault.c */
