@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Cutting what was found into parts that can be judged on their own. A run of bad pages may cross from one file into another, into free
+ * space or into metadata; each of these ends differently, so each becomes a case of its own. */
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "core/plan.h"
+#include "util/strv.h"
+#include "util/vec.h"
+
+void findings_done(Findings *f) {
+        rangeset_done(&f->bad);
+        owners_done(&f->owners);
+        offers_done(&f->offers);
+        *f = (Findings) {};
+}
+
+/* The part of an owner that lies in the window. */
+static int owner_clip(const Owner *o, Range window, Owner *ret) {
+        Range clipped;
+        int r;
+
+        if (!range_intersect(o->range, window, &clipped))
+                return 0;
+
+        r = owner_copy(o, ret);
+        if (r < 0)
+                return r;
+
+        ret->offset += clipped.start - o->range.start;
+        ret->range = clipped;
+        return 1;
+}
+
+static int owners_clip(const Owners *owners, Range window, Owners *ret) {
+        _cleanup_owners_ Owners clipped = {};
+
+        for (size_t i = 0; i < owners->n; i++) {
+                _cleanup_owner_ Owner o = {};
+                int r;
+
+                r = owner_clip(owners->items + i, window, &o);
+                if (r > 0)
+                        r = vec_push(&clipped, o);
+                else if (r == 0)
+                        continue;
+                if (r < 0)
+                        return r;
+                o = (Owner) {}; /* given away */
+        }
+
+        *ret = clipped;
+        clipped = (Owners) {};
+        return 0;
+}
+
+/* Does `b`, which begins where `a` ends, go on with the same owner? */
+static bool owner_continues(const Owner *a, const Owner *b) {
+        if (a->type != b->type || a->range.end != b->range.start || a->inode != b->inode || a->generation != b->generation ||
+            a->shared != b->shared || a->unwritten != b->unwritten || !streq_ptr(a->detail, b->detail))
+                return false;
+
+        return a->type != OWNER_FILE || a->offset + range_size(a->range) == b->offset;
+}
+
+static bool owners_continue(const Owners *a, const Owners *b) {
+        if (a->n != b->n)
+                return false;
+        for (size_t i = 0; i < a->n; i++)
+                if (!owner_continues(a->items + i, b->items + i))
+                        return false;
+        return true;
+}
+
+static int findings_part(const Findings *f, Range window, const Owners *owners, Findings *ret) {
+        _cleanup_findings_ Findings part = { .range = window, .read_only = f->read_only, .file_size = f->file_size, .held = f->held };
+        int r;
+
+        r = rangeset_clip(&f->bad, window, &part.bad);
+        if (r >= 0)
+                r = owners_copy(owners, &part.owners);
+        for (size_t i = 0; r >= 0 && i < f->offers.n; i++) {
+                _cleanup_offer_ Offer o = {};
+
+                r = offer_copy(f->offers.items + i, &o);
+                if (r >= 0)
+                        r = vec_push(&part.offers, o);
+                if (r >= 0)
+                        o = (Offer) {};
+        }
+        if (r < 0)
+                return r;
+
+        *ret = part;
+        part = (Findings) {};
+        return 0;
+}
+
+int findings_split(const Findings *f, int (*fn)(const Findings *part, void *userdata), void *userdata) {
+        _cleanup_owners_ Owners so_far = {};    /* of [start, at) */
+        uint64_t start;
+        int r;
+
+        assert(f);
+        assert(fn);
+        assert(range_is_aligned(f->range, REPAIR_UNIT));
+
+        start = f->range.start;
+        for (uint64_t at = f->range.start; at <= f->range.end; at += REPAIR_UNIT) {
+                _cleanup_owners_ Owners here = {};
+                bool last = at == f->range.end;
+
+                if (!last) {
+                        r = owners_clip(&f->owners, (Range) { at, at + REPAIR_UNIT }, &here);
+                        if (r < 0)
+                                return r;
+                }
+
+                if (at > start && !last && owners_continue(&so_far, &here)) {
+                        for (size_t i = 0; i < so_far.n; i++)
+                                so_far.items[i].range.end = here.items[i].range.end;
+                        continue;
+                }
+
+                if (at > start && rangeset_overlaps(&f->bad, (Range) { start, at })) {
+                        _cleanup_findings_ Findings part = {};
+
+                        r = findings_part(f, (Range) { start, at }, &so_far, &part);
+                        if (r >= 0)
+                                r = fn(&part, userdata);
+                        if (r != 0)
+                                return r;
+                }
+
+                owners_done(&so_far);
+                so_far = here;
+                here = (Owners) {};
+                start = at;
+        }
+
+        return 0;
+}

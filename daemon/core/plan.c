@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The decision: from facts and policy to pages that may be rewritten, or to the reason why none may. Each check below is one rule, in
+ * the order in which an operator would ask: whose bytes, is anything lost, may we, from where, how. Whatever no rule allows is refused. */
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/plan.h"
+#include "util/strv.h"
+#include "util/vec.h"
+
+void plan_done(Plan *p) {
+        for (size_t i = 0; i < p->steps.n; i++)
+                rangeset_done(&p->steps.items[i].bad);
+        vec_done(&p->steps);
+        free(p->detail);
+        free(p->replica);
+        *p = (Plan) {};
+}
+
+static const char *const verdict_table[_VERDICT_MAX] = {
+        [VERDICT_REPAIR] = "repair",
+        [VERDICT_HARMLESS] = "harmless",
+        [VERDICT_REFUSE] = "refuse",
+        [VERDICT_WAIT] = "wait",
+};
+
+const char *verdict_to_string(Verdict v) {
+        return v >= 0 && v < _VERDICT_MAX ? verdict_table[v] : NULL;
+}
+
+Verdict verdict_from_string(const char *s) {
+        for (Verdict v = 0; s && v < _VERDICT_MAX; v++)
+                if (streq_ptr(verdict_table[v], s))
+                        return v;
+        return _VERDICT_INVALID;
+}
+
+enum {
+        _JUDGE_GO_ON,
+
+        JUDGE_DONE,             /* the verdict is in the plan */
+};
+
+/* JUDGE_DONE or -ENOMEM. */
+__attribute__((format(printf, 4, 5)))
+static int verdict(Plan *p, Verdict v, Reason reason, const char *format, ...) {
+        p->verdict = v;
+        p->reason = reason;
+
+        if (format) {
+                va_list ap;
+                int n;
+
+                va_start(ap, format);
+                n = vasprintf(&p->detail, format, ap);
+                va_end(ap);
+                if (n < 0) {
+                        p->detail = NULL;
+                        return -ENOMEM;
+                }
+        }
+        return JUDGE_DONE;
+}
+
+/* Is there a page of which the kernel lists every sector? Only such a page can be missing from the kernel's map: a machine check
+ * that marks less than a page does not exist (nfit_handle_mce() marks 1 << LSB bytes, and set_mce_nospec() takes out whole pages: with a
+ * smaller LSB the page would be absent too, but then its other sectors cannot be read either, which locate reports). */
+static bool page_may_be_absent(const Findings *f) {
+        for (uint64_t at = f->range.start; at < f->range.end; at += REPAIR_UNIT)
+                if (rangeset_contains(&f->bad, (Range) { at, at + REPAIR_UNIT }))
+                        return true;
+        return false;
+}
+
+/* Free space and space that nobody has written: nothing is lost. But the kernel zeroes such a block through the block layer when it is
+ * allocated or first written, and that is an oops when the page is absent. */
+static int judge_nothing_lost(const Findings *f, const Owner *o, Plan *p) {
+        bool free_space = o->type == OWNER_FREE;
+
+        if (page_may_be_absent(f))
+                return verdict(p, VERDICT_WAIT, REASON_FREE_PAGE_MAY_BE_ABSENT, "%s, and every sector of a page is bad",
+                               free_space ? "free space" : "a block that was never written");
+
+        return verdict(p, VERDICT_HARMLESS, free_space ? REASON_FREE : REASON_UNWRITTEN, NULL);
+}
+
+/* Who owns the range decides whether it is ours to write at all. 0: it is written data of one file, *ret. */
+static int judge_owner(const Findings *f, Plan *p, const Owner **ret) {
+        const Owner *o = f->owners.items;
+
+        if (f->owners.n == 0 || !range_contains(o->range, f->range))
+                return verdict(p, VERDICT_WAIT, REASON_UNKNOWN_OWNER, "no single owner covers the range");
+
+        for (size_t i = 1; i < f->owners.n; i++)
+                if (f->owners.items[i].type != o->type || !range_equal(f->owners.items[i].range, o->range))
+                        return verdict(p, VERDICT_WAIT, REASON_UNKNOWN_OWNER, "owners of different kinds share a page");
+
+        switch (o->type) {
+        case OWNER_FILE:
+                if (o->unwritten || o->offset >= f->file_size)
+                        return judge_nothing_lost(f, o, p);
+                if (f->owners.n > 1 || o->shared)
+                        return verdict(p, VERDICT_REFUSE, REASON_SHARED_EXTENT, NULL);
+                *ret = o;
+                return 0;
+        case OWNER_FREE:
+                return judge_nothing_lost(f, o, p);
+        case OWNER_METADATA:
+                return verdict(p, VERDICT_REFUSE, REASON_METADATA, o->detail ? "%s" : NULL, o->detail);
+        case OWNER_LOG:
+                return verdict(p, VERDICT_REFUSE, REASON_LOG, NULL);
+        case OWNER_UNMOUNTED:
+                return verdict(p, VERDICT_WAIT, REASON_UNMOUNTED, NULL);
+        case OWNER_DEVICE_DAX:
+        case OWNER_UNKNOWN:
+        case _OWNER_TYPE_MAX:
+        case _OWNER_TYPE_INVALID:
+        default:
+                return verdict(p, VERDICT_WAIT, REASON_UNKNOWN_OWNER, o->detail ? "%s" : NULL, o->detail);
+        }
+}
+
+static Reason reason_of_offer(const Offer *o) {
+        switch (o->state) {
+        case OFFER_MISSING:
+                return REASON_REPLICA_MISSING;
+        case OFFER_SHORT:
+                return REASON_REPLICA_SHORT;
+        case OFFER_NOT_REGULAR:
+                return REASON_REPLICA_NOT_REGULAR;
+        case OFFER_ESCAPES:
+                return REASON_REPLICA_ESCAPES;
+        case OFFER_UNREADABLE:
+                return REASON_REPLICA_UNREADABLE;
+        case OFFER_UNREACHABLE:
+                return REASON_REPLICA_UNREACHABLE;
+        case OFFER_SAME_DEVICE:
+                return REASON_REPLICA_SAME_DEVICE;
+        case OFFER_HELD:
+                if (o->witness == WITNESS_DIFFER || !(o->proofs & PROOF_BIT(PROOF_IDENTITY)))
+                        return REASON_REPLICA_STALE;
+                return REASON_PROOF_MISSING;
+        case _OFFER_STATE_MAX:
+        case _OFFER_STATE_INVALID:
+        default:
+                return REASON_PROOF_MISSING;
+        }
+}
+
+/* No offer is good enough: the verdict comes from the one that came nearest, the sentence from all of them. */
+static int refuse_offers(const Findings *f, Plan *p) {
+        _cleanup_free_ char *all = NULL;
+        const Offer *nearest = NULL;
+        bool unreachable = false;
+        size_t size;
+        FILE *out;
+
+        out = open_memstream(&all, &size);
+        if (!out)
+                return -ENOMEM;
+
+        for (size_t i = 0; i < f->offers.n; i++) {
+                const Offer *o = f->offers.items + i;
+
+                if (!nearest || (o->state == OFFER_HELD && nearest->state != OFFER_HELD))
+                        nearest = o;
+                unreachable = unreachable || o->state == OFFER_UNREACHABLE;
+                fprintf(out, "%s%s: ", i > 0 ? "; " : "", o->replica);
+                if (o->witness == WITNESS_DIFFER)
+                        fprintf(out, "a surviving neighbour differs at file offset %llu%s", (unsigned long long) o->witness_at,
+                                o->detail ? ", " : "");
+                fputs(o->detail ? o->detail : o->witness == WITNESS_DIFFER ? "" : offer_state_to_string(o->state), out);
+        }
+
+        if (fclose(out) != 0)
+                return -ENOMEM;
+
+        /* A replica that is away may come back and be better than those that are here. */
+        return verdict(p, unreachable ? VERDICT_WAIT : VERDICT_REFUSE,
+                       unreachable ? REASON_REPLICA_UNREACHABLE : reason_of_offer(nearest), "%s", all);
+}
+
+/* Two replicas speak for the same bytes when nothing shows either of them to be stale; then they must say the same. */
+static bool offer_speaks(const Offer *o) {
+        return o->state == OFFER_HELD && o->witness != WITNESS_DIFFER && o->proofs != 0;
+}
+
+static int choose_offer(const Protect *protect, const Findings *f, Plan *p) {
+        const Offer *best = NULL, *speaker = NULL;
+        size_t best_rank = SIZE_MAX;
+
+        for (size_t i = 0; i < f->offers.n; i++) {
+                const Offer *o = f->offers.items + i;
+                ProofSet enough = o->state == OFFER_HELD ? proof_policy_satisfied(&protect->proof, o->proofs) : 0;
+
+                if (offer_speaks(o)) {
+                        if (speaker && speaker->group != o->group)
+                                return verdict(p, VERDICT_REFUSE, REASON_REPLICAS_DISAGREE,
+                                               "%s and %s hold different bytes for the lost ones", speaker->replica, o->replica);
+                        speaker = o;
+                }
+
+                for (size_t k = 0; enough != 0 && k < protect->proof.n && k < best_rank; k++)
+                        if (protect->proof.any_of[k] == enough) {
+                                best = o;
+                                best_rank = k;
+                                p->proofs = enough;
+                        }
+        }
+
+        if (!best)
+                return refuse_offers(f, p);
+
+        p->replica = strdup(best->replica);
+        return p->replica ? 0 : -ENOMEM;
+}
+
+static int choose_writers(const Protect *protect, Plan *p) {
+        switch (protect->writer) {
+        case WRITER_AUTO:
+        case WRITER_REVIVE:
+                p->writers[0] = WRITER_PWRITE;
+                p->writers[1] = WRITER_REVIVE;
+                p->n_writers = 2;
+                return 0;
+        case WRITER_PWRITE:
+                p->writers[0] = WRITER_PWRITE;
+                p->n_writers = 1;
+                return 0;
+        case WRITER_BLOCK:
+        case WRITER_CLONE:
+        case WRITER_PARK:
+        case WRITER_CLEAR:
+        case WRITER_PUNCH:
+        case _WRITER_MAX:
+        case _WRITER_INVALID:
+        default:
+                return verdict(p, VERDICT_REFUSE, REASON_WRITER_NOT_ALLOWED, "Writer=%s cannot write this page",
+                               writer_to_string(protect->writer));
+        }
+}
+
+/* A page that the file ends in is written whole and the file cut back to its size: nobody may append meanwhile, so only a lease will do. */
+static int choose_exclusion(const Protect *protect, bool tail, Plan *p) {
+        for (size_t i = 0; i < protect->exclusion.n; i++) {
+                Exclusion e = protect->exclusion.items[i];
+
+                if (e == EXCLUSION_LEASE || (e == EXCLUSION_OPTIMISTIC && !tail))
+                        p->exclusion.items[p->exclusion.n++] = e;
+        }
+
+        if (p->exclusion.n == 0)
+                return verdict(p, VERDICT_REFUSE, REASON_WRITER_NOT_ALLOWED,
+                               tail ? "the last page of a file needs Exclusion=lease"
+                                    : "Exclusion= allows neither lease nor optimistic");
+        return 0;
+}
+
+static int make_steps(const Findings *f, const Owner *o, Plan *p) {
+        for (uint64_t at = f->range.start; at < f->range.end; at += REPAIR_UNIT) {
+                Step s = { .range = { at, at + REPAIR_UNIT }, .offset = o->offset + (at - o->range.start) };
+                int r;
+
+                if (!rangeset_overlaps(&f->bad, s.range))
+                        continue;
+
+                r = rangeset_clip(&f->bad, s.range, &s.bad);
+                if (r >= 0)
+                        r = vec_push(&p->steps, s);
+                if (r < 0) {
+                        rangeset_done(&s.bad);
+                        return r;
+                }
+        }
+        return 0;
+}
+
+/* Facts that contradict themselves come from a bug or from a file system that moves: they are never acted on. */
+static bool findings_are_sane(const Findings *f) {
+        uint64_t end;
+
+        if (f->range.start >= f->range.end || !range_is_aligned(f->range, REPAIR_UNIT) || f->bad.n == 0)
+                return false;
+        if (f->bad.items[0].start < f->range.start || f->bad.items[f->bad.n - 1].end > f->range.end)
+                return false;
+        for (size_t i = 0; i < f->owners.n; i++) {
+                const Owner *o = f->owners.items + i;
+
+                if (o->type == OWNER_FILE &&
+                    (o->offset % REPAIR_UNIT != o->range.start % REPAIR_UNIT ||
+                     __builtin_add_overflow(o->offset, range_size(o->range), &end)))
+                        return false;
+        }
+        return true;
+}
+
+static int judge_file(const Policy *policy, const Findings *f, const Owner *o, Plan *p) {
+        const Protect *protect;
+        uint64_t end = o->offset + (f->range.end - o->range.start);
+        int r;
+
+        if (!o->path)
+                return verdict(p, VERDICT_REFUSE, REASON_PATH_UNKNOWN, NULL);
+
+        protect = policy_find_path(policy, o->path);
+        if (!protect)
+                return verdict(p, VERDICT_REFUSE, REASON_NOT_PROTECTED, NULL);
+        if (!protect->replicas || !protect->replicas[0])
+                return verdict(p, VERDICT_REFUSE, REASON_NO_REPLICA, "protect file '%s' names none", protect->name);
+        if (f->offers.n == 0)
+                return verdict(p, VERDICT_WAIT, REASON_REPLICA_UNREACHABLE, "no replica has answered");
+
+        r = choose_offer(protect, f, p);
+        if (r == 0)
+                r = choose_writers(protect, p);
+        if (r == 0)
+                r = choose_exclusion(protect, end > f->file_size, p);
+        if (r != 0)
+                return r;
+
+        /* These two come last, so that they say what would be done. */
+        if (f->read_only)
+                return verdict(p, VERDICT_WAIT, REASON_READ_ONLY, "would be restored from %s", p->replica);
+        if (policy->mode != MODE_REPAIR)
+                return verdict(p, VERDICT_WAIT, REASON_OBSERVE, "would be restored from %s", p->replica);
+
+        p->verdict = VERDICT_REPAIR;
+        return make_steps(f, o, p);
+}
+
+/* What only a repair has is empty in every other plan, so that nobody can act on half a decision. */
+static void drop_repair(Plan *p) {
+        free(p->replica);
+        p->replica = NULL;
+        p->proofs = 0;
+        p->n_writers = 0;
+        p->exclusion.n = 0;
+}
+
+int plan_make(const Policy *policy, const Findings *f, Plan *ret) {
+        /* Until a rule says otherwise: */
+        _cleanup_plan_ Plan p = { .verdict = VERDICT_WAIT, .reason = REASON_UNKNOWN_OWNER };
+        const Owner *o;
+        int r;
+
+        assert(policy);
+        assert(f);
+        assert(ret);
+
+        if (!findings_are_sane(f))
+                r = verdict(&p, VERDICT_WAIT, REASON_UNKNOWN_OWNER, "what was found contradicts itself");
+        else {
+                r = judge_owner(f, &p, &o);
+                if (r == 0)
+                        r = judge_file(policy, f, o, &p);
+        }
+        if (r < 0)
+                return r;
+
+        if (p.verdict != VERDICT_REPAIR)
+                drop_repair(&p);
+        else
+                p.reason = REASON_NONE;
+
+        *ret = p;
+        p = (Plan) {};
+        return 0;
+}
