@@ -4,6 +4,7 @@
  * the order in which an operator would ask: whose bytes, is anything lost, may we, from where, how. Whatever no rule allows is refused. */
 
 #include <assert.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -344,7 +345,7 @@ static void drop_repair(Plan *p) {
 int plan_make(const Policy *policy, const Findings *f, Plan *ret) {
         /* Until a rule says otherwise: */
         _cleanup_plan_ Plan p = { .verdict = VERDICT_WAIT, .reason = REASON_UNKNOWN_OWNER };
-        const Owner *o;
+        const Owner *o = NULL;
         int r;
 
         assert(policy);

@@ -60,4 +60,13 @@ DEFINE_CLEANUP(Writer *, writer_free);
 
 /* Filters; each takes `next` over on success. */
 int writer_dry_new(Writer *next, Writer **ret);                         /* writes nothing and says 0 */
-int writer_fault_new(Writer *next, const char *spec, Writer **ret);     /* tests: see writer-fault.c */
+int writer_fault_new(Writer *next, const char *spec, Writer **ret);     /* tests: see writer-filters.c */
+
+enum {
+        _FAULT_E_SUCCESS,
+
+        FAULT_E_SKIP,           /* the spec says: go on as if it were done */
+};
+
+/* Tests: does what `spec` (NULL: nothing) has for this point. 0, FAULT_E_SKIP, the error that it asks for, or -EINVAL for a bad spec. */
+int fault_point(const char *spec, const char *point);

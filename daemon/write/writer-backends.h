@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "write/writer.h"
+
+extern const WriterOps writer_pwrite_ops;
+extern const WriterOps writer_revive_ops;
+
+/* The recovery write itself, for the backends that end in one: the whole page, then the file cut back to its size, then fdatasync(2).
+ * 0, WRITE_E_ABSENT (EFAULT), or a negative errno. */
+int write_page(const Target *t, const void *page);

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Brings back a page that a machine check took out of the kernel's map while no program had it mapped. The kernel puts a page back only
+ * when its recovery write finds the HWPoison flag on it (pmem_mkpage_present()), and the flag is set only on pages that are mapped when
+ * memory_failure() runs (mf_dax_kill_procs()). So: map it, store the right bytes through the mapping (user mappings work), have
+ * memory_failure() run again with the mapping in place (hard_offline_page), declare the bad block again, and write.
+ *
+ * memory_failure() sends SIGBUS to whoever maps the page, therefore: never while another program maps these bytes. Then the bytes are right
+ * through mappings, but read(2) and write(2) fail until a later try. The same is the end where the kernel flags another page than the
+ * bad one (a 2 MiB entry in the file's DAX tree: the flag lands on its first page).
+ *
+ * hard_offline_page on a page that the file system uses for metadata shuts it down: the caller has just asked whose the page is. */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "util/file.h"
+#include "write/mappers-of.h"
+#include "write/writer-backends.h"
+
+typedef struct Mapping {
+        void *page;
+} Mapping;
+
+static void mapping_done(Mapping *m) {
+        if (m->page)
+                (void) munmap(m->page, REPAIR_UNIT);
+}
+
+static int mapping_open(const Target *t, Mapping *ret) {
+        void *p = mmap(NULL, REPAIR_UNIT, PROT_READ | PROT_WRITE, MAP_SHARED, t->file_fd, (off_t) t->offset);
+
+        if (p == MAP_FAILED)
+                return -errno;
+
+        ret->page = p;
+        return 0;
+}
+
+/* Stores and compares through the mapping by way of a memfd: the kernel does the copying, so that a mapping that cannot be touched gives
+ * EFAULT here, not SIGBUS. */
+static int store_through(void *to, const void *page) {
+        _cleanup_close_ int fd = -1;
+        uint8_t back[REPAIR_UNIT];
+        int r;
+
+        fd = memfd_create("bezoar-page", MFD_CLOEXEC);
+        if (fd < 0)
+                return -errno;
+
+        r = pwrite_full(fd, page, REPAIR_UNIT, 0);
+        if (r >= 0)
+                r = pread_full(fd, to, REPAIR_UNIT, 0);
+        if (r >= 0 && msync(to, REPAIR_UNIT, MS_SYNC) < 0)
+                r = -errno;
+        if (r >= 0)
+                r = pwrite_full(fd, to, REPAIR_UNIT, REPAIR_UNIT);
+        if (r >= 0)
+                r = pread_full(fd, back, REPAIR_UNIT, REPAIR_UNIT);
+        if (r >= 0 && memcmp(back, page, REPAIR_UNIT) != 0)
+                r = -EIO;
+        return r;
+}
+
+static int attribute_write(const char *path, const char *text) {
+        _cleanup_close_ int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+        if (fd < 0)
+                return -errno;
+        return write(fd, text, strlen(text)) < 0 ? -errno : 0;
+}
+
+/* memory_failure() for the page, and the bad block back on the list, so that the next write takes the recovery path. */
+static int declare_again(const Target *t) {
+        char path[128], text[64];
+        int r;
+
+        (void) snprintf(text, sizeof(text), "0x%" PRIx64, t->physical);
+        r = attribute_write("/sys/devices/system/memory/hard_offline_page", text);
+        if (r < 0)
+                return r;
+
+        (void) snprintf(path, sizeof(path), "/sys/block/%s/badblocks", t->disk);
+        (void) snprintf(text, sizeof(text), "%" PRIu64 " %" PRIu64, t->range.start / SECTOR_SIZE, (uint64_t) SECTORS_PER_UNIT);
+        return attribute_write(path, text);
+}
+
+/* The SIGBUS that memory_failure() sends to us comes while the signal is blocked, and is thrown away. */
+static void sigbus_drop(const sigset_t *bus) {
+        static const struct timespec now = {};
+
+        while (sigtimedwait(bus, NULL, &now) > 0)
+                ;
+}
+
+static int offline_and_write(const Target *t, const void *page) {
+        sigset_t bus, before;
+        int r;
+
+        (void) sigemptyset(&bus);
+        (void) sigaddset(&bus, SIGBUS);
+        if (sigprocmask(SIG_BLOCK, &bus, &before) < 0)
+                return -errno;
+
+        r = declare_again(t);
+        if (r >= 0)
+                r = write_page(t, page);
+
+        sigbus_drop(&bus);
+        (void) sigprocmask(SIG_SETMASK, &before, NULL);
+        return r;
+}
+
+static int revive_write(Writer *w, const Target *t, const void *page) {
+        __attribute__((cleanup(mapping_done))) Mapping m = {};
+        int r;
+
+        if (t->physical == 0)
+                return -ENXIO;
+
+        r = mapping_open(t, &m);
+        if (r >= 0)
+                r = store_through(m.page, page);
+        if (r < 0)
+                return r;
+
+        r = mapped_by_others(t->file_fd, t->offset, REPAIR_UNIT);
+        if (r < 0)
+                return r;
+        if (r > 0)
+                return WRITE_E_BUSY;
+
+        r = offline_and_write(t, page);
+        return r == WRITE_E_ABSENT ? WRITE_E_STORED : r;
+}
+
+const WriterOps writer_revive_ops = {
+        .name = "revive",
+        .kind = WRITER_REVIVE,
+        .write = revive_write,
+};
