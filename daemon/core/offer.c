@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Offers are plain values, as owners are: what one replica answered, without the replica. The planner compares them;
+ * nothing is read twice to make a plan. */
+
+#include <assert.h>
+
+#include "core/offer.h"
+#include "util/str.h"
+#include "util/vec.h"
+
+static const char *const offer_state_table[_OFFER_STATE_MAX] = {
+        [OFFER_HELD] = "held",
+        [OFFER_MISSING] = "missing",
+        [OFFER_SHORT] = "short",
+        [OFFER_NOT_REGULAR] = "not-regular",
+        [OFFER_ESCAPES] = "escapes",
+        [OFFER_UNREADABLE] = "unreadable",
+        [OFFER_UNREACHABLE] = "unreachable",
+        [OFFER_SAME_DEVICE] = "same-device",
+};
+
+static const char *const witness_table[] = {
+        [WITNESS_EQUAL] = "equal",
+        [WITNESS_FEW] = "few",
+        [WITNESS_DIFFER] = "differ",
+};
+#define WITNESSES (sizeof(witness_table) / sizeof(witness_table[0]))
+
+void offer_done(Offer *o) {
+        assert(o);
+
+        free(o->replica);
+        free(o->detail);
+        o->replica = o->detail = NULL;
+}
+
+void offers_done(Offers *o) {
+        assert(o);
+
+        for (size_t i = 0; i < o->n; i++)
+                offer_done(&o->items[i]);
+        vec_done(o);
+}
+
+int offer_copy(const Offer *o, Offer *ret) {
+        _cleanup_offer_ Offer c = {};
+        int r;
+
+        assert(o);
+        assert(ret);
+
+        r = str_copy(o->replica, &c.replica);
+        if (r < 0)
+                return r;
+        r = str_copy(o->detail, &c.detail);
+        if (r < 0)
+                return r;
+
+        *ret = *o;
+        ret->replica = TAKE_PTR(c.replica);
+        ret->detail = TAKE_PTR(c.detail);
+        return 0;
+}
+
+const char *offer_state_to_string(OfferState s) {
+        return str_at(offer_state_table, _OFFER_STATE_MAX, (int) s);
+}
+
+OfferState offer_state_from_string(const char *s) {
+        return (OfferState) str_index(offer_state_table, _OFFER_STATE_MAX, s);
+}
+
+const char *witness_to_string(Witness w) {
+        return str_at(witness_table, WITNESSES, (int) w);
+}
+
+Witness witness_from_string(const char *s) {
+        return (Witness) str_index(witness_table, WITNESSES, s);
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Owners are plain values: what a mapper said about some bytes. They own their strings and nothing else, so that a
+ * copy is independent of the mapper, of the file and of the moment. */
+
+#include <assert.h>
+
+#include "core/owner.h"
+#include "util/str.h"
+#include "util/vec.h"
+
+static const char *const owner_type_table[_OWNER_TYPE_MAX] = {
+        [OWNER_FREE] = "free",
+        [OWNER_FILE] = "file",
+        [OWNER_METADATA] = "metadata",
+        [OWNER_LOG] = "log",
+        [OWNER_UNKNOWN] = "unknown",
+        [OWNER_DEVICE_DAX] = "device-dax",
+        [OWNER_UNMOUNTED] = "unmounted",
+};
+
+void owner_done(Owner *o) {
+        assert(o);
+
+        free(o->path);
+        free(o->detail);
+        o->path = o->detail = NULL;
+}
+
+void owners_done(Owners *o) {
+        assert(o);
+
+        for (size_t i = 0; i < o->n; i++)
+                owner_done(&o->items[i]);
+        vec_done(o);
+}
+
+int owner_copy(const Owner *o, Owner *ret) {
+        _cleanup_owner_ Owner c = {};
+        int r;
+
+        assert(o);
+        assert(ret);
+
+        r = str_copy(o->path, &c.path);
+        if (r < 0)
+                return r;
+        r = str_copy(o->detail, &c.detail);
+        if (r < 0)
+                return r;
+
+        *ret = *o;
+        ret->path = TAKE_PTR(c.path);
+        ret->detail = TAKE_PTR(c.detail);
+        return 0;
+}
+
+int owners_copy(const Owners *o, Owners *ret) {
+        _cleanup_owners_ Owners c = {};
+        int r;
+
+        assert(o);
+        assert(ret);
+
+        for (size_t i = 0; i < o->n; i++) {
+                _cleanup_owner_ Owner item = {};
+
+                r = owner_copy(&o->items[i], &item);
+                if (r < 0)
+                        return r;
+                r = vec_push(&c, item);
+                if (r < 0)
+                        return r;
+                item = (Owner) {};
+        }
+
+        *ret = c;
+        c = (Owners) {};
+        return 0;
+}
+
+const char *owner_type_to_string(OwnerType t) {
+        return str_at(owner_type_table, _OWNER_TYPE_MAX, (int) t);
+}
+
+OwnerType owner_type_from_string(const char *s) {
+        return (OwnerType) str_index(owner_type_table, _OWNER_TYPE_MAX, s);
+}
