@@ -11,8 +11,8 @@
 /* What a replica can show for the claim that its bytes are the lost bytes. */
 typedef enum Proof {
         PROOF_SEAL,             /* the rebuilt page hashes to the digest that was stored while it was good */
-        PROOF_NEIGHBOURS,       /* every surviving byte of the page and of the window around it is equal on medium and replica */
         PROOF_IDENTITY,         /* same size and mtime */
+        PROOF_NEIGHBOURS,       /* every surviving byte of the page and of the window around it is equal on medium and replica */
         PROOF_QUORUM,           /* two or more independent replicas agree */
         _PROOF_MAX,
         _PROOF_INVALID = -EINVAL,
@@ -71,6 +71,6 @@ typedef enum Witness {
 
 /* Compares `size` bytes of medium and replica, both of which begin at file offset `base`, where `surviving` (file offsets) says that
  * the medium could be read; other bytes of `medium` are not looked at. *ret_at is the file offset of the first difference
- * (WITNESS_DIFFER), *ret_bytes the number of bytes compared. Either may be NULL. */
+ * (WITNESS_DIFFER only), *ret_bytes the number of bytes compared, up to and with that difference. Either may be NULL. */
 Witness proof_witness(const uint8_t *medium, const uint8_t *replica, uint64_t base, size_t size, const RangeSet *surviving,
                       uint64_t *ret_at, uint64_t *ret_bytes);
