@@ -68,6 +68,7 @@ typedef struct Policy {
 #define WORKER_TIMEOUT_DEFAULT_USEC (UINT64_C(2) * 60 * 1000000)
 #define BUDGET_DEFAULT_N 512
 #define BUDGET_DEFAULT_USEC (UINT64_C(3600) * 1000000)
+#define BUDGET_MAX_N 1000000            /* the daemon remembers the time of each */
 
 /* The defaults of every setting; no protects. */
 void policy_init(Policy *p);
@@ -98,5 +99,5 @@ WriterKind writer_from_string(const char *s);
 int exclusion_list_parse(const char *s, ExclusionList *ret);
 char *exclusion_list_format(const ExclusionList *l);    /* NULL: no memory */
 
-/* "512/1h": N in T. 0, -EINVAL, -ERANGE. N is at least 1, T at least 1 s. */
+/* "512/1h": N in T. 0, -EINVAL, -ERANGE. N is at least 1 and at most BUDGET_MAX_N, T at least 1 s. */
 int budget_parse(const char *s, uint64_t *ret_n, uint64_t *ret_usec);
