@@ -87,7 +87,8 @@ const TopoMount *topology_find_mount(const Topology *t, const char *disk);
  * -EOPNOTSUPP when a part of the stack is not linear (btt), -ELOOP, -ENOMEM. */
 int topology_physical(const Topology *t, const char *disk, SpaceMap *ret);
 
-/* Where bytes of `disk` can be found on the devices that stand on it (itself included), each with its map disk -> upper. `fn` returns
- * non-zero to stop; that is returned. */
+/* Where bytes of `disk` can be found on the devices that stand on it (itself included), each device once, in the order of
+ * t->disks, with its map disk -> upper. `fn` returns non-zero to stop; that is returned. Otherwise 0, -ENOENT when there is no such
+ * disk, -EOPNOTSUPP when a device above shows the same byte twice, -ELOOP, -ENOMEM. */
 typedef int (*TopologyUpperFn)(const TopoDisk *upper, const SpaceMap *map, void *userdata);
 int topology_uppers(const Topology *t, const char *disk, TopologyUpperFn fn, void *userdata);
