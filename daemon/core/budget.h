@@ -11,6 +11,7 @@ typedef struct Budget {
         uint64_t *taken;        /* ring of the last n times */
         size_t n, next, used;
         uint64_t interval;
+        uint64_t latest;        /* the latest `now` seen */
 } Budget;
 
 /* 0, -ENOMEM. n >= 1. */
