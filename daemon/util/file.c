@@ -151,7 +151,7 @@ int file_replace(int dir_fd, const char *path, const void *data, size_t n, unsig
         _cleanup_free_ char *temporary = NULL;
         _cleanup_close_ int parent = -1;
         const char *name;
-        int fd, r;
+        int fd = -1, r;
 
         assert(path);
         assert(data || n == 0);
