@@ -125,7 +125,7 @@ static int judge_owner(const Findings *f, Plan *p, const Owner **ret) {
         }
 }
 
-static Reason reason_of_offer(const Offer *o) {
+Reason offer_reason(const Offer *o) {
         switch (o->state) {
         case OFFER_MISSING:
                 return REASON_REPLICA_MISSING;
@@ -182,7 +182,7 @@ static int refuse_offers(const Findings *f, Plan *p) {
 
         /* A replica that is away may come back and be better than those that are here. */
         return verdict(p, unreachable ? VERDICT_WAIT : VERDICT_REFUSE,
-                       unreachable ? REASON_REPLICA_UNREACHABLE : reason_of_offer(nearest), "%s", all);
+                       unreachable ? REASON_REPLICA_UNREACHABLE : offer_reason(nearest), "%s", all);
 }
 
 /* Two replicas speak for the same bytes when nothing shows either of them to be stale; then they must say the same. */

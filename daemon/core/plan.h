@@ -64,6 +64,9 @@ Verdict verdict_from_string(const char *s);
  * contained in what the chosen offer shows. */
 int plan_make(const Policy *policy, const Findings *f, Plan *ret);
 
+/* The reason why an offer is not good enough. */
+Reason offer_reason(const Offer *o);
+
 /* Cuts findings into parts that can be judged on their own: whole pages each, with the same owners (the same inodes at consecutive
  * offsets, or the same class). Calls `fn` for each part in order; non-zero stops and is returned. The offers go with every part. */
 int findings_split(const Findings *f, int (*fn)(const Findings *part, void *userdata), void *userdata);

@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#undef NDEBUG
+#include <assert.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "core/plan.h"
+#include "util/strv.h"
+#include "util/vec.h"
+
+#define PAGE REPAIR_UNIT
+
+/* A policy with one protect file for /srv/db, defaults otherwise. */
+static void policy_for_db(Policy *p) {
+        Protect protect;
+
+        policy_init(p);
+        protect_init(&protect);
+        protect.name = strdup("db");
+        protect.path = strdup("/srv/db");
+        assert_int_equal(strv_extend(&protect.replicas, "mirror:/m"), 0);
+        assert_int_equal(vec_push(&p->protects, protect), 0);
+}
+
+static void add_owner(Findings *f, Owner o) {
+        if (o.path)
+                o.path = strdup(o.path);
+        assert_int_equal(vec_push(&f->owners, o), 0);
+}
+
+static void add_offer(Findings *f, Offer o) {
+        if (!o.replica)
+                o.replica = (char *) "mirror:/m";
+        o.replica = strdup(o.replica);
+        assert_int_equal(vec_push(&f->offers, o), 0);
+}
+
+/* One page at 1 MiB, its second sector bad, data of /srv/db/a at offset 8192, and a replica that shows all it should. */
+static void findings_good(Findings *f) {
+        *f = (Findings) { .range = { 1 << 20, (1 << 20) + PAGE }, .file_size = 1 << 20 };
+        assert_int_equal(rangeset_add(&f->bad, (Range) { (1 << 20) + 512, (1 << 20) + 1024 }), 0);
+        add_owner(f, (Owner) { .type = OWNER_FILE, .range = f->range, .inode = 7, .generation = 1, .offset = 8192,
+                               .path = (char *) "/srv/db/a" });
+        add_offer(f, (Offer) { .state = OFFER_HELD, .proofs = PROOF_BIT(PROOF_IDENTITY) | PROOF_BIT(PROOF_NEIGHBOURS),
+                               .witness = WITNESS_EQUAL, .group = 1 });
+}
+
+static void expect(const Policy *policy, const Findings *f, Verdict verdict, Reason reason) {
+        _cleanup_plan_ Plan p = {};
+
+        assert_int_equal(plan_make(policy, f, &p), 0);
+        assert_string_equal(verdict_to_string(p.verdict), verdict_to_string(verdict));
+        assert_string_equal(reason_to_string(p.reason), reason_to_string(reason));
+        if (verdict != VERDICT_REPAIR) {
+                assert_int_equal(p.steps.n, 0);
+                assert_int_equal(p.n_writers, 0);
+                assert_null(p.replica);
+        }
+}
+
+/* Proves that the ordinary case ends in one step, with everything that the repair must check again. */
+static void test_repair(void **state) {
+        _cleanup_policy_ Policy policy = {};
+        _cleanup_findings_ Findings f = {};
+        _cleanup_plan_ Plan p = {};
+
+        policy_for_db(&policy);
+        findings_good(&f);
+        assert_int_equal(plan_make(&policy, &f, &p), 0);
+        assert_int_equal(p.verdict, VERDICT_REPAIR);
+        assert_int_equal(p.steps.n, 1);
+        assert_int_equal(p.steps.items[0].offset, 8192);
+        assert_int_equal(rangeset_size(&p.steps.items[0].bad), 512);
+        assert_int_equal(p.proofs, PROOF_BIT(PROOF_IDENTITY) | PROOF_BIT(PROOF_NEIGHBOURS));
+        assert_int_equal(p.n_writers, 2);
+        assert_int_equal(p.writers[0], WRITER_PWRITE);
+        assert_int_equal(p.writers[1], WRITER_REVIVE);
+        assert_int_equal(p.exclusion.n, 2);
+        assert_string_equal(p.replica, "mirror:/m");
+}
+
+/* Proves that each kind of owner but written, unshared file data is left alone, for its own reason. */
+static void test_owners(void **state) {
+        static const struct {
+                Owner owner;
+                bool whole_page;
+                Verdict verdict;
+                Reason reason;
+        } table[] = {
+                { { .type = OWNER_FREE }, false, VERDICT_HARMLESS, REASON_FREE },
+                { { .type = OWNER_FREE }, true, VERDICT_WAIT, REASON_FREE_PAGE_MAY_BE_ABSENT },
+                { { .type = OWNER_FILE, .unwritten = true }, false, VERDICT_HARMLESS, REASON_UNWRITTEN },
+                { { .type = OWNER_FILE, .unwritten = true }, true, VERDICT_WAIT, REASON_FREE_PAGE_MAY_BE_ABSENT },
+                { { .type = OWNER_FILE, .offset = 1 << 20 }, false, VERDICT_HARMLESS, REASON_UNWRITTEN }, /* behind the end */
+                { { .type = OWNER_FILE, .shared = true }, false, VERDICT_REFUSE, REASON_SHARED_EXTENT },
+                { { .type = OWNER_FILE, .path = NULL }, false, VERDICT_REFUSE, REASON_PATH_UNKNOWN },
+                { { .type = OWNER_METADATA, .detail = (char *) "inode btree" }, false, VERDICT_REFUSE, REASON_METADATA },
+                { { .type = OWNER_LOG }, true, VERDICT_REFUSE, REASON_LOG },
+                { { .type = OWNER_UNKNOWN }, false, VERDICT_WAIT, REASON_UNKNOWN_OWNER },
+                { { .type = OWNER_DEVICE_DAX }, false, VERDICT_WAIT, REASON_UNKNOWN_OWNER },
+                { { .type = OWNER_UNMOUNTED }, false, VERDICT_WAIT, REASON_UNMOUNTED },
+        };
+        _cleanup_policy_ Policy policy = {};
+
+        policy_for_db(&policy);
+        for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+                _cleanup_findings_ Findings f = {};
+                Owner o = table[i].owner;
+
+                findings_good(&f);
+                owners_done(&f.owners);
+                o.range = f.range;
+                o.detail = o.detail ? strdup(o.detail) : NULL;
+                add_owner(&f, o);
+                if (table[i].whole_page)
+                        assert_int_equal(rangeset_add(&f.bad, f.range), 0);
+                expect(&policy, &f, table[i].verdict, table[i].reason);
+        }
+}
+
+/* Proves that a page with two owners, or with none, or with one that covers a part of it, is never written. */
+static void test_mixed_owners(void **state) {
+        _cleanup_policy_ Policy policy = {};
+
+        policy_for_db(&policy);
+        for (int i = 0; i < 4; i++) {
+                _cleanup_findings_ Findings f = {};
+                Owner o;
+
+                findings_good(&f);
+                o = f.owners.items[0];
+                if (i == 0)             /* a second file, same bytes: reflink, even if the flag were lost */
+                        add_owner(&f, (Owner) { .type = OWNER_FILE, .range = f.range, .inode = 8, .path = o.path });
+                else if (i == 1)        /* another kind for the same bytes */
+                        add_owner(&f, (Owner) { .type = OWNER_METADATA, .range = f.range });
+                else if (i == 2)        /* half a page */
+                        f.owners.items[0].range.end -= 2048;
+                else
+                        owners_done(&f.owners);
+                expect(&policy, &f, i == 0 ? VERDICT_REFUSE : VERDICT_WAIT, i == 0 ? REASON_SHARED_EXTENT : REASON_UNKNOWN_OWNER);
+        }
+}
+
+/* Proves that findings that contradict themselves are not acted on. */
+static void test_insane(void **state) {
+        _cleanup_policy_ Policy policy = {};
+
+        policy_for_db(&policy);
+        for (int i = 0; i < 5; i++) {
+                _cleanup_findings_ Findings f = {};
+
+                findings_good(&f);
+                if (i == 0)
+                        f.range.end -= 512;
+                else if (i == 1)
+                        rangeset_done(&f.bad);
+                else if (i == 2)
+                        assert_int_equal(rangeset_add(&f.bad, (Range) { f.range.end, f.range.end + 512 }), 0);
+                else if (i == 3)
+                        f.owners.items[0].offset = 100; /* a page of the device that is not a page of the file */
+                else
+                        f.owners.items[0].offset = UINT64_MAX & ~(PAGE - 1);
+                expect(&policy, &f, VERDICT_WAIT, REASON_UNKNOWN_OWNER);
+        }
+}
+
+/* Proves that each thing a replica can answer leads to its own reason, and that only what policy asks leads to a write. */
+static void test_offers(void **state) {
+        const ProofSet both = PROOF_BIT(PROOF_IDENTITY) | PROOF_BIT(PROOF_NEIGHBOURS);
+        const struct {
+                Offer offer;
+                Verdict verdict;
+                Reason reason;
+        } table[] = {
+                { { .state = OFFER_MISSING }, VERDICT_REFUSE, REASON_REPLICA_MISSING },
+                { { .state = OFFER_SHORT }, VERDICT_REFUSE, REASON_REPLICA_SHORT },
+                { { .state = OFFER_NOT_REGULAR }, VERDICT_REFUSE, REASON_REPLICA_NOT_REGULAR },
+                { { .state = OFFER_ESCAPES }, VERDICT_REFUSE, REASON_REPLICA_ESCAPES },
+                { { .state = OFFER_UNREADABLE }, VERDICT_REFUSE, REASON_REPLICA_UNREADABLE },
+                { { .state = OFFER_UNREACHABLE }, VERDICT_WAIT, REASON_REPLICA_UNREACHABLE },
+                { { .state = OFFER_SAME_DEVICE }, VERDICT_REFUSE, REASON_REPLICA_SAME_DEVICE },
+                { { .state = OFFER_HELD, .witness = WITNESS_DIFFER, .witness_at = 4711, .proofs = PROOF_BIT(PROOF_IDENTITY) },
+                  VERDICT_REFUSE, REASON_REPLICA_STALE },
+                { { .state = OFFER_HELD, .witness = WITNESS_EQUAL, .proofs = PROOF_BIT(PROOF_NEIGHBOURS) },
+                  VERDICT_REFUSE, REASON_REPLICA_STALE },
+                { { .state = OFFER_HELD, .witness = WITNESS_FEW, .proofs = PROOF_BIT(PROOF_IDENTITY) },
+                  VERDICT_REFUSE, REASON_PROOF_MISSING },
+                { { .state = OFFER_HELD, .witness = WITNESS_EQUAL, .proofs = both, .group = 1 }, VERDICT_REPAIR, REASON_NONE },
+                /* proofs of what is not held count for nothing */
+                { { .state = OFFER_SHORT, .witness = WITNESS_EQUAL, .proofs = both }, VERDICT_REFUSE, REASON_REPLICA_SHORT },
+        };
+        _cleanup_policy_ Policy policy = {};
+
+        policy_for_db(&policy);
+        for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+                _cleanup_findings_ Findings f = {};
+
+                findings_good(&f);
+                offers_done(&f.offers);
+                add_offer(&f, table[i].offer);
+                expect(&policy, &f, table[i].verdict, table[i].reason);
+        }
+}
+
+/* Proves that two replicas that nothing shows to be stale must agree, and that one shown to be stale has no say. */
+static void test_disagree(void **state) {
+        const ProofSet both = PROOF_BIT(PROOF_IDENTITY) | PROOF_BIT(PROOF_NEIGHBOURS);
+        _cleanup_policy_ Policy policy = {};
+
+        policy_for_db(&policy);
+        for (int i = 0; i < 4; i++) {
+                _cleanup_findings_ Findings f = {};
+                Offer second = { .state = OFFER_HELD, .witness = WITNESS_EQUAL, .proofs = both, .group = 2 };
+
+                findings_good(&f);
+                if (i == 1)
+                        second.proofs = PROOF_BIT(PROOF_NEIGHBOURS);    /* too weak to be used, good enough to object */
+                else if (i == 2)
+                        second.witness = WITNESS_DIFFER;
+                else if (i == 3)
+                        second.group = 1;
+                add_offer(&f, second);
+                expect(&policy, &f, i < 2 ? VERDICT_REFUSE : VERDICT_REPAIR, i < 2 ? REASON_REPLICAS_DISAGREE : REASON_NONE);
+        }
+}
+
+/* Proves that what the administrator does not allow is not planned. */
+static void test_policy(void **state) {
+        for (int i = 0; i < 8; i++) {
+                _cleanup_policy_ Policy policy = {};
+                _cleanup_findings_ Findings f = {};
+                Verdict v = VERDICT_REFUSE;
+                Reason reason = REASON_WRITER_NOT_ALLOWED;
+                Protect *protect;
+
+                policy_for_db(&policy);
+                protect = policy.protects.items;
+                findings_good(&f);
+                switch (i) {
+                case 0:
+                        policy.mode = MODE_OBSERVE;
+                        v = VERDICT_WAIT, reason = REASON_OBSERVE;
+                        break;
+                case 1:
+                        strcpy(protect->path, "/srv/d");
+                        reason = REASON_NOT_PROTECTED;
+                        break;
+                case 2:
+                        protect->replicas = strv_free(protect->replicas);
+                        reason = REASON_NO_REPLICA;
+                        break;
+                case 3:
+                        protect->writer = WRITER_PUNCH;
+                        break;
+                case 4:
+                        assert_int_equal(exclusion_list_parse("freeze", &protect->exclusion), 0);
+                        break;
+                case 5: /* the file ends in this page: optimistic will not do */
+                        assert_int_equal(exclusion_list_parse("optimistic", &protect->exclusion), 0);
+                        f.file_size = 8192 + 100;
+                        break;
+                case 6:
+                        assert_int_equal(proof_policy_parse("seal", &protect->proof), 0);
+                        reason = REASON_PROOF_MISSING;
+                        break;
+                default:
+                        f.read_only = true;
+                        v = VERDICT_WAIT, reason = REASON_READ_ONLY;
+                }
+                expect(&policy, &f, v, reason);
+        }
+}
+
+static uint64_t seed;
+
+static uint64_t rnd(uint64_t below) {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        return (seed * UINT64_C(0x2545F4914F6CDD1D) >> 16) % below;
+}
+
+static void random_findings(Findings *f) {
+        uint64_t pages = 1 + rnd(6), first = rnd(1000) * PAGE;
+
+        *f = (Findings) { .range = { first, first + pages * PAGE }, .file_size = rnd(20 * PAGE), .read_only = rnd(10) == 0 };
+        for (uint64_t n = 1 + rnd(6); n > 0; n--) {
+                uint64_t at = first + rnd(pages * SECTORS_PER_UNIT) * SECTOR_SIZE, size = (1 + rnd(12)) * SECTOR_SIZE;
+
+                if (at + size <= f->range.end)
+                        assert_int_equal(rangeset_add(&f->bad, (Range) { at, at + size }), 0);
+        }
+        for (uint64_t n = rnd(10) == 0 ? rnd(4) : 1; n > 0; n--)
+                add_owner(f, (Owner) { .type = rnd(3) ? OWNER_FILE : rnd(_OWNER_TYPE_MAX), .inode = 1 + rnd(3), .offset = rnd(12) * PAGE,
+                                       .range = { first - (rnd(8) && first ? PAGE : 0), f->range.end - (rnd(8) ? 0 : PAGE / 2) },
+                                       .shared = rnd(8) == 0, .unwritten = rnd(8) == 0,
+                                       .path = (char *) (rnd(8) ? "/srv/db/x" : rnd(2) ? "/srv/dbx" : NULL) });
+        for (uint64_t n = rnd(4); n > 0; n--)
+                add_offer(f, (Offer) { .state = rnd(3) ? OFFER_HELD : rnd(_OFFER_STATE_MAX), .proofs = rnd(1U << _PROOF_MAX),
+                                       .witness = rnd(3), .group = rnd(3) });
+}
+
+/* Whatever the findings: the promises of plan.h. */
+static void check_promises(const Policy *policy, const Findings *f, const Plan *p) {
+        const Protect *protect = policy->protects.items;
+        _cleanup_rangeset_ RangeSet pages = {}, written = {};
+        const Owner *o = f->owners.items;
+        bool offered = false;
+
+        if (p->verdict != VERDICT_REPAIR) {
+                assert(p->steps.n == 0 && p->proofs == 0 && p->n_writers == 0 && p->exclusion.n == 0);
+                return;
+        }
+
+        assert(policy->mode == MODE_REPAIR && !f->read_only);
+        assert(f->owners.n == 1 && o->type == OWNER_FILE && !o->shared && !o->unwritten && range_contains(o->range, f->range));
+        assert(o->path && policy_find_path(policy, o->path) == protect);
+
+        assert_int_equal(rangeset_align_out(&f->bad, PAGE, &pages), 0);
+        for (size_t i = 0; i < p->steps.n; i++) {
+                const Step *s = p->steps.items + i;
+
+                assert(range_size(s->range) == PAGE && range_is_aligned(s->range, PAGE) && range_contains(f->range, s->range));
+                assert(s->offset == o->offset + (s->range.start - o->range.start) && s->offset % PAGE == 0);
+                assert(!rangeset_overlaps(&written, s->range));
+                assert(s->bad.n > 0);
+                assert_int_equal(rangeset_add(&written, s->range), 0);
+        }
+        assert(rangeset_equal(&pages, &written));
+
+        for (size_t i = 0; i < f->offers.n; i++)
+                offered = offered || (f->offers.items[i].state == OFFER_HELD && (f->offers.items[i].proofs & p->proofs) == p->proofs);
+        assert(offered && p->proofs != 0);
+        assert(proof_policy_satisfied(&protect->proof, p->proofs) == p->proofs);
+        assert(p->n_writers > 0 && p->exclusion.n > 0);
+}
+
+/* Proves over many random findings and policies that a plan never writes outside the bad pages, never to what is not written data of
+ * one file, never with less proof than policy asks; and that each part of a split covers the bad sectors once. */
+static int count_part(const Findings *part, void *userdata) {
+        RangeSet *seen = userdata;
+
+        assert(range_is_aligned(part->range, PAGE) && part->bad.n > 0);
+        for (size_t i = 0; i < part->bad.n; i++) {
+                assert(range_contains(part->range, part->bad.items[i]));
+                assert(!rangeset_overlaps(seen, part->bad.items[i]));
+        }
+        assert_int_equal(rangeset_add_all(seen, &part->bad), 0);
+        return 0;
+}
+
+static void test_promises(void **state) {
+        static const char *const proofs[] = { "seal,identity+neighbours", "identity", "neighbours", "quorum,seal", "identity+quorum" };
+        unsigned repairs = 0;
+
+        for (uint64_t i = 1; i <= 100000; i++) {
+                _cleanup_policy_ Policy policy = {};
+                _cleanup_findings_ Findings f = {};
+                _cleanup_plan_ Plan p = {};
+                _cleanup_rangeset_ RangeSet seen = {};
+
+                seed = i * UINT64_C(0x9E3779B97F4A7C15);
+                policy_for_db(&policy);
+                policy.mode = rnd(8) ? MODE_REPAIR : MODE_OBSERVE;
+                assert_int_equal(proof_policy_parse(proofs[rnd(5)], &policy.protects.items[0].proof), 0);
+                random_findings(&f);
+                assert_int_equal(plan_make(&policy, &f, &p), 0);
+                check_promises(&policy, &f, &p);
+                repairs += p.verdict == VERDICT_REPAIR;
+
+                assert_int_equal(findings_split(&f, count_part, &seen), 0);
+                assert_true(rangeset_equal(&seen, &f.bad));
+        }
+        assert_true(repairs > 1000); /* the generator does reach the interesting case */
+}
+
+static int keep_part(const Findings *part, void *userdata) {
+        Range *r = userdata;
+
+        while (r->end != 0)
+                r++;
+        *r = part->range;
+        return 0;
+}
+
+/* Proves where a run of pages is cut: at the end of a file, not between two extents of the same file that follow each other. */
+static void test_split(void **state) {
+        _cleanup_findings_ Findings f = { .range = { 0, 5 * PAGE } };
+        Range parts[6] = {};
+
+        assert_int_equal(rangeset_add(&f.bad, (Range) { 512, 5 * PAGE - 512 }), 0);
+        add_owner(&f, (Owner) { .type = OWNER_FILE, .inode = 1, .range = { 0, PAGE }, .offset = 0 });
+        add_owner(&f, (Owner) { .type = OWNER_FILE, .inode = 1, .range = { PAGE, 2 * PAGE }, .offset = PAGE });
+        add_owner(&f, (Owner) { .type = OWNER_FILE, .inode = 1, .range = { 2 * PAGE, 3 * PAGE }, .offset = 9 * PAGE });
+        add_owner(&f, (Owner) { .type = OWNER_FREE, .range = { 3 * PAGE, 4 * PAGE } });
+        add_owner(&f, (Owner) { .type = OWNER_FREE, .range = { 4 * PAGE, 5 * PAGE } });
+
+        assert_int_equal(findings_split(&f, keep_part, parts), 0);
+        assert_true(range_equal(parts[0], (Range) { 0, 2 * PAGE }));
+        assert_true(range_equal(parts[1], (Range) { 2 * PAGE, 3 * PAGE }));
+        assert_true(range_equal(parts[2], (Range) { 3 * PAGE, 5 * PAGE }));
+        assert_int_equal(parts[3].end, 0);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_repair),
+                cmocka_unit_test(test_owners),
+                cmocka_unit_test(test_mixed_owners),
+                cmocka_unit_test(test_insane),
+                cmocka_unit_test(test_offers),
+                cmocka_unit_test(test_disagree),
+                cmocka_unit_test(test_policy),
+                cmocka_unit_test(test_promises),
+                cmocka_unit_test(test_split),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
