@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/volume.h"
+#include "topo/topo.h"
+#include "util/parse.h"
+#include "util/strv.h"
+#include "util/vec.h"
+#include "worker/by-hand.h"
+#include "worker/serve.h"
+
+static int parse_range(const char *text, Range *ret) {
+        _cleanup_free_ char *copy = strdup(text);
+        uint64_t start, length;
+        char *plus;
+
+        if (!copy)
+                return -ENOMEM;
+        plus = strchr(copy, '+');
+        if (!plus)
+                return -EINVAL;
+        *plus++ = '\0';
+        if (parse_size(copy, &start) < 0 || parse_size(plus, &length) < 0)
+                return -EINVAL;
+        return range_init(start, length, ret);
+}
+
+/* All that is bad, or the range as if it were. */
+static int add_ranges(const ByHand *h, const char *disk, Request *request) {
+        _cleanup_rangeset_ RangeSet bad = {}, pages = {};
+        bool truncated;
+        Range range;
+        int r;
+
+        if (h->range) {
+                r = parse_range(h->range, &range);
+                if (r < 0) {
+                        fprintf(stderr, "--range=%s: a start and a length in bytes are wanted, as in 1M+4K.\n", h->range);
+                        return r;
+                }
+                r = range_align_out(range, SECTOR_SIZE, &range);
+                if (r >= 0)
+                        r = rangeset_add(&bad, range);
+        } else
+                r = topo_badblocks(disk, &bad, &truncated);
+        if (r >= 0)
+                r = rangeset_align_out(&bad, REPAIR_UNIT, &pages);
+
+        for (size_t i = 0; r >= 0 && i < pages.n; i++) {
+                _cleanup_findings_ Findings f = { .range = pages.items[i] };
+
+                r = rangeset_clip(&bad, f.range, &f.bad);
+                if (r >= 0)
+                        r = vec_push(&request->ranges, f);
+                if (r >= 0)
+                        f = (Findings) {};
+        }
+        return r;
+}
+
+int by_hand(const ByHand *h, int out_fd) {
+        _cleanup_topology_ Topology t = {};
+        _cleanup_request_ Request request = { .verb = VERB_LOCATE };
+        _cleanup_free_ char *error = NULL;
+        const char *disk;
+        int r;
+
+        if (!streq_ptr(h->verb, "locate")) {
+                fprintf(stderr, "--device= goes with the verb 'locate'; 'repair' and 'settle' read their request from standard input.\n");
+                return -EINVAL;
+        }
+
+        policy_init(&request.policy);
+        r = h->topology ? topo_load(h->topology, &t, &error) : topo_read(&t);
+        if (r < 0) {
+                fprintf(stderr, "%s: %s\n", h->topology ? h->topology : "Reading the topology", error ? error : strerror(-r));
+                return r;
+        }
+
+        disk = strrchr(h->device, '/') ? strrchr(h->device, '/') + 1 : h->device;
+        r = volume_of_disk(&t, disk, &request.volume, &request.physical, &request.physical_known);
+        if (r < 0) {
+                fprintf(stderr, "%s: %s\n", h->device,
+                        r == -ENOENT ? "not a block device on persistent memory" : strerror(-r));
+                return r;
+        }
+
+        r = add_ranges(h, disk, &request);
+        return r < 0 ? r : serve_request(&request, out_fd);
+}

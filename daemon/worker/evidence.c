@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Proofs are facts about bytes that were read once: what is compared here is what is written later, from the same buffer, so a replica
+ * that changes between two reads cannot slip anything in. */
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/vec.h"
+#include "worker/evidence.h"
+
+void evidence_done(Evidence *e) {
+        offer_done(&e->offer);
+        free(e->bytes);
+        *e = (Evidence) {};
+}
+
+void evidences_done(Evidences *l) {
+        for (size_t i = 0; i < l->n; i++)
+                evidence_done(l->items + i);
+        vec_done(l);
+}
+
+int lost_bytes(const Window *w, Range pages, uint64_t file_size, RangeSet *ret) {
+        _cleanup_rangeset_ RangeSet lost = {};
+        Range inside;
+        int r;
+
+        if (!range_intersect(pages, (Range) { 0, file_size }, &inside))
+                return -EINVAL;
+
+        r = rangeset_add(&lost, inside);
+        if (r >= 0)
+                r = rangeset_subtract_all(&lost, &w->surviving);
+        if (r < 0)
+                return r;
+
+        *ret = lost;
+        lost = (RangeSet) {};
+        return 0;
+}
+
+__attribute__((format(printf, 3, 4)))
+static int offer_set(Offer *o, OfferState state, const char *format, ...) {
+        va_list ap;
+        char *s;
+        int n;
+
+        va_start(ap, format);
+        n = vasprintf(&s, format, ap);
+        va_end(ap);
+        if (n < 0)
+                return -ENOMEM;
+
+        free(o->detail);
+        o->detail = s;
+        o->state = state;
+        o->proofs = 0;
+        return 0;
+}
+
+/* Surviving bytes that the replica is too short to have are neighbours that differ. */
+static void evidence_compare(Evidence *e, const Window *w, uint64_t n) {
+        Range beyond = { w->range.start + n, w->range.end };
+
+        e->offer.witness = proof_witness(w->bytes, e->bytes, w->range.start, n, &w->surviving, &e->offer.witness_at, NULL);
+        if (e->offer.witness != WITNESS_DIFFER && beyond.start < beyond.end && rangeset_overlaps(&w->surviving, beyond)) {
+                e->offer.witness = WITNESS_DIFFER;
+                e->offer.witness_at = beyond.start;
+        }
+        if (e->offer.witness == WITNESS_EQUAL)
+                e->offer.proofs |= PROOF_BIT(PROOF_NEIGHBOURS);
+        else
+                e->offer.proofs &= ~PROOF_BIT(PROOF_NEIGHBOURS);
+}
+
+static int evidence_take(const char *replica, const Subject *subject, const Window *w, const RangeSet *lost, Evidence *ret) {
+        _cleanup_evidence_ Evidence e = {};
+        _cleanup_(replica_freep) Replica *rep = NULL;
+        uint64_t n, end;
+        int r;
+
+        assert(lost->n > 0);
+
+        r = replica_open(replica, subject, &rep, &e.offer);
+        if (r < 0)
+                return r;
+        if (r > 0) {
+                *ret = e;
+                e = (Evidence) {};
+                return 0;
+        }
+
+        end = lost->items[lost->n - 1].end;
+        n = range_size(w->range);
+        if (rep->size < w->range.end)
+                n = rep->size > w->range.start ? rep->size - w->range.start : 0;
+
+        if (rep->size < end)
+                r = offer_set(&e.offer, OFFER_SHORT, "it ends at byte %" PRIu64 ", the lost bytes reach to %" PRIu64, rep->size, end);
+        else {
+                e.bytes = calloc(1, range_size(w->range));
+                if (!e.bytes)
+                        return -ENOMEM;
+                r = replica_read(rep, w->range.start, e.bytes, n);
+                if (r == -ENOMEM)
+                        return r;
+                if (r < 0) {
+                        free(e.bytes);
+                        e.bytes = NULL;
+                        r = offer_set(&e.offer, OFFER_UNREADABLE, "reading it at byte %" PRIu64 " failed: %s", w->range.start, strerror(-r));
+                } else
+                        evidence_compare(&e, w, n);
+        }
+        if (r < 0)
+                return r;
+
+        *ret = e;
+        e = (Evidence) {};
+        return 0;
+}
+
+/* Do two of them hold the same bytes at `lost`? */
+static bool evidence_agree(const Evidence *a, const Evidence *b, const Window *w, const RangeSet *lost) {
+        for (size_t i = 0; i < lost->n; i++) {
+                Range l = lost->items[i];
+
+                if (memcmp(a->bytes + (l.start - w->range.start), b->bytes + (l.start - w->range.start), range_size(l)) != 0)
+                        return false;
+        }
+        return true;
+}
+
+/* Equal bytes, equal group: 1, 2, …; 0 for those that were not read. */
+static void evidences_group(Evidences *l, const Window *w, const RangeSet *lost) {
+        unsigned groups = 0;
+
+        for (size_t i = 0; i < l->n; i++) {
+                Evidence *e = l->items + i;
+
+                if (!e->bytes)
+                        continue;
+                for (size_t k = 0; k < i && e->offer.group == 0; k++)
+                        if (l->items[k].bytes && evidence_agree(e, l->items + k, w, lost))
+                                e->offer.group = l->items[k].offer.group;
+                if (e->offer.group == 0)
+                        e->offer.group = ++groups;
+        }
+}
+
+/* Two or more that agree, and are not one and the same. */
+static void evidences_quorum(Evidences *l) {
+        for (size_t i = 0; i < l->n; i++)
+                for (size_t k = 0; k < l->n; k++) {
+                        Offer *a = &l->items[i].offer, *b = &l->items[k].offer;
+
+                        if (i != k && a->group != 0 && a->group == b->group && strcmp(a->replica, b->replica) != 0)
+                                a->proofs |= PROOF_BIT(PROOF_QUORUM);
+                }
+}
+
+int evidences_take(char *const *replicas, const Subject *subject, const Window *w, const RangeSet *lost, Evidences *ret) {
+        _cleanup_evidences_ Evidences l = {};
+
+        for (; replicas && *replicas; replicas++) {
+                _cleanup_evidence_ Evidence e = {};
+                int r;
+
+                r = evidence_take(*replicas, subject, w, lost, &e);
+                if (r >= 0)
+                        r = vec_push(&l, e);
+                if (r < 0)
+                        return r;
+                e = (Evidence) {};
+        }
+
+        evidences_group(&l, w, lost);
+        evidences_quorum(&l);
+
+        *ret = l;
+        l = (Evidences) {};
+        return 0;
+}

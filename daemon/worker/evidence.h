@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "core/offer.h"
+#include "replica/replica.h"
+#include "worker/window.h"
+
+/* What a replica has to show for the lost bytes of a window. */
+typedef struct Evidence {
+        Offer offer;
+        uint8_t *bytes;         /* the replica's bytes for window.range; NULL: it has none */
+} Evidence;
+
+void evidence_done(Evidence *e);
+#define _cleanup_evidence_ _cleanup_(evidence_done)
+
+typedef struct Evidences {
+        Evidence *items;
+        size_t n, allocated;
+} Evidences;
+
+void evidences_done(Evidences *l);
+#define _cleanup_evidences_ _cleanup_(evidences_done)
+
+/* Asks each of the replicas (NULL-terminated): opens it, reads the window once, compares. `lost`: the file offsets that are to come from one
+ * of them. Those that hold the same lost bytes are of one group, and PROOF_QUORUM is shown by two different ones that do. The outcomes are in
+ * the offers; only lack of memory and the like is an error. */
+int evidences_take(char *const *replicas, const Subject *subject, const Window *w, const RangeSet *lost, Evidences *ret);
+
+/* The bytes that are lost in a part of the file: what of `pages` (file offsets, clipped to the file) did not survive. */
+int lost_bytes(const Window *w, Range pages, uint64_t file_size, RangeSet *ret);

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <assert.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <openssl/sha.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "core/codec.h"
+#include "util/file.h"
+#include "worker/intents.h"
+
+#define RECORD_MAX (256 * 1024) /* a path can have 4096 bytes, each escaped to five */
+
+int intents_open(const char *state_dir, int *ret_fd) {
+        _cleanup_close_ int state_fd = -1;
+        int fd;
+
+        state_fd = open(state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (state_fd < 0)
+                return -errno;
+        if (mkdirat(state_fd, "intent", 0700) < 0 && errno != EEXIST)
+                return -errno;
+        fd = openat(state_fd, "intent", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (fd < 0)
+                return -errno;
+        if (fsync(state_fd) < 0) {
+                int r = -errno;
+
+                (void) close(fd);
+                return r;
+        }
+
+        *ret_fd = fd;
+        return 0;
+}
+
+/* "pmem0-0000000000100000": one page, one record. */
+static void intent_name(const Intent *i, char buf[static NAME_MAX]) {
+        const char *slash = strrchr(i->device, '/');
+
+        (void) snprintf(buf, NAME_MAX, "%.64s-%016" PRIx64, slash ? slash + 1 : i->device, i->range.start);
+}
+
+int intents_store(int dir_fd, const Intent *i, const void *page) {
+        _cleanup_free_ char *text = NULL, *record = NULL;
+        char name[NAME_MAX];
+        size_t n, size;
+
+        text = codec_intent_encode(i);
+        if (!text)
+                return -ENOMEM;
+
+        n = strlen(text);
+        size = n + 1 + REPAIR_UNIT + SHA256_DIGEST_LENGTH;
+        if (size > RECORD_MAX)
+                return -EFBIG;
+        record = malloc(size);
+        if (!record)
+                return -ENOMEM;
+
+        memcpy(record, text, n);
+        record[n] = '\n';
+        memcpy(record + n + 1, page, REPAIR_UNIT);
+        if (!SHA256((const unsigned char *) record, n + 1 + REPAIR_UNIT, (unsigned char *) record + n + 1 + REPAIR_UNIT))
+                return -EIO;
+
+        intent_name(i, name);
+        return file_replace(dir_fd, name, record, size, 0600);
+}
+
+int intents_remove(int dir_fd, const Intent *i) {
+        char name[NAME_MAX];
+
+        intent_name(i, name);
+        return file_remove(dir_fd, name);
+}
+
+static int record_parse(char *record, size_t size, Intent *ret, void *page) {
+        unsigned char digest[SHA256_DIGEST_LENGTH];
+        char *newline;
+
+        newline = memchr(record, '\n', size);
+        if (!newline || (size_t) (newline - record) + 1 + REPAIR_UNIT + SHA256_DIGEST_LENGTH != size)
+                return -EBADMSG;
+        if (!SHA256((const unsigned char *) record, size - SHA256_DIGEST_LENGTH, digest) ||
+            memcmp(digest, record + size - SHA256_DIGEST_LENGTH, SHA256_DIGEST_LENGTH) != 0)
+                return -EBADMSG;
+
+        memcpy(page, newline + 1, REPAIR_UNIT);
+        *newline = '\0';
+        return codec_intent_decode(record, ret, NULL);
+}
+
+static int record_visit(int dir_fd, const char *name, IntentFn fn, void *userdata) {
+        _cleanup_free_ char *record = NULL;
+        _cleanup_free_ void *page = NULL;
+        _cleanup_intent_ Intent i = {};
+        size_t size;
+        int r;
+
+        page = aligned_alloc(REPAIR_UNIT, REPAIR_UNIT);
+        if (!page)
+                return -ENOMEM;
+
+        r = file_read(dir_fd, name, RECORD_MAX, &record, &size);
+        if (r == -ENOENT)
+                return 0;
+        if (r < 0 && r != -EFBIG)
+                return r;
+        if (r >= 0)
+                r = record_parse(record, size, &i, page);
+        if (r == -ENOMEM)
+                return r;
+
+        return fn(name, r < 0 ? NULL : &i, r < 0 ? NULL : page, userdata);
+}
+
+static void dir_closep(DIR **d) {
+        if (*d)
+                (void) closedir(*d);
+}
+
+int intents_walk(int dir_fd, IntentFn fn, void *userdata) {
+        __attribute__((cleanup(dir_closep))) DIR *d = NULL;
+        struct dirent *de;
+        int fd;
+
+        fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0)
+                return -errno;
+        d = fdopendir(fd);
+        if (!d) {
+                (void) close(fd);
+                return -ENOMEM;
+        }
+
+        while ((de = readdir(d))) {
+                int r;
+
+                if (de->d_name[0] == '.') /* also what file_replace() had not finished */
+                        continue;
+                r = record_visit(dir_fd, de->d_name, fn, userdata);
+                if (r != 0)
+                        return r;
+        }
+        return 0;
+}

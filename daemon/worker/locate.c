@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* From a bad range to owners (the mapper), their names (parent pointers, or a walk through the protected folders), and what each
+ * configured replica can show. Nothing is written, and nothing is decided. */
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "util/strv.h"
+#include "util/vec.h"
+#include "worker/evidence.h"
+#include "worker/locate.h"
+#include "worker/subject.h"
+
+void holds_done(Holds *h) {
+        for (size_t i = 0; i < h->n; i++)
+                closep(h->items + i);
+        vec_done(h);
+}
+
+typedef struct Locator {
+        const Request *request;
+        Site site;
+        LocateReply *reply;
+        Holds *holds;
+} Locator;
+
+static int owners_single(Owners *owners, OwnerType type, Range range, const char *detail) {
+        _cleanup_owner_ Owner o = { .type = type, .range = range };
+        int r;
+
+        if (detail) {
+                o.detail = strdup(detail);
+                if (!o.detail)
+                        return -ENOMEM;
+        }
+
+        owners_done(owners);
+        r = vec_push(owners, o);
+        if (r >= 0)
+                o = (Owner) {};
+        return r;
+}
+
+static int keep_owner(const Owner *owner, void *userdata) {
+        Owners *owners = userdata;
+        _cleanup_owner_ Owner o = {};
+        int r;
+
+        r = owner_copy(owner, &o);
+        if (r >= 0)
+                r = vec_push(owners, o);
+        if (r >= 0)
+                o = (Owner) {};
+        return r;
+}
+
+static int find_owners(const Locator *l, Range range, Owners *owners) {
+        int r;
+
+        if (l->site.mount_fd < 0)
+                return owners_single(owners, OWNER_UNMOUNTED, range, NULL);
+
+        r = mapper_walk(l->site.ops, l->site.mount_fd, range, keep_owner, owners);
+        if (r == -ENOMEM)
+                return r;
+        if (r < 0)
+                return owners_single(owners, OWNER_UNKNOWN, range, strerror(-r));
+        if (r > 0)
+                return owners_single(owners, OWNER_UNKNOWN, range, "the file system changed while it was asked");
+        return 0;
+}
+
+/* Where below the mount to look for names of files that this protect file holds: its path within the mount; "" for all of the mount when
+ * the mount lies within the protected folder; NULL when the two have nothing to do with each other. */
+static const char *protect_below(const Protect *p, const char *mountpoint) {
+        Protect mount = { .path = (char *) mountpoint };
+
+        if (!p->path)
+                return NULL;
+        if (protect_relative(p, mountpoint))
+                return "";
+        return protect_relative(&mount, p->path);
+}
+
+static int absolute_path(const char *mountpoint, const char *relative, char **ret) {
+        const char *slash = strcmp(mountpoint, "/") == 0 || *relative == '\0' ? "" : "/";
+        char *s;
+
+        if (asprintf(&s, "%s%s%s", mountpoint, slash, relative) < 0)
+                return -ENOMEM;
+        *ret = s;
+        return 0;
+}
+
+/* A name of the file, if possible one that a protect file holds: first the protected folders, then everything (for the report). */
+static int find_path(const Locator *l, Owner *o) {
+        const char *mountpoint = l->request->volume.mountpoint;
+        const Policy *policy = &l->request->policy;
+        bool asked_all = false;
+
+        for (size_t i = 0; i <= policy->protects.n && !asked_all; i++) {
+                const char *below = i < policy->protects.n ? protect_below(policy->protects.items + i, mountpoint) : "";
+                _cleanup_free_ char *relative = NULL;
+                int r;
+
+                if (!below)
+                        continue;
+                asked_all = *below == '\0';
+                r = mapper_path(l->site.ops, l->site.mount_fd, o->inode, o->generation, below, &relative);
+                if (r == 0)
+                        return absolute_path(mountpoint, relative, &o->path);
+                if (r == -ENOMEM)
+                        return r;
+        }
+        return 0;
+}
+
+static int window_for(const Locator *l, int fd, const struct stat *st, const Findings *f, const Owner *o, Window *ret) {
+        Range pages = { o->offset, o->offset + range_size(o->range) }, wide = pages;
+        Extent extent = { .range = f->range, .offset = o->offset };
+
+        wide.start = wide.start > NEIGHBOURS_WINDOW ? wide.start - NEIGHBOURS_WINDOW : 0;
+        if (__builtin_add_overflow(wide.end, NEIGHBOURS_WINDOW, &wide.end))
+                return -EOVERFLOW;
+
+        return window_read(&l->site, fd, (uint64_t) st->st_size, wide, &extent, &f->bad, ret);
+}
+
+static int take_offers(const Locator *l, int fd, const struct stat *st, const Protect *protect, Findings *f, const Owner *o) {
+        _cleanup_evidences_ Evidences evidences = {};
+        _cleanup_rangeset_ RangeSet lost = {};
+        _cleanup_window_ Window w = {};
+        Subject subject;
+        int r;
+
+        r = window_for(l, fd, st, f, o, &w);
+        if (r >= 0)
+                r = lost_bytes(&w, (Range) { o->offset, o->offset + range_size(o->range) }, (uint64_t) st->st_size, &lost);
+        if (r < 0 || lost.n == 0)
+                return r;
+
+        subject_init(&subject, &l->site, protect, o->path, st);
+        r = evidences_take(protect->replicas, &subject, &w, &lost, &evidences);
+        for (size_t i = 0; r >= 0 && i < evidences.n; i++) {
+                r = vec_push(&f->offers, evidences.items[i].offer);
+                if (r >= 0)
+                        evidences.items[i].offer = (Offer) {};
+        }
+        return r;
+}
+
+/* Everything about the file that owns this part; a file that has gone meanwhile leaves the part with an unknown owner. */
+static int look_at_file(const Locator *l, Findings *f) {
+        _cleanup_close_ int hold = -1, fd = -1;
+        Owner *o = f->owners.items;
+        const Protect *protect;
+        struct stat st;
+        int r;
+
+        r = mapper_open(l->site.ops, l->site.mount_fd, o->inode, o->generation, O_PATH, &hold);
+        if (r == 0)
+                r = mapper_open(l->site.ops, l->site.mount_fd, o->inode, o->generation, O_RDONLY, &fd);
+        if (r == 0 && fstat(fd, &st) < 0)
+                r = -errno;
+        if (r != 0)
+                return r == -ENOMEM ? r : owners_single(&f->owners, OWNER_UNKNOWN, f->range,
+                                                        r < 0 ? strerror(-r) : "the file went away while it was asked for");
+
+        f->file_size = (uint64_t) st.st_size;
+        r = vec_push(l->holds, hold);
+        if (r < 0)
+                return r;
+        hold = -1;
+        f->held = true;
+
+        for (size_t i = 0; r >= 0 && i < f->owners.n; i++)
+                r = find_path(l, f->owners.items + i);
+        if (r < 0 || o->unwritten || o->shared || f->owners.n > 1 || o->offset >= f->file_size || !o->path)
+                return r;
+
+        protect = policy_find_path(&l->request->policy, o->path);
+        return protect ? take_offers(l, fd, &st, protect, f, o) : 0;
+}
+
+static int locate_part(const Findings *part, void *userdata) {
+        Locator *l = userdata;
+        _cleanup_findings_ Findings f = { .range = part->range, .read_only = l->site.read_only };
+        int r;
+
+        r = rangeset_copy(&part->bad, &f.bad);
+        if (r >= 0)
+                r = owners_copy(&part->owners, &f.owners);
+        if (r >= 0 && f.owners.n > 0 && f.owners.items[0].type == OWNER_FILE)
+                r = look_at_file(l, &f);
+        if (r >= 0)
+                r = vec_push(&l->reply->found, f);
+        if (r >= 0)
+                f = (Findings) {};
+        return r;
+}
+
+static int locate_range(Locator *l, const Findings *asked) {
+        _cleanup_findings_ Findings whole = { .range = asked->range };
+        Range inside;
+        int r;
+
+        if (!range_is_aligned(asked->range, REPAIR_UNIT) || asked->bad.n == 0)
+                return -EINVAL;
+
+        r = rangeset_copy(&asked->bad, &whole.bad);
+        if (r < 0)
+                return r;
+
+        if (!range_intersect(asked->range, (Range) { 0, l->site.size }, &inside) || !range_equal(inside, asked->range))
+                r = owners_single(&whole.owners, OWNER_UNKNOWN, asked->range, "the range lies behind the end of the device");
+        else
+                r = find_owners(l, asked->range, &whole.owners);
+        if (r < 0)
+                return r;
+
+        return findings_split(&whole, locate_part, l);
+}
+
+int locate(const Request *request, LocateReply *ret, Holds *ret_holds) {
+        _cleanup_locate_reply_ LocateReply reply = {};
+        _cleanup_site_ Site site = SITE_NULL;
+        _cleanup_holds_ Holds holds = {};
+        Locator l;
+        int r;
+
+        r = site_open(&request->volume, &site);
+        if (r == SITE_E_GONE)
+                return -ENODEV;
+        if (r < 0)
+                return r;
+
+        l = (Locator) { .request = request, .site = site, .reply = &reply, .holds = &holds };
+        for (size_t i = 0; i < request->ranges.n; i++) {
+                r = locate_range(&l, request->ranges.items + i);
+                if (r < 0)
+                        return r;
+        }
+
+        *ret = reply;
+        reply = (LocateReply) {};
+        *ret_holds = holds;
+        holds = (Holds) {};
+        return 0;
+}

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <assert.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/file.h"
+#include "worker/page.h"
+
+typedef struct Confirm {
+        PageOwner owner;
+        Range range;
+        uint64_t offset;
+        unsigned good, other;
+} Confirm;
+
+static int confirm_owner(const Owner *o, void *userdata) {
+        Confirm *c = userdata;
+
+        if (o->type == OWNER_FILE && o->inode == c->owner.inode && o->generation == c->owner.generation && o->offset == c->offset &&
+            range_equal(o->range, c->range) && !o->shared && !o->unwritten)
+                c->good++;
+        else
+                c->other++;
+        return 0;
+}
+
+int page_owned(const Site *s, PageOwner owner, Range range, uint64_t offset) {
+        Confirm c = { .owner = owner, .range = range, .offset = offset };
+        int r;
+
+        r = mapper_walk(s->ops, s->mount_fd, range, confirm_owner, &c);
+        if (r < 0)
+                return r;
+        return r == 0 && c.good == 1 && c.other == 0;
+}
+
+static int chain_open(WriterKind kind, Writer **ret) {
+        _cleanup_(writer_freep) Writer *w = NULL;
+        const char *fault = getenv("BEZOAR_FAULT");
+        Writer *f;
+        int r;
+
+        r = writer_open(kind, &w);
+        if (r < 0)
+                return r;
+        if (fault) {
+                r = writer_fault_new(w, fault, &f);
+                if (r < 0)
+                        return r;
+                w = f;
+        }
+
+        *ret = TAKE_PTR(w);
+        return 0;
+}
+
+static int is_listed(const Site *s, Range range) {
+        _cleanup_rangeset_ RangeSet listed = {};
+        int r = site_listed(s, range, &listed);
+
+        return r < 0 ? r : listed.n > 0;
+}
+
+int page_put(const Site *s, const WriterKind *writers, size_t n, const Target *t, const void *page, WriterKind *ret_writer) {
+        int r = -EINVAL;
+
+        for (size_t i = 0; i < n; i++) {
+                _cleanup_(writer_freep) Writer *w = NULL;
+
+                r = chain_open(writers[i], &w);
+                if (r < 0)
+                        return r;
+
+                *ret_writer = writers[i];
+                r = writer_write(w, t, page);
+                if (r == WRITE_E_SHARED)
+                        return PAGE_E_SHARED;
+                if (r == WRITE_E_STORED || r == WRITE_E_BUSY)
+                        return PAGE_E_ABSENT;
+                if (r != WRITE_E_ABSENT)
+                        return r;
+
+                /* EFAULT: the kernel refused to clear, or it cleared and could not copy. Its list tells which. */
+                r = is_listed(s, t->range);
+                if (r < 0)
+                        return r;
+                if (r > 0)
+                        return PAGE_E_NOT_CLEARED;
+                r = PAGE_E_ABSENT;
+        }
+        return r;
+}
+
+int page_check(const Site *s, const Target *t, const void *page, const RangeSet *must) {
+        uint64_t n = t->offset + REPAIR_UNIT <= t->file_size ? REPAIR_UNIT : t->file_size - t->offset;
+        uint8_t back[REPAIR_UNIT];
+        int r;
+
+        r = pread_full(t->file_fd, back, n, t->offset);
+        if (r == -EFAULT)
+                return PAGE_E_ABSENT;
+        if (r < 0)
+                return r;
+
+        for (size_t i = 0; i < must->n; i++) {
+                Range m;
+
+                if (!range_intersect(must->items[i], (Range) { t->offset, t->offset + n }, &m))
+                        continue;
+                if (memcmp(back + (m.start - t->offset), (const uint8_t *) page + (m.start - t->offset), range_size(m)) != 0)
+                        return PAGE_E_DIFFERS;
+        }
+
+        r = is_listed(s, t->range);
+        return r > 0 ? PAGE_E_LISTED : r;
+}
+
+void result_set(Result *r, CaseState state, Reason reason, const char *format, ...) {
+        r->state = state;
+        r->reason = reason;
+        free(r->detail);
+        r->detail = NULL;
+
+        if (format) {
+                va_list ap;
+
+                va_start(ap, format);
+                if (vasprintf(&r->detail, format, ap) < 0)
+                        r->detail = NULL;
+                va_end(ap);
+        }
+}

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include "core/codec.h"
+#include "util/file.h"
+#include "worker/locate.h"
+#include "worker/repair.h"
+#include "worker/serve.h"
+#include "worker/settle-intents.h"
+#include "write/writer.h"
+
+#define LINE_MAX_BYTES (16 * 1024 * 1024)
+
+static int line_write(int fd, const char *text) {
+        int r = write_full(fd, text, strlen(text));
+
+        return r < 0 ? r : write_full(fd, "\n", 1);
+}
+
+/* The first byte carries the descriptors; the rest of the line follows as usual. */
+static int line_write_with(int fd, const char *text, const Holds *holds) {
+        union {
+                struct cmsghdr header;
+                char space[CMSG_SPACE(sizeof(int) * HOLDS_MAX)];
+        } control = {};
+        struct iovec iov = { .iov_base = (char *) text, .iov_len = 1 };
+        struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control };
+        struct cmsghdr *c;
+        struct stat st;
+
+        if (holds->n == 0 || fstat(fd, &st) < 0 || !S_ISSOCK(st.st_mode))
+                return line_write(fd, text);
+        if (holds->n > HOLDS_MAX)
+                return -E2BIG;
+
+        msg.msg_controllen = CMSG_SPACE(sizeof(int) * holds->n);
+        c = CMSG_FIRSTHDR(&msg);
+        c->cmsg_level = SOL_SOCKET;
+        c->cmsg_type = SCM_RIGHTS;
+        c->cmsg_len = CMSG_LEN(sizeof(int) * holds->n);
+        memcpy(CMSG_DATA(c), holds->items, sizeof(int) * holds->n);
+        if (sendmsg(fd, &msg, MSG_NOSIGNAL) < 0)
+                return -errno;
+
+        return line_write(fd, text + 1);
+}
+
+typedef struct Out {
+        int fd;
+        int error;
+} Out;
+
+static void result_write(const Result *result, void *userdata) {
+        _cleanup_free_ char *text = codec_result_encode(result);
+        Out *out = userdata;
+        int r = text ? line_write(out->fd, text) : -ENOMEM;
+
+        if (r < 0 && out->error == 0)
+                out->error = r;
+}
+
+static int serve_locate(const Request *request, int fd) {
+        _cleanup_locate_reply_ LocateReply reply = {};
+        _cleanup_holds_ Holds holds = {};
+        _cleanup_free_ char *text = NULL;
+        int r;
+
+        r = locate(request, &reply, &holds);
+        if (r < 0)
+                return r;
+
+        text = codec_locate_reply_encode(&reply);
+        return text ? line_write_with(fd, text, &holds) : -ENOMEM;
+}
+
+static int serve_repair(const Request *request, int fd) {
+        _cleanup_result_ Result result = {};
+        Out out = { .fd = fd };
+        int r;
+
+        r = fault_point(getenv("BEZOAR_FAULT"), "before-repair");
+        if (r >= 0)
+                r = repair(request, result_write, &out, &result);
+        if (r < 0)
+                return r;
+
+        result_write(&result, &out);
+        return out.error;
+}
+
+/* The last line of a settlement has no id: it says that all has been told. */
+static int serve_settle(const Request *request, int fd) {
+        const Result end = { .state = CASE_DETECTED, .writer = WRITER_AUTO, .exclusion = _EXCLUSION_INVALID };
+        Out out = { .fd = fd };
+        int r;
+
+        r = settle_intents(request, result_write, &out);
+        if (r < 0)
+                return r;
+
+        result_write(&end, &out);
+        return out.error;
+}
+
+int serve_request(const Request *request, int out_fd) {
+        int r;
+
+        switch (request->verb) {
+        case VERB_LOCATE:
+                r = serve_locate(request, out_fd);
+                break;
+        case VERB_REPAIR:
+                r = serve_repair(request, out_fd);
+                break;
+        case VERB_SETTLE:
+                r = serve_settle(request, out_fd);
+                break;
+        case _VERB_MAX:
+        case _VERB_INVALID:
+        default:
+                r = -EINVAL;
+        }
+
+        if (r < 0) {
+                _cleanup_free_ char *text = codec_error_encode(strerror(-r));
+
+                if (text)
+                        (void) line_write(out_fd, text);
+        }
+        return r;
+}
+
+static void file_closep(FILE **f) {
+        if (*f)
+                (void) fclose(*f);
+}
+
+int serve(int in_fd, int out_fd) {
+        __attribute__((cleanup(file_closep))) FILE *in = fdopen(in_fd, "re");
+        _cleanup_free_ char *line = NULL;
+        size_t size = 0;
+        ssize_t n;
+
+        if (!in)
+                return -errno;
+
+        while ((n = getline(&line, &size, in)) > 0) {
+                _cleanup_request_ Request request = {};
+                _cleanup_free_ char *error = NULL;
+                int r;
+
+                if (n > LINE_MAX_BYTES)
+                        return -EFBIG;
+                if (line[n - 1] == '\n')
+                        line[n - 1] = '\0';
+
+                r = codec_request_decode(line, &request, &error);
+                if (r < 0) {
+                        _cleanup_free_ char *text = codec_error_encode(error ? error : strerror(-r));
+
+                        r = text ? line_write(out_fd, text) : -ENOMEM;
+                } else
+                        r = serve_request(&request, out_fd);
+                if (r == -EPIPE)
+                        return r;
+        }
+        return 0;
+}

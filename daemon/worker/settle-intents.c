@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* After a crash: collect the facts about each intent, let core/settle decide, do it. An intent that ends (healed, gone, detected) is
+ * removed; one that cannot be settled stays. */
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/settle.h"
+#include "util/file.h"
+#include "util/strv.h"
+#include "worker/intents.h"
+#include "worker/page.h"
+#include "worker/settle-intents.h"
+
+typedef struct Settler {
+        const Request *request;
+        const Site *site;
+        int site_state;         /* of site_open() */
+        int intents_fd;
+        char *boot_id;
+        SettledFn fn;
+        void *userdata;
+} Settler;
+
+/* One intent with its file. */
+typedef struct Pending {
+        const Intent *intent;
+        const uint8_t *page;
+        int fd;                 /* -1: the file is gone */
+        struct stat st;
+        SettleFacts facts;
+        RangeSet bad;           /* file offsets */
+} Pending;
+
+static void pending_done(Pending *p) {
+        closep(&p->fd);
+        rangeset_done(&p->bad);
+}
+
+static uint64_t pending_size(const Pending *p) {
+        const Intent *i = p->intent;
+
+        return i->offset + REPAIR_UNIT <= i->file_size ? REPAIR_UNIT : i->file_size - i->offset;
+}
+
+static int open_pending(const Settler *s, Pending *p) {
+        int r;
+
+        r = mapper_open(s->site->ops, s->site->mount_fd, p->intent->inode, p->intent->generation, O_RDWR, &p->fd);
+        if (r > 0)
+                return 0;
+        if (r < 0)
+                return r;
+        if (fstat(p->fd, &p->st) < 0)
+                return -errno;
+
+        r = page_owned(s->site, (PageOwner) { p->intent->inode, p->intent->generation }, p->intent->range, p->intent->offset);
+        if (r < 0)
+                return r;
+        p->facts.owned = r > 0;
+        return 0;
+}
+
+/* A crash between writing the last page whole and cutting the file back leaves it a part of a page too long. The bytes behind the old end are
+ * the zeroes of the intent then; anything else was appended by somebody. */
+static int cut_back(const Pending *p) {
+        uint64_t end = p->intent->offset + REPAIR_UNIT, n = pending_size(p);
+        uint8_t tail[REPAIR_UNIT];
+
+        if (p->intent->file_size >= end || (uint64_t) p->st.st_size != end)
+                return 0;
+        if (pread_full(p->fd, tail, REPAIR_UNIT - n, p->intent->file_size) < 0)
+                return 0;
+        for (uint64_t i = 0; i < REPAIR_UNIT - n; i++)
+                if (tail[i] != 0)
+                        return 0;
+
+        return ftruncate(p->fd, (off_t) p->intent->file_size) < 0 ? -errno : 1;
+}
+
+static void compare(Pending *p, const uint8_t *found) {
+        uint64_t n = pending_size(p);
+
+        p->facts.good_equal = p->facts.bad_equal = true;
+        for (uint64_t at = 0; at < n; at += SECTOR_SIZE) {
+                uint64_t size = at + SECTOR_SIZE <= n ? SECTOR_SIZE : n - at;
+                bool bad = rangeset_overlaps(&p->bad, (Range) { p->intent->offset + at, p->intent->offset + at + size });
+
+                if (memcmp(found + at, p->page + at, size) != 0)
+                        *(bad ? &p->facts.bad_equal : &p->facts.good_equal) = false;
+        }
+}
+
+static int look(const Settler *s, Pending *p) {
+        const Intent *i = p->intent;
+        _cleanup_rangeset_ RangeSet listed = {};
+        uint8_t found[REPAIR_UNIT];
+        int r = 0;
+
+        for (size_t k = 0; r >= 0 && k < i->bad.n; k++)
+                r = rangeset_add(&p->bad, (Range) { i->offset + (i->bad.items[k].start - i->range.start),
+                                                    i->offset + (i->bad.items[k].end - i->range.start) });
+        if (r >= 0)
+                r = site_listed(s->site, i->range, &listed);
+        if (r < 0)
+                return r;
+
+        p->facts.listed = listed.n > 0;
+        p->facts.same_boot = streq_ptr(i->boot_id, s->boot_id);
+        if (!p->facts.owned)
+                return 0;
+
+        r = cut_back(p);
+        if (r < 0)
+                return r;
+        p->facts.modified = ((uint64_t) p->st.st_size != i->file_size && r == 0) ||
+                            (r == 0 && (p->st.st_mtim.tv_sec != i->mtime_sec || (uint32_t) p->st.st_mtim.tv_nsec != i->mtime_nsec));
+
+        r = pread_full(p->fd, found, pending_size(p), i->offset);
+        p->facts.read = r >= 0 ? SETTLE_READ_OK : r == -EFAULT ? SETTLE_READ_ABSENT : SETTLE_READ_POISON;
+        if (r >= 0)
+                compare(p, found);
+        return 0;
+}
+
+static int finish(const Settler *s, const Pending *p, CaseState state, Reason reason, Result *result) {
+        result_set(result, state, reason, NULL);
+        return intents_remove(s->intents_fd, p->intent);
+}
+
+/* Writes the page of the intent: it was proved before it was logged. */
+static int write_again(const Settler *s, const Pending *p, const WriterKind *writers, size_t n, Result *result) {
+        const Target t = {
+                .file_fd = p->fd,
+                .disk = s->site->disk,
+                .offset = p->intent->offset,
+                .file_size = p->intent->file_size,
+                .range = p->intent->range,
+                .physical = p->intent->physical,
+        };
+        const struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, p->st.st_mtim };
+        _cleanup_rangeset_ RangeSet all = {};
+        int r;
+
+        if (s->request->policy.mode != MODE_REPAIR) {
+                result_set(result, CASE_WAITING, REASON_OBSERVE, NULL);
+                return 0;
+        }
+
+        r = page_put(s->site, writers, n, &t, p->page, &result->writer);
+        if (r == 0)
+                r = rangeset_add(&all, (Range) { t.offset, t.offset + REPAIR_UNIT });
+        if (r == 0)
+                r = page_check(s->site, &t, p->page, &all);
+        if (r == PAGE_E_ABSENT) {
+                result_set(result, CASE_WAITING, REASON_PAGE_NOT_PRESENT, NULL);
+                return 0;
+        }
+        if (r != 0) {
+                result_set(result, CASE_FAILED, REASON_WRITE_FAILED, "%s", r < 0 ? strerror(-r) : "what was read back is not right");
+                return 0;
+        }
+
+        (void) futimens(p->fd, times);
+        result->bytes = rangeset_size(&p->bad);
+        return finish(s, p, CASE_HEALED, REASON_NONE, result);
+}
+
+static int act(const Settler *s, const Pending *p, Result *result) {
+        static const WriterKind pwrite_then_revive[] = { WRITER_PWRITE, WRITER_REVIVE }, revive[] = { WRITER_REVIVE };
+
+        switch (settle_decide(&p->facts)) {
+        case SETTLE_FORGET:
+                if (!p->facts.owned)
+                        return finish(s, p, CASE_GONE, REASON_CHANGED, result);
+                result->bytes = rangeset_size(&p->bad);
+                return finish(s, p, CASE_HEALED, REASON_NONE, result);
+        case SETTLE_REPAIR:
+                return finish(s, p, CASE_DETECTED, REASON_NONE, result);
+        case SETTLE_REVIVE:
+                return write_again(s, p, revive, 1, result);
+        case SETTLE_WRITE:
+                return write_again(s, p, pwrite_then_revive, 2, result);
+        case SETTLE_SUPERSEDED:
+                return finish(s, p, CASE_GONE, REASON_CLEARED, result);
+        case SETTLE_IN_DOUBT:
+        case _SETTLE_MAX:
+        case _SETTLE_INVALID:
+        default:
+                result_set(result, CASE_IN_DOUBT, REASON_IN_DOUBT, "file offset %" PRIu64 " of '%s'", p->intent->offset,
+                           p->intent->path ? p->intent->path : "?");
+                return 0;
+        }
+}
+
+/* Is the intent about this file system on this device? */
+static bool ours(const Settler *s, const Intent *i) {
+        const Volume *v = &s->request->volume;
+
+        return streq_ptr(i->device, v->device) && (!i->uuid || !v->uuid || streq_ptr(i->uuid, v->uuid));
+}
+
+static int settle_one(const Settler *s, const Intent *i, const void *page, Result *result) {
+        __attribute__((cleanup(pending_done))) Pending p = { .intent = i, .page = page, .fd = -1 };
+        int r;
+
+        if (s->site_state != 0 || !s->site->ops) {
+                result_set(result, CASE_WAITING, REASON_UNMOUNTED, NULL);
+                return 0;
+        }
+        if (!range_is_aligned(i->range, REPAIR_UNIT) || range_size(i->range) != REPAIR_UNIT || i->offset >= i->file_size)
+                return -EBADMSG;
+
+        r = open_pending(s, &p);
+        if (r >= 0)
+                r = look(s, &p);
+        return r < 0 ? r : act(s, &p, result);
+}
+
+static int visit(const char *name, const Intent *i, const void *page, void *userdata) {
+        const Settler *s = userdata;
+        _cleanup_result_ Result result = { .writer = WRITER_AUTO, .exclusion = _EXCLUSION_INVALID };
+        int r;
+
+        if (!i) {
+                result_set(&result, CASE_IN_DOUBT, REASON_IN_DOUBT, "the intent record '%s' is damaged", name);
+                s->fn(&result, s->userdata);
+                return 0;
+        }
+        if (!ours(s, i))
+                return 0;
+
+        result.id = i->case_id;
+        result.proofs = i->proofs;
+        if (i->replica)
+                result.replica = strdup(i->replica);
+        r = settle_one(s, i, page, &result);
+        if (r == -ENOMEM)
+                return r;
+        if (r < 0)
+                result_set(&result, CASE_WAITING, REASON_INTERNAL, "the intent of an earlier repair cannot be settled: %s", strerror(-r));
+        s->fn(&result, s->userdata);
+        return 0;
+}
+
+int settle_intents(const Request *request, SettledFn fn, void *userdata) {
+        _cleanup_close_ int intents_fd = -1;
+        _cleanup_site_ Site site = SITE_NULL;
+        _cleanup_free_ char *boot = NULL;
+        Settler s = { .request = request, .site = &site, .fn = fn, .userdata = userdata };
+        size_t n;
+        int r;
+
+        assert(fn);
+
+        if (!request->state_dir)
+                return -EINVAL;
+        r = intents_open(request->state_dir, &intents_fd);
+        if (r >= 0)
+                r = file_read(AT_FDCWD, "/proc/sys/kernel/random/boot_id", 64, &boot, &n);
+        if (r < 0)
+                return r;
+        boot[strcspn(boot, "\n")] = '\0';
+
+        r = site_open(&request->volume, &site);
+        if (r < 0)
+                return r;
+
+        s.site_state = r;
+        s.intents_fd = intents_fd;
+        s.boot_id = boot;
+        return intents_walk(intents_fd, visit, &s);
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "topo/topo.h"
+#include "worker/site.h"
+
+void site_close(Site *s) {
+        closep(&s->block_fd);
+        closep(&s->mount_fd);
+        *s = SITE_NULL;
+}
+
+static int block_open(const Volume *v, Site *s) {
+        const char *slash = strrchr(v->device, '/');
+        struct stat st;
+
+        s->disk = slash ? slash + 1 : v->device;
+        s->block_fd = open(v->device, O_RDONLY | O_DIRECT | O_CLOEXEC);
+        if (s->block_fd < 0)
+                return errno == ENOENT || errno == ENXIO || errno == ENODEV ? SITE_E_GONE : -errno;
+        if (fstat(s->block_fd, &st) < 0)
+                return -errno;
+        if (!S_ISBLK(st.st_mode))
+                return SITE_E_GONE;
+        if (ioctl(s->block_fd, BLKGETSIZE64, &s->size) < 0)
+                return -errno;
+
+        s->major = major(st.st_rdev);
+        s->minor = minor(st.st_rdev);
+        return 0;
+}
+
+/* Takes the mount only when it is a mount of this very device: st_dev of what is found there. */
+static int mount_open(const Volume *v, Site *s) {
+        _cleanup_close_ int fd = -1;
+        struct statvfs vfs;
+        struct stat st;
+
+        if (!v->mountpoint)
+                return SITE_E_UNMOUNTED;
+
+        fd = open(v->mountpoint, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0)
+                return errno == ENOENT || errno == ENOTDIR ? SITE_E_UNMOUNTED : -errno;
+        if (fstat(fd, &st) < 0 || fstatvfs(fd, &vfs) < 0)
+                return -errno;
+        if (st.st_dev != makedev(s->major, s->minor))
+                return SITE_E_UNMOUNTED;
+
+        s->mount_fd = TAKE_FD(fd);
+        s->ops = v->fs ? mapper_find(v->fs) : NULL;
+        s->read_only = vfs.f_flag & ST_RDONLY;
+        return 0;
+}
+
+int site_open(const Volume *v, Site *ret) {
+        _cleanup_site_ Site s = SITE_NULL;
+        int r;
+
+        r = block_open(v, &s);
+        if (r != 0)
+                return r;
+
+        r = mount_open(v, &s);
+        if (r < 0)
+                return r;
+
+        *ret = s;
+        s = SITE_NULL;
+        return r;
+}
+
+int site_listed(const Site *s, Range window, RangeSet *ret) {
+        _cleanup_rangeset_ RangeSet all = {};
+        bool truncated;
+        int r;
+
+        r = topo_badblocks(s->disk, &all, &truncated);
+        if (r < 0)
+                return r;
+
+        return rangeset_clip(&all, window, ret);
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <assert.h>
+#include <sys/stat.h>
+
+#include "worker/subject.h"
+
+void subject_init(Subject *s, const Site *site, const Protect *protect, const char *path, const struct stat *st) {
+        const char *relative = protect_relative(protect, path);
+
+        assert(relative);
+
+        *s = (Subject) {
+                .relative = relative,
+                .size = (uint64_t) st->st_size,
+                .mtime = st->st_mtim,
+                .device_major = site->major,
+                .device_minor = site->minor,
+        };
+}
