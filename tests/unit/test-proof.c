@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#undef NDEBUG
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "core/offer.h"
+#include "core/owner.h"
+#include "core/proof.h"
+#include "random.h"
+#include "util/vec.h"
+
+#define N_ITEMS(a) (sizeof(a) / sizeof((a)[0]))
+#define SEAL PROOF_BIT(PROOF_SEAL)
+#define IDENTITY PROOF_BIT(PROOF_IDENTITY)
+#define NEIGHBOURS PROOF_BIT(PROOF_NEIGHBOURS)
+#define QUORUM PROOF_BIT(PROOF_QUORUM)
+
+/* Every name of every table goes there and back; other words, prefixes and values outside are told apart. */
+static void test_names(void **state) {
+        for (int i = 0; i < _PROOF_MAX; i++)
+                assert_int_equal(proof_from_string(proof_to_string((Proof) i)), i);
+        for (int i = 0; i < _OWNER_TYPE_MAX; i++)
+                assert_int_equal(owner_type_from_string(owner_type_to_string((OwnerType) i)), i);
+        for (int i = 0; i < _OFFER_STATE_MAX; i++)
+                assert_int_equal(offer_state_from_string(offer_state_to_string((OfferState) i)), i);
+        for (int i = WITNESS_EQUAL; i <= WITNESS_DIFFER; i++)
+                assert_int_equal(witness_from_string(witness_to_string((Witness) i)), i);
+
+        assert_int_equal(proof_from_string("sea"), -EINVAL);
+        assert_int_equal(proof_from_string("seals"), -EINVAL);
+        assert_int_equal(proof_from_string(""), -EINVAL);
+        assert_int_equal(proof_from_string(NULL), -EINVAL);
+        assert_int_equal(owner_type_from_string("File"), -EINVAL);
+        assert_int_equal(offer_state_from_string("gone"), -EINVAL);
+        assert_int_equal((int) witness_from_string("same"), -EINVAL);
+        assert_null(proof_to_string(_PROOF_MAX));
+        assert_null(owner_type_to_string(_OWNER_TYPE_INVALID));
+        assert_null(offer_state_to_string(_OFFER_STATE_MAX));
+}
+
+/* Sets are read in any order, written in one, and never hold a name twice. */
+static void test_sets(void **state) {
+        static const struct {
+                const char *text;
+                int r;
+                ProofSet set;
+        } table[] = {
+                { "none", 0, 0 },
+                { "seal", 0, SEAL },
+                { "identity+neighbours", 0, IDENTITY | NEIGHBOURS },
+                { "neighbours+identity", 0, IDENTITY | NEIGHBOURS },
+                { "quorum+seal+neighbours+identity", 0, SEAL | IDENTITY | NEIGHBOURS | QUORUM },
+                { "", -EINVAL },
+                { NULL, -EINVAL },
+                { "seal+seal", -EINVAL },
+                { "seal+", -EINVAL },
+                { "+seal", -EINVAL },
+                { "seal++quorum", -EINVAL },
+                { "seal+none", -EINVAL },
+                { "none+none", -EINVAL },
+                { "seal identity", -EINVAL },
+                { " seal", -EINVAL },
+                { "seal,identity", -EINVAL },
+                { "checksum", -EINVAL },
+        };
+
+        for (size_t i = 0; i < N_ITEMS(table); i++) {
+                ProofSet set = 99;
+
+                assert_int_equal(proof_set_from_string(table[i].text, &set), table[i].r);
+                assert_int_equal(set, table[i].r < 0 ? 99 : table[i].set);
+        }
+
+        for (ProofSet s = 0; s < PROOF_BIT(_PROOF_MAX); s++) {
+                char text[PROOF_SET_MAX];
+                ProofSet set = 99;
+
+                assert_int_equal(proof_set_from_string(proof_set_to_string(s, text), &set), 0);
+                assert_int_equal(set, s);
+                if (s == (IDENTITY | NEIGHBOURS))
+                        assert_string_equal(text, "identity+neighbours");
+        }
+}
+
+/* A policy is a list of sets; nothing that would make it emptier than it looks is taken, above all not "none". */
+static void test_policy_parse(void **state) {
+        static const struct {
+                const char *text;
+                int r;
+        } table[] = {
+                { "seal", 0 },
+                { "seal,identity+neighbours", 0 },
+                { "seal,identity,neighbours,quorum,seal+identity,seal+neighbours,seal+quorum,identity+quorum", 0 },
+                { "seal,identity,neighbours,quorum,seal+identity,seal+neighbours,seal+quorum,identity+quorum,neighbours+quorum", -E2BIG },
+                { "", -EINVAL },
+                { NULL, -EINVAL },
+                { "none", -EINVAL },
+                { "seal,none", -EINVAL },
+                { "seal,", -EINVAL },
+                { ",seal", -EINVAL },
+                { "seal,,identity", -EINVAL },
+                { "seal,seal", -EINVAL },
+                { "seal+identity,identity+seal", -EINVAL },
+                { "seal+seal", -EINVAL },
+                { "seal, identity", -EINVAL },
+                { "sael", -EINVAL },
+        };
+
+        for (size_t i = 0; i < N_ITEMS(table); i++) {
+                ProofPolicy p = { .n = 99 };
+
+                assert_int_equal(proof_policy_parse(table[i].text, &p), table[i].r);
+                if (table[i].r == 0) {
+                        _cleanup_free_ char *text = proof_policy_format(&p);
+
+                        assert_string_equal(text, table[i].text);
+                } else
+                        assert_int_equal(p.n, 99);
+        }
+}
+
+/* The text of the default is what the manual says, and reads back as the default. */
+static void test_policy_default(void **state) {
+        ProofPolicy p = PROOF_POLICY_DEFAULT;
+        _cleanup_free_ char *text = proof_policy_format(&p), *none = proof_policy_format(&(ProofPolicy) {});
+        ProofPolicy back;
+
+        assert_string_equal(text, "seal,identity+neighbours");
+        assert_int_equal(proof_policy_parse(text, &back), 0);
+        assert_memory_equal(&back, &p, sizeof(p));
+        assert_string_equal(none, "");
+}
+
+/* For every pair of alternatives and everything that may be shown: satisfied is exactly by the first alternative shown as a whole;
+ * by nothing when nothing is shown; and never by an empty alternative. */
+static void test_satisfied(void **state) {
+        for (ProofSet a = 0; a < PROOF_BIT(_PROOF_MAX); a++)
+                for (ProofSet b = 0; b < PROOF_BIT(_PROOF_MAX); b++)
+                        for (ProofSet have = 0; have < PROOF_BIT(_PROOF_MAX); have++) {
+                                ProofPolicy p = { .any_of = { a, b }, .n = 2 };
+                                ProofSet expected = a != 0 && (a & have) == a ? a : b != 0 && (b & have) == b ? b : 0;
+
+                                assert_int_equal(proof_policy_satisfied(&p, have), expected);
+                        }
+        assert_int_equal(proof_policy_satisfied(&(ProofPolicy) {}, SEAL | IDENTITY | NEIGHBOURS | QUORUM), 0);
+}
+
+/* The model: one byte after another. */
+static Witness witness_model(const uint8_t *medium, const uint8_t *replica, uint64_t base, size_t size, const RangeSet *surviving,
+                             uint64_t *at, uint64_t *bytes) {
+        *bytes = 0;
+        for (size_t i = 0; i < size; i++) {
+                if (!rangeset_contains(surviving, (Range) { base + i, base + i + 1 }))
+                        continue;
+                ++*bytes;
+                if (medium[i] != replica[i]) {
+                        *at = base + i;
+                        return WITNESS_DIFFER;
+                }
+        }
+        return *bytes < 512 ? WITNESS_FEW : WITNESS_EQUAL;
+}
+
+/* Neighbours agree with a loop over bytes: bytes that did not survive count for nothing, however they look, and
+ * every other byte of the window counts. */
+static void test_witness_model(void **state) {
+        enum { SIZE = 2048 };
+        static const uint64_t bases[] = { 0, 1 << 20, UINT64_MAX - SIZE };
+        uint8_t medium[SIZE], replica[SIZE];
+        Random random = { RANDOM_SEED };
+
+        for (size_t round = 0; round < 1500; round++) {
+                uint64_t base = bases[round % 3], at = 77, bytes = 77, expected_at = 77, expected_bytes;
+                _cleanup_rangeset_ RangeSet surviving = {};
+                Witness w;
+
+                for (size_t i = 0; i < SIZE; i++)
+                        medium[i] = replica[i] = (uint8_t) random_next(&random);
+                for (uint64_t i = random_below(&random, 4); i > 0; i--)
+                        replica[random_below(&random, SIZE)] ^= 1;
+                for (uint64_t i = random_below(&random, 6); i > 0; i--) {
+                        uint64_t start = random_below(&random, SIZE), size = 1 + random_below(&random, SIZE - start);
+
+                        check(rangeset_add(&surviving, (Range) { base + start, base + start + size }) == 0, round);
+                }
+                if (base > 0)           /* what survives outside the window is nothing to it */
+                        check(rangeset_add(&surviving, (Range) { 0, base - 5 }) == 0, round);
+
+                w = proof_witness(medium, replica, base, SIZE, &surviving, &at, &bytes);
+                check(w == witness_model(medium, replica, base, SIZE, &surviving, &expected_at, &expected_bytes), round);
+                check(at == expected_at && bytes == expected_bytes, round);
+                check(proof_witness(medium, replica, base, SIZE, &surviving, NULL, NULL) == w, round);
+        }
+}
+
+/* One byte less than a sector proves nothing; a sector does; an empty or impossible window never does. */
+static void test_witness_few(void **state) {
+        static const uint8_t medium[1024], replica[1024];
+        _cleanup_rangeset_ RangeSet surviving = {};
+        uint64_t bytes;
+
+        assert_int_equal(proof_witness(medium, replica, 0, 1024, &surviving, NULL, &bytes), WITNESS_FEW);
+        assert_int_equal(bytes, 0);
+        assert_int_equal(rangeset_add(&surviving, (Range) { 100, 611 }), 0);
+        assert_int_equal(proof_witness(medium, replica, 0, 1024, &surviving, NULL, &bytes), WITNESS_FEW);
+        assert_int_equal(bytes, 511);
+        assert_int_equal(rangeset_add(&surviving, (Range) { 611, 612 }), 0);
+        assert_int_equal(proof_witness(medium, replica, 0, 1024, &surviving, NULL, &bytes), WITNESS_EQUAL);
+        assert_int_equal(bytes, 512);
+        assert_int_equal(proof_witness(medium, replica, 0, 0, &surviving, NULL, &bytes), WITNESS_FEW);
+        assert_int_equal(rangeset_add(&surviving, (Range) { 0, UINT64_MAX }), 0);
+        assert_int_equal(proof_witness(medium, replica, UINT64_MAX - 1000, 1024, &surviving, NULL, &bytes), WITNESS_FEW);
+        assert_int_equal(bytes, 0);
+}
+
+/* Copies of owners and offers are equal, own their strings, and survive the original. */
+static void test_copies(void **state) {
+        Owners owners = {};
+        _cleanup_owners_ Owners copy = {};
+        Owner file = { .type = OWNER_FILE, .range = { 4096, 8192 }, .inode = 7, .generation = 9, .offset = 512, .shared = true,
+                       .path = strdup("/srv/a"), .detail = strdup("b") };
+        Owner unnamed = { .type = OWNER_FREE, .range = { 8192, 12288 } };
+        Offer offer = { .replica = strdup("mirror:/m"), .state = OFFER_HELD, .proofs = IDENTITY, .witness = WITNESS_DIFFER,
+                        .witness_at = 5, .detail = NULL };
+        _cleanup_offer_ Offer offer2 = {};
+
+        assert_int_equal(vec_push(&owners, file), 0);
+        assert_int_equal(vec_push(&owners, unnamed), 0);
+        assert_int_equal(owners_copy(&owners, &copy), 0);
+        owners_done(&owners);
+        assert_int_equal(owners.n, 0);
+        assert_int_equal(copy.n, 2);
+        assert_string_equal(copy.items[0].path, "/srv/a");
+        assert_string_equal(copy.items[0].detail, "b");
+        assert_true(copy.items[0].shared && copy.items[0].inode == 7 && copy.items[0].generation == 9 && copy.items[0].offset == 512);
+        assert_true(range_equal(copy.items[0].range, (Range) { 4096, 8192 }));
+        assert_null(copy.items[1].path);
+
+        assert_int_equal(offer_copy(&offer, &offer2), 0);
+        offer_done(&offer);
+        assert_null(offer.replica);
+        assert_string_equal(offer2.replica, "mirror:/m");
+        assert_null(offer2.detail);
+        assert_true(offer2.proofs == IDENTITY && offer2.witness == WITNESS_DIFFER && offer2.witness_at == 5);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_names),
+                cmocka_unit_test(test_sets),
+                cmocka_unit_test(test_policy_parse),
+                cmocka_unit_test(test_policy_default),
+                cmocka_unit_test(test_satisfied),
+                cmocka_unit_test(test_witness_model),
+                cmocka_unit_test(test_witness_few),
+                cmocka_unit_test(test_copies),
+        };
+
+        return cmocka_run_group_tests_name("proof", tests, NULL, NULL);
+}
