@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// An NVDIMM root device that can lose bytes.
+//
+// QEMU describes its NVDIMMs correctly in the NFIT, but the root device in its SSDT (ACPI 6.5, 9.20.2) answers no
+// question about errors. This table takes the place of QEMU's (same OEM and table id, higher revision) by the
+// kernel's table upgrade (Documentation/admin-guide/acpi/initrd_table_override.rst) and implements the root device's
+// _DSM (ACPI 6.5, 9.20.7, UUID 2f10e7a4-9e91-11e4-89d3-123b93f75cba):
+//
+//   0 query   1 ARS capabilities   2 start ARS   3 query ARS status   4 clear uncorrectable error
+//   7 ARS error inject   8 inject clear   9 inject status
+//
+// and the notification 0x81, "uncorrectable memory error", that makes the kernel scrub again.
+//
+// QEMU's DSDT has revision 1, so AML integers have 32 bits here: addresses and lengths are counted in units of 256 bytes
+// and read as the DWORD at byte 1 of the little-endian QWORD. The list of errors holds 1024 units (512 sectors), and is gone when
+// the guest is reset.
+DefinitionBlock ("nvdr.aml", "SSDT", 2, "BOCHS ", "NVDIMM", 0x00000002)
+{
+    Scope (\_SB)
+    {
+        Device (NVDR)
+        {
+            Name (_HID, "ACPI0012")
+            Name (MAX, 1024)
+            Name (CNT, 0)                       // errors in the list
+            Name (TAB, Buffer (0x1000) {})      // their unit numbers
+            Name (LO, 0)                        // the range that was scrubbed last
+            Name (HI, 0)
+
+            Method (GETD, 2, Serialized) { CreateDWordField (Arg0, Arg1, DW) Return (DW) }
+            Method (PUTD, 3, Serialized) { CreateDWordField (Arg0, Arg1, DW) DW = Arg2 }
+            Method (GETU, 2, Serialized) { Return (GETD (Arg0, Arg1 + 1)) }
+            Method (PUTU, 3, Serialized) { PUTD (Arg0, Arg1 + 1, Arg2) }
+
+            // Forget the errors in (start, length)
+            Method (DROP, 2, Serialized)
+            {
+                Local0 = 0
+                While (Local0 < CNT)
+                {
+                    Local1 = GETD (TAB, Local0 * 4)
+                    If ((Local1 >= Arg0) && (Local1 < (Arg0 + Arg1)))
+                    {
+                        CNT = CNT - 1
+                        PUTD (TAB, Local0 * 4, GETD (TAB, CNT * 4))
+                    }
+                    Else { Local0++ }
+                }
+            }
+
+            // Remember (start, length) as lost
+            Method (ADDR, 2, Serialized)
+            {
+                DROP (Arg0, Arg1)
+                Local1 = Arg0
+                While ((Local1 < (Arg0 + Arg1)) && (CNT < MAX))
+                {
+                    PUTD (TAB, CNT * 4, Local1)
+                    CNT = CNT + 1
+                    Local1++
+                }
+            }
+
+            Method (_DSM, 4, Serialized)
+            {
+                If (Arg0 != ToUUID ("2f10e7a4-9e91-11e4-89d3-123b93f75cba")) { Return (Buffer () { 0 }) }
+                If (Arg2 == 0) { Return (Buffer () { 0x9F, 0x03 }) }
+                Local6 = Buffer (1) { 0 }
+                If (SizeOf (Arg3) > 0) { Local6 = DerefOf (Arg3 [0]) }
+
+                If (Arg2 == 1)                  // ARS capabilities: both kinds of memory, 256 bytes are cleared at a time
+                {
+                    Local7 = Buffer (16) {}
+                    PUTD (Local7, 0, 0x00020000)
+                    PUTD (Local7, 4, 48 + 24 * MAX)
+                    PUTD (Local7, 8, 256)
+                    Return (Local7)
+                }
+                If (Arg2 == 2)                  // start ARS: takes no time at all
+                {
+                    LO = GETU (Local6, 0)
+                    HI = LO + GETU (Local6, 8)
+                    Return (Buffer (8) {})
+                }
+                If (Arg2 == 3)                  // query ARS status: the errors of the range scrubbed last
+                {
+                    Local7 = Buffer (48 + 24 * MAX) {}
+                    If (HI == 0) { PUTD (Local7, 0, 0x00020000) }       // none was performed yet
+                    PUTU (Local7, 8, LO)
+                    PUTU (Local7, 16, HI - LO)
+                    CreateWordField (Local7, 40, TYPE)
+                    TYPE = 2
+                    Local0 = 0
+                    Local1 = 0
+                    While (Local0 < CNT)
+                    {
+                        Local2 = GETD (TAB, Local0 * 4)
+                        If ((Local2 >= LO) && (Local2 < HI))
+                        {
+                            PUTU (Local7, 48 + Local1 * 24 + 8, Local2)
+                            PUTU (Local7, 48 + Local1 * 24 + 16, 1)
+                            Local1++
+                        }
+                        Local0++
+                    }
+                    PUTD (Local7, 44, Local1)
+                    PUTD (Local7, 4, 48 + 24 * Local1)
+                    Return (Local7)
+                }
+                If (Arg2 == 4)                  // clear uncorrectable error
+                {
+                    DROP (GETU (Local6, 0), GETU (Local6, 8))
+                    Local7 = Buffer (16) {}
+                    PUTU (Local7, 8, GETU (Local6, 8))
+                    Return (Local7)
+                }
+                If (Arg2 == 7)                  // ARS error inject: flag 0 asks for a notification
+                {
+                    CreateByteField (Local6, 16, FLAG)
+                    ADDR (GETU (Local6, 0), GETU (Local6, 8))
+                    If (FLAG & 1) { Notify (\_SB.NVDR, 0x81) }
+                    Return (Buffer (4) {})
+                }
+                If (Arg2 == 8)                  // inject clear
+                {
+                    DROP (GETU (Local6, 0), GETU (Local6, 8))
+                    Return (Buffer (4) {})
+                }
+                If (Arg2 == 9)                  // inject status
+                {
+                    Local7 = Buffer (8 + 16 * MAX) {}
+                    Local0 = 0
+                    While (Local0 < CNT)
+                    {
+                        PUTU (Local7, 8 + Local0 * 16, GETD (TAB, Local0 * 4))
+                        PUTU (Local7, 16 + Local0 * 16, 1)
+                        Local0++
+                    }
+                    PUTD (Local7, 4, CNT)
+                    Return (Local7)
+                }
+                Return (Buffer () { 0 })
+            }
+
+            // _ADR is the NFIT device handle, which QEMU counts from 1.
+            Device (NV00) { Name (_ADR, 1) }
+            Device (NV01) { Name (_ADR, 2) }
+        }
+    }
+}
