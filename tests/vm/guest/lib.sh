@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+#
+# What scenarios are written with. Runs in the guest, under bash -euE -o pipefail, each command traced.
+# A SECTOR is a 512-byte sector of /dev/pmem0 (or of /dev/$PMEM).
+
+MNT=/srv/pmem
+PMEM=pmem0
+PS4='+${EPOCHREALTIME:6:8} '
+probe=/lab/tools/lab-probe
+
+# --- the ends of a scenario
+
+begin() {
+    trap 'failed_command "$BASH_COMMAND" "$LINENO"' ERR
+    set -x
+    [ "$BOOT" != 1 ] || clean_up
+}
+
+# Called where a command fails that nobody asked about.
+failed_command() {
+    [ -e /run/lab/why ] || echo "line $2: $1" | head -n 1 >/run/lab/why
+}
+
+# fail WHAT: ends the scenario as failed.
+fail() {
+    { set +x; } 2>/dev/null
+    echo "FAIL: $*"
+    [ -e /run/lab/why ] || echo "$*" | tr '\n' ' ' >/run/lab/why
+    exit 1
+}
+
+# skip WHY: ends the scenario as skipped.
+skip() {
+    echo "$*" >/run/lab/why
+    exit 77
+}
+
+# expect WHAT EXPECTED GOT: the two must be equal.
+expect() {
+    [ "$2" = "$3" ] || fail "$1: expected '$2', got '$3'"
+}
+
+# expect_match WHAT PATTERN GOT: GOT must match the shell pattern.
+expect_match() {
+    # shellcheck disable=SC2053
+    [[ $3 == $2 ]] || fail "$1: expected '$2', got '$3'"
+}
+
+# wait_until SECONDS COMMAND…: runs COMMAND until it succeeds.
+wait_until() {
+    local end=$((${EPOCHREALTIME/./} + $1 * 1000000)) seconds=$1
+    shift
+    until "$@"; do
+        [ "${EPOCHREALTIME/./}" -lt "$end" ] || fail "not within $seconds seconds: $*"
+        sleep 0.05
+    done
+}
+
+# --- the host
+
+# request WORD…: asks the host, which answers "ok …" or "error …".
+request() {
+    local answer
+    echo "$*" >&3
+    read -r answer <&3
+    [[ $answer == ok* ]] || fail "host, asked for '$*': $answer"
+}
+
+# power_cut: the machine is gone at once. The scenario is run again from its start, with BOOT one higher.
+power_cut() {
+    request power-cut
+}
+
+# say TEXT…: a line for the person in front of the host (contrib/demo).
+say() {
+    request say "$*"
+}
+
+# --- the medium
+
+sysfs() {
+    cat "/sys/bus/nd/devices/$1"
+}
+
+# data_start: physical address of the first sector of /dev/$PMEM.
+data_start() {
+    sysfs "pfn${PMEM#pmem}.0/resource"
+}
+
+# prepare_media: makes every NVDIMM an fsdax namespace. Done once a boot; what survived a power cut is left alone.
+prepare_media() {
+    local i
+    modprobe -a nfit nd_pmem
+    udevadm settle
+    for i in 0 1; do
+        [ "$(sysfs "namespace$i.0/mode")" = memory ] || ndctl create-namespace -f -e "namespace$i.0" -m fsdax >/dev/null
+    done
+    wait_until 20 test -b /dev/pmem1
+}
+
+# clean_up: whatever the last scenario left. Nothing of it may be seen by the next.
+clean_up() {
+    local i
+    systemctl stop bezoard.service bezoard.socket 2>/dev/null || true
+    systemctl reset-failed bezoard.service 2>/dev/null || true
+    rm -rf /etc/bezoar/protect.d/* /etc/bezoar/bezoar.conf.d /var/lib/bezoar/* /srv/mirror
+    awk '$1 ~ /^\/dev\/(pmem|mapper)/ {print $2}' /proc/mounts | tac | xargs -r umount
+    rm -f /run/lab/hold.*
+    for i in 0 1; do
+        [ ! -e /run/lab/poisoned.pmem$i ] || PMEM=pmem$i heal_medium
+    done
+}
+
+# heal_medium: takes all poison from the unmounted /dev/$PMEM. Binding the namespace anew comes first: it makes pages
+# present that a machine check took away, and writing to one that is not would crash the kernel.
+heal_medium() {
+    local n=${PMEM#pmem} sector count
+    ndctl disable-namespace "namespace$n.0" >/dev/null 2>&1
+    ndctl enable-namespace "namespace$n.0" >/dev/null 2>&1
+    wait_until 10 test -b "/dev/$PMEM"
+    while read -r sector count; do      # the firmware's list
+        ndctl inject-error -d -B ACPI.NFIT --block="$sector" --count="$count" "namespace$n.0" >/dev/null
+    done <"/run/lab/poisoned.$PMEM"
+    while read -r sector count; do      # the kernel's
+        dd if=/dev/zero of="/dev/$PMEM" bs=4096 seek=$((sector / 8)) count=$(((sector + count + 7) / 8 - sector / 8)) \
+            oflag=direct conv=notrunc status=none
+    done <"/sys/block/$PMEM/badblocks"
+    expect "badblocks of $PMEM after cleaning up" "" "$(badblocks)"
+    rm -f "/run/lab/poisoned.$PMEM"
+}
+
+# badblocks: what the kernel knows of, "SECTOR COUNT" a line.
+badblocks() {
+    cat "/sys/block/$PMEM/badblocks"
+}
+
+# is_bad SECTOR [COUNT]: whether all of that is in badblocks.
+is_bad() {
+    badblocks | awk -v want="$1" -v n="${2:-1}" '$1 <= want && want + n <= $1 + $2 {found = 1} END {exit !found}'
+}
+
+no_badblocks() {
+    [ -z "$(badblocks)" ]
+}
+
+# destroy SECTOR [COUNT]: overwrites the bytes on the medium, below the kernel. Poison alone loses none in this lab, so
+# without this a repair that writes nothing would look right.
+destroy() {
+    local base
+    base=$(sysfs "region${PMEM#pmem}/resource")
+    request destroy "${PMEM#pmem}" $(($(data_start) - base + $1 * 512)) $((${2:-1} * 512))
+}
+
+# poison_ars SECTOR [COUNT]: the firmware finds errors and tells the kernel.
+poison_ars() {
+    echo "$1 ${2:-1}" >>"/run/lab/poisoned.$PMEM"
+    ndctl inject-error -B ACPI.NFIT --block="$1" --count="${2:-1}" "namespace${PMEM#pmem}.0" >/dev/null
+    wait_until 20 is_bad "$1" "${2:-1}"
+}
+
+# poison_mce SECTOR: the CPU finds an error; the kernel takes the whole page away.
+poison_mce() {
+    local page=$(($1 / 8 * 8))
+    : >>"/run/lab/poisoned.$PMEM"
+    request mce $(($(data_start) + page * 512))
+    wait_until 20 is_bad $page 8
+}
+
+# --- file systems and files
+
+# fresh_xfs [REFLINK]: a new XFS with rmapbt, mounted for DAX at $MNT.
+fresh_xfs() {
+    mkfs.xfs -q -f -m "rmapbt=1,reflink=${1:-1}" "/dev/$PMEM"
+    mount_dax
+}
+
+mount_dax() {
+    mkdir -p $MNT
+    mount -o dax=always "/dev/$PMEM" $MNT
+}
+
+# make_file PATH BYTES: random contents, in as few extents as possible.
+make_file() {
+    head -c "$2" /dev/urandom >"$1"
+    sync -f "$1"
+}
+
+# phys FILE OFFSET: the sector that holds that byte of the file.
+phys() {
+    $probe phys "$1" "$2"
+}
+
+# extents FILE: how many pieces it is in.
+extents() {
+    $probe extents "$1"
+}
+
+hash_of() {
+    sha256sum <"$1" | cut -d ' ' -f 1
+}
+
+# hold_map FILE OFFSET: a process that keeps the page mapped, and stores to nothing. hold_pmd: with a 2 MiB entry.
+hold_map() {
+    hold map "$1" "$2"
+}
+
+hold_pmd() {
+    hold pmd "$1" "$2"
+}
+
+# The process says on its standard output that it has the page; HOLDER is its number.
+hold() {
+    local out=/run/lab/hold.$RANDOM
+    $probe "hold-$1" "$2" "$3" >$out &
+    HOLDER=$!
+    wait_until 10 grep -q holding $out
+}
+
+# --- the journal
+
+# journal FIELD=VALUE…: entries of this boot that have them, newest last, one JSON object a line.
+journal() {
+    journalctl -b --no-pager -o json "$@"
+}
+
+# journal_case: the newest entry of the daemon that belongs to a case, with the given MESSAGE_ID if there is one.
+journal_case() {
+    journalctl -b --no-pager -o json "$@" _COMM=bezoard | jq -c 'select(.BEZOAR_CASE)' | tail -n 1
+}

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The virtual machine: its life, and the line protocol with the agent in it.
+
+The guest has two virtio-serial ports. "lab.control" is a conversation: the agent says `ready`, the host says `run …`, the
+scenario asks for poison, and so on, one line each way. "lab.trace" is a file on this side: what a scenario prints is here
+even if the guest dies in the next moment. The NVDIMMs are plain files, shared with the guest, so that the host can destroy
+bytes below it, and so that they survive a power cut."""
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import time
+
+MEDIA_SIZES = (512, 128)                # MiB
+CPUS, MEMORY = 2, 1024
+
+
+class Gone(Exception):
+    """The guest ended."""
+
+
+class Silent(Exception):
+    """The guest said nothing in time."""
+
+
+class Lines:
+    """Lines from and to a socket."""
+
+    def __init__(self, sock):
+        self.sock, self.buffer = sock, b""
+
+    def send(self, line):
+        try:
+            self.sock.sendall(line.encode() + b"\n")
+        except OSError as e:
+            raise Gone(str(e)) from e
+
+    def receive(self, deadline):
+        while b"\n" not in self.buffer:
+            if not select.select([self.sock], [], [], max(0, deadline - time.monotonic()))[0]:
+                raise Silent()
+            try:
+                data = self.sock.recv(65536)
+            except OSError as e:
+                raise Gone(str(e)) from e
+            if not data:
+                raise Gone()
+            self.buffer += data
+        line, self.buffer = self.buffer.split(b"\n", 1)
+        return line.decode(errors="replace").strip()
+
+
+class Guest:
+    def __init__(self, image, initrd, work):
+        self.image, self.initrd, self.work = image, initrd, work
+        self.media = [work / f"nv{i}" for i in range(len(MEDIA_SIZES))]
+        self.console, self.trace = work / "console", work / "trace"
+        self.process = None
+
+    def renew(self):
+        """A new root file system and new NVDIMMs."""
+        subprocess.run(["cp", "--reflink=auto", "--sparse=always", self.image / "root.img", self.work / "root.img"], check=True)
+        for path, size in zip(self.media, MEDIA_SIZES):
+            path.unlink(missing_ok=True)
+            with open(path, "wb") as f:
+                f.truncate(size << 20)
+
+    def _command(self, control, monitor):
+        command = [
+            "qemu-system-x86_64", "-nodefaults", "-display", "none", "-no-reboot", "-no-user-config",
+            "-machine", "pc,nvdimm=on", "-accel", "tcg,thread=multi",
+            # The kernel believes the address in a machine check only if an Intel CPU sends it.
+            "-cpu", "Skylake-Server-v3", "-smp", str(CPUS), "-m", f"{MEMORY}M,slots=4,maxmem=4G",
+            "-kernel", self.image / "vmlinuz", "-initrd", self.initrd,
+            # A guest that panics ends (panic=-1 with -no-reboot), and is started again.
+            "-append", "console=ttyS0 root=/dev/vda rw quiet panic=-1 mitigations=off random.trust_cpu=on"
+                       " systemd.show_status=no audit=0",
+            # A power cut takes QEMU, not this machine: what reached the file stays in it, flushed or not.
+            "-drive", f"file={self.work}/root.img,if=virtio,format=raw,cache=unsafe",
+            "-chardev", f"socket,id=monitor,fd={monitor}", "-mon", "chardev=monitor,mode=control",
+            "-chardev", f"file,id=console,path={self.console},append=on", "-serial", "chardev:console",
+            "-chardev", f"socket,id=control,fd={control}", "-chardev", f"file,id=trace,path={self.trace},append=on",
+            "-device", "virtio-serial-pci", "-device", "virtserialport,chardev=control,name=lab.control",
+            "-device", "virtserialport,chardev=trace,name=lab.trace",
+        ]
+        for i, (path, size) in enumerate(zip(self.media, MEDIA_SIZES)):
+            command += ["-object", f"memory-backend-file,id=nv{i},share=on,mem-path={path},size={size}M",
+                        "-device", f"nvdimm,id=nvdimm{i},memdev=nv{i}"]
+        return command
+
+    def start(self):
+        pairs = [socket.socketpair() for _ in range(2)]
+        fds = [theirs.fileno() for _, theirs in pairs]
+        with open(self.work / "qemu.log", "ab") as log:
+            self.process = subprocess.Popen(self._command(*fds), pass_fds=fds, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        for _, theirs in pairs:
+            theirs.close()
+        self.control, self.monitor = (Lines(ours) for ours, _ in pairs)
+        self._monitor_reply()
+        self.qmp("qmp_capabilities")
+
+    def _monitor_reply(self):
+        """Skips events, returns the next reply."""
+        while True:
+            message = json.loads(self.monitor.receive(time.monotonic() + 30))
+            if "event" not in message:
+                return message
+
+    def qmp(self, command, **arguments):
+        self.monitor.send(json.dumps({"execute": command, "arguments": arguments}))
+        reply = self._monitor_reply()
+        if "error" in reply:
+            raise RuntimeError(f"{command}: {reply['error']['desc']}")
+        return reply["return"]
+
+    def machine_check(self, address):
+        """An uncorrected memory error, action optional, of the whole page; to all CPUs, or the guest would panic."""
+        text = self.qmp("human-monitor-command", **{"command-line": f"mce -b 0 9 0xbd000000000000c0 5 {address:#x} 0x8c"})
+        if text.strip():
+            raise RuntimeError(f"mce: {text.strip()}")
+
+    def destroy(self, medium, offset, length):
+        """Overwrites bytes of an NVDIMM behind the guest's back."""
+        with open(self.media[medium], "r+b", buffering=0) as f:
+            f.seek(offset)
+            f.write(os.urandom(length))
+
+    def kill(self):
+        """Ends the machine at once: for the guest, a power cut."""
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(signal.SIGKILL)
+        self.wait()
+
+    def wait(self, timeout=None):
+        if self.process:
+            self.process.wait(timeout)
+            self.control.sock.close()
+            self.monitor.sock.close()
+            self.process = None

@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Runs scenarios in a guest, many in one boot, and says how each of them ended."""
+import dataclasses
+import pathlib
+import re
+import shutil
+import time
+
+from host.guest import Gone, Guest, Silent
+
+BOOT_SECONDS = 180
+GRACE_SECONDS = 30              # for what the agent does around a scenario
+
+# What a healthy kernel never prints.
+SICK = re.compile(r"BUG: |Oops: |kernel BUG at|general protection fault|Kernel panic|WARNING: CPU|Internal error"
+                  r"|blocked for more than \d+ seconds")
+
+
+@dataclasses.dataclass
+class Scenario:
+    """A shell script. Its head may say `# timeout: SECONDS` and `# expects: oops`."""
+    path: pathlib.Path
+
+    def _head(self, key, default):
+        m = re.search(rf"^# {key}: (.*)$", self.path.read_text(), re.M)
+        return m[1].strip() if m else default
+
+    @property
+    def name(self):
+        return self.path.stem
+
+    @property
+    def seconds(self):
+        return int(self._head("timeout", "90"))
+
+    @property
+    def expects_oops(self):
+        return self._head("expects", "") == "oops"
+
+
+@dataclasses.dataclass
+class Outcome:
+    name: str
+    verdict: str                # ok, failed, skipped
+    why: str = ""
+    logs: pathlib.Path | None = None
+    seconds: float = 0
+
+
+class Runner:
+    def __init__(self, guest: Guest, logs, say=print):
+        self.guest, self.logs, self.say = guest, logs, say
+        self.up = False
+
+    def run(self, scenarios):
+        """Yields an Outcome for each scenario."""
+        try:
+            for scenario in scenarios:
+                yield self._one(scenario)
+            if self.up:
+                self._power_off()
+        finally:
+            self.guest.kill()
+
+    # --- the guest
+
+    def _boot(self):
+        """Starts the machine as it is and waits for its agent."""
+        self.guest.start()
+        deadline = time.monotonic() + BOOT_SECONDS
+        said = self.guest.control.receive(deadline)
+        if said != "ready":
+            raise Gone(said)
+        self.up = True
+
+    def _down(self):
+        self.guest.kill()
+        self.up = False
+
+    def _power_off(self):
+        try:
+            self.guest.control.send("poweroff")
+            self.guest.wait(20)
+        except Exception:       # it is killed then; nothing that matters is left in it
+            pass
+
+    # --- one scenario
+
+    def _one(self, scenario):
+        marks = {}
+        start = time.monotonic()
+        try:
+            if not self.up:
+                self.guest.renew()
+                for log in (self.guest.console, self.guest.trace):
+                    log.write_bytes(b"")
+                self._boot()
+            marks = {log: log.stat().st_size for log in (self.guest.console, self.guest.trace)}
+            outcome = self._converse(scenario)
+        except Silent:
+            outcome = Outcome(scenario.name, "failed", "the guest said nothing more" if self.up else "the guest did not boot")
+            self._down()
+        except Gone as e:
+            outcome = Outcome(scenario.name, "failed", f"the guest {'died' if self.up else 'died while booting'} {e}".strip())
+            self._down()
+        sick = SICK.search(self._since(self.guest.console, marks))
+        if sick:
+            # Whatever comes next in this guest proves nothing.
+            self._down()
+        if scenario.expects_oops:
+            outcome = Outcome(scenario.name, "ok") if sick else Outcome(scenario.name, "failed", "the kernel did not oops")
+        elif sick:
+            outcome = Outcome(scenario.name, "failed", f"the kernel said '{sick[0]}'; {outcome.why}")
+        outcome.seconds = time.monotonic() - start
+        if outcome.verdict == "failed":
+            outcome.logs = self._keep_logs(scenario, marks)
+        return outcome
+
+    def _converse(self, scenario):
+        """Starts the scenario and does what it asks for, until it is over."""
+        boot, deadline = 1, 0
+        while True:
+            if not deadline:
+                deadline = time.monotonic() + scenario.seconds + GRACE_SECONDS
+                self.guest.control.send(f"run {scenario.name} {scenario.seconds} {boot}")
+            verb, *words = self.guest.control.receive(deadline).split()
+            if verb == "done":
+                status, why = words[1], " ".join(words[2:])
+                return Outcome(scenario.name, {"0": "ok", "77": "skipped"}.get(status, "failed"), why)
+            if verb == "power-cut":
+                self._down()
+                self._boot()
+                boot, deadline = boot + 1, 0
+                continue
+            self.guest.control.send(self._answer(verb, words))
+
+    def _answer(self, verb, words):
+        try:
+            if verb == "mce":
+                self.guest.machine_check(int(words[0], 0))
+            elif verb == "destroy":
+                self.guest.destroy(*map(int, words))
+            elif verb == "say":
+                self.say(" ".join(words))
+            else:
+                return f"error '{verb}' is not known"
+        except (RuntimeError, OSError, ValueError, IndexError, TypeError) as e:
+            return f"error {e}"
+        return "ok"
+
+    # --- what is left of it
+
+    @staticmethod
+    def _since(log, marks):
+        with open(log, "rb") as f:
+            f.seek(marks.get(log, 0))
+            return f.read().decode(errors="replace")
+
+    def _keep_logs(self, scenario, marks):
+        folder = self.logs / scenario.name
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        for log in (self.guest.console, self.guest.trace):
+            (folder / log.name).write_text(self._since(log, marks))
+        shutil.copy(self.guest.work / "qemu.log", folder)
+        return folder

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * System calls by name, for scenarios: each verb does one thing and prints what the kernel said, "ok …" or the name of
+ * the error, so that a script can compare it.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fiemap.h>
+#include <linux/fs.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PAGE 4096UL
+#define HUGE 0x200000UL
+
+typedef struct Args {
+        const char *path;
+        uint64_t offset, length;
+        int flags;
+} Args;
+
+static int say(ssize_t r) {
+        if (r < 0)
+                printf("%s\n", strerrorname_np(errno));
+        else
+                printf("ok %zd\n", r);
+        return 0;
+}
+
+static int open_file(const Args *a, int flags) {
+        int fd = open(a->path, flags | a->flags | O_CLOEXEC);
+
+        if (fd < 0) {
+                fprintf(stderr, "%s: %s\n", a->path, strerror(errno));
+                exit(1);
+        }
+        return fd;
+}
+
+static void *buffer(uint64_t length, int fill) {
+        void *p;
+
+        if (posix_memalign(&p, PAGE, length + PAGE) != 0)
+                exit(1);
+        memset(p, fill, length);
+        return p;
+}
+
+static int verb_read(const Args *a) {
+        return say(pread(open_file(a, O_RDONLY), buffer(a->length, 0), a->length, a->offset));
+}
+
+static int verb_write(const Args *a) {
+        int fd = open_file(a, O_RDWR);
+        ssize_t n = pwrite(fd, buffer(a->length, 'Z'), a->length, a->offset);
+
+        if (n >= 0 && fsync(fd) < 0)
+                n = -1;
+        return say(n);
+}
+
+static struct fiemap *fiemap(const Args *a, uint64_t offset, uint64_t length, unsigned count) {
+        struct fiemap *m = calloc(1, sizeof(*m) + count * sizeof(m->fm_extents[0]));
+
+        if (!m)
+                exit(1);
+        m->fm_start = offset;
+        m->fm_length = length;
+        m->fm_extent_count = count;
+        m->fm_flags = FIEMAP_FLAG_SYNC;
+        if (ioctl(open_file(a, O_RDONLY), FS_IOC_FIEMAP, m) < 0) {
+                perror("fiemap");
+                exit(1);
+        }
+        return m;
+}
+
+static int verb_phys(const Args *a) {
+        struct fiemap *m = fiemap(a, a->offset, 1, 1);
+
+        if (m->fm_mapped_extents == 0) {
+                fprintf(stderr, "%s: nothing at %llu\n", a->path, (unsigned long long) a->offset);
+                return 1;
+        }
+        printf("%llu\n", (unsigned long long) (m->fm_extents[0].fe_physical + a->offset - m->fm_extents[0].fe_logical) / 512);
+        return 0;
+}
+
+static int verb_extents(const Args *a) {
+        printf("%u\n", fiemap(a, 0, FIEMAP_MAX_OFFSET, 0)->fm_mapped_extents);
+        return 0;
+}
+
+static int verb_punch(const Args *a) {
+        return say(fallocate(open_file(a, O_RDWR), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, a->offset, a->length));
+}
+
+static int verb_zero(const Args *a) {
+        return say(fallocate(open_file(a, O_RDWR), FALLOC_FL_ZERO_RANGE, a->offset, a->length));
+}
+
+static int verb_lease(const Args *a) {
+        return say(fcntl(open_file(a, O_RDWR), F_SETLEASE, F_WRLCK));
+}
+
+static int verb_freeze(const Args *a) {
+        return say(ioctl(open_file(a, O_RDONLY), FIFREEZE, 0));
+}
+
+static int verb_thaw(const Args *a) {
+        return say(ioctl(open_file(a, O_RDONLY), FITHAW, 0));
+}
+
+/* Mapped access: a bad page answers with SIGBUS, which is an answer like any other here. */
+
+static sigjmp_buf bus_error;
+
+static void on_bus_error(int sig) {
+        (void) sig;
+        siglongjmp(bus_error, 1);
+}
+
+static volatile unsigned char *map(const Args *a, uint64_t align, uint64_t length) {
+        uint64_t start = a->offset / align * align;
+        void *hint = NULL, *p;
+
+        if (align > PAGE) {             /* a 2 MiB entry needs an address that is aligned like the file's offset */
+                hint = mmap(NULL, 2 * align, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+                hint = (void *) (((uintptr_t) hint + align - 1) / align * align);
+        }
+        p = mmap(hint, length, PROT_READ | PROT_WRITE, MAP_SHARED | (hint ? MAP_FIXED : 0), open_file(a, O_RDWR), start);
+        if (p == MAP_FAILED) {
+                perror("mmap");
+                exit(1);
+        }
+        signal(SIGBUS, on_bus_error);
+        return (volatile unsigned char *) p + (a->offset - start);
+}
+
+static int verb_load(const Args *a) {
+        volatile unsigned char *p = map(a, PAGE, PAGE);
+
+        if (sigsetjmp(bus_error, 1))
+                return printf("SIGBUS\n") < 0;
+        printf("ok %u\n", *p);
+        return 0;
+}
+
+static int verb_store(const Args *a) {
+        volatile unsigned char *p = map(a, PAGE, PAGE);
+
+        if (sigsetjmp(bus_error, 1))
+                return printf("SIGBUS\n") < 0;
+        *p = 'Z';
+        return say(0);
+}
+
+/* Stores LENGTH bytes of standard input through a mapping and keeps it: the first steps of reviving a page. */
+static int verb_store_stdin(const Args *a) {
+        volatile unsigned char *p = map(a, PAGE, PAGE);
+        uint64_t i;
+        int c;
+
+        if (sigsetjmp(bus_error, 1))
+                return printf("SIGBUS\n") < 0;
+        for (i = 0; i < a->length && (c = getchar()) != EOF; i++)
+                p[i] = (unsigned char) c;
+        printf("holding %llu bytes\n", (unsigned long long) i);
+        fflush(stdout);
+        for (;;) {                      /* hard_offline_page may send SIGBUS: not a reason to unmap */
+                sigsetjmp(bus_error, 1);
+                pause();
+        }
+}
+
+static _Noreturn void hold(const Args *a, uint64_t size) {
+        volatile unsigned char *p = map(a, size, size);
+        unsigned char first = 0;
+
+        if (!sigsetjmp(bus_error, 1))
+                first = *p;
+        printf("holding %u\n", first);
+        fflush(stdout);
+        for (;;) {                      /* a machine check may send SIGBUS: keep the mapping all the same */
+                sigsetjmp(bus_error, 1);
+                pause();
+        }
+}
+
+static int verb_hold_map(const Args *a) {
+        hold(a, PAGE);
+}
+
+static int verb_hold_pmd(const Args *a) {
+        hold(a, HUGE);
+}
+
+static const struct {
+        const char *name;
+        int (*run)(const Args *a);
+} verbs[] = {
+        { "extents",     verb_extents     },
+        { "freeze",      verb_freeze      },
+        { "hold-map",    verb_hold_map    },
+        { "hold-pmd",    verb_hold_pmd    },
+        { "lease",       verb_lease       },
+        { "load",        verb_load        },
+        { "phys",        verb_phys        },
+        { "punch",       verb_punch       },
+        { "read",        verb_read        },
+        { "store",       verb_store       },
+        { "store-stdin", verb_store_stdin },
+        { "thaw",        verb_thaw        },
+        { "write",       verb_write       },
+        { "zero",        verb_zero        },
+};
+
+int main(int argc, char **argv) {
+        Args a = {};
+
+        if (argc >= 3) {
+                a.path = argv[2];
+                a.offset = argc > 3 ? strtoull(argv[3], NULL, 0) : 0;
+                a.length = argc > 4 ? strtoull(argv[4], NULL, 0) : 0;
+                a.flags = argc > 5 && strcmp(argv[5], "direct") == 0 ? O_DIRECT : 0;
+                for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+                        if (strcmp(argv[1], verbs[i].name) == 0)
+                                return verbs[i].run(&a);
+        }
+        fprintf(stderr, "usage: lab-probe VERB FILE [OFFSET [LENGTH [direct]]], VERB being one of");
+        for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+                fprintf(stderr, " %s", verbs[i].name);
+        fprintf(stderr, "\n");
+        return 2;
+}
