@@ -13,24 +13,28 @@ enum {
         MAP_E_NOT_FOUND,        /* path(): no name below that folder */
 };
 
-/* Called in ascending order of owner->range.start. Owners may overlap: with reflink several files share the
- * same bytes. Non-zero stops the walk and is returned by mapper_walk(). The Owner belongs to the caller; copy it. */
+/* Called in ascending order of owner->range.start. Owners may overlap: with reflink several files share
+ * the same bytes. Non-zero stops the walk and is returned by mapper_walk(). The Owner belongs to the
+ * caller; copy it. */
 typedef int (*OwnerFn)(const Owner *owner, void *userdata);
 
 typedef struct MapperOps {
         const char *name;               /* "xfs", "ext4", "devdax", … */
         const char *const *fs_types;    /* as in mountinfo, NULL-terminated */
 
-        /* Whose the bytes of `range` (of the device of this file system) are. mount_fd is a folder of it. Owners of type OWNER_FILE have inode,
-         * generation, offset and flags; no path. 0, MAP_E_*, or a negative errno. */
+        /* Whose the bytes of `range` (of the device of this file system) are. mount_fd is a folder of it,
+         * open for reading (no O_PATH). Owners of type OWNER_FILE have inode, generation, offset and
+         * flags; no path. 0, MAP_E_*, or a negative errno. */
         int (*walk)(int mount_fd, Range range, OwnerFn fn, void *userdata);
 
-        /* Opens the inode without changing its timestamps, now or by writing (where the file system has a way). `flags`: O_RDONLY or
-         * O_RDWR, or O_PATH. The descriptor in *ret belongs to exactly that inode and generation. 0, MAP_E_GONE, or a negative errno. */
+        /* Opens the inode without changing its timestamps, now or by writing (where the file system has a
+         * way). `flags`: O_RDONLY or O_RDWR, or O_PATH. The descriptor in *ret belongs to exactly that
+         * inode and generation. 0, MAP_E_GONE, or a negative errno. */
         int (*open)(int mount_fd, uint64_t inode, uint32_t generation, int flags, int *ret);
 
-        /* A name of that inode, relative to mount_fd, from the file system's own records (parent pointers). Optional. 0, MAP_E_UNSUPPORTED,
-         * MAP_E_GONE, MAP_E_NOT_FOUND, or a negative errno. The caller frees *ret. */
+        /* A name of that inode, relative to mount_fd, from the file system's own records (parent
+         * pointers). Optional. 0, MAP_E_UNSUPPORTED, MAP_E_GONE, MAP_E_NOT_FOUND, or a negative errno.
+         * The caller frees *ret. */
         int (*path)(int mount_fd, uint64_t inode, uint32_t generation, char **ret);
 } MapperOps;
 
@@ -38,15 +42,23 @@ extern const MapperOps *const mapper_table[];   /* NULL-terminated; mappers.c */
 
 const MapperOps *mapper_find(const char *fs_type);
 
-/* The only way in: checks the order, clamps to `range` (adding to `offset` what was cut from the front), and reports as OWNER_UNKNOWN what the
- * backend left out, so that the answer always covers all of `range`. 0, MAP_E_GONE, a negative errno (-EUCLEAN: the backend goes
- * backwards and cannot be believed), or what fn returned. ops NULL: all of it is unknown. */
+/* The only way in: checks the order, clamps to `range` (adding to `offset` what was cut from the front),
+ * and reports as OWNER_UNKNOWN what the backend left out, so that the answer always covers all of
+ * `range`. 0, MAP_E_GONE, a negative errno (-EUCLEAN: the backend goes backwards and cannot be believed),
+ * or what fn returned. ops NULL: all of it is unknown. */
 int mapper_walk(const MapperOps *ops, int mount_fd, Range range, OwnerFn fn, void *userdata);
 
-/* As ops->open; checks with fstat(2) that it is that inode and a regular file (else MAP_E_GONE). */
-int mapper_open(const MapperOps *ops, int mount_fd, uint64_t inode, uint32_t generation, int flags, int *ret);
+/* As ops->open; checks that it is that inode of that file system and a regular file (fstat(2)), and,
+ * unless O_PATH, that generation (FS_IOC_GETVERSION, where the file system answers it): else MAP_E_GONE.
+ * The descriptor is O_CLOEXEC. */
+int mapper_open(const MapperOps *ops, int mount_fd, uint64_t inode, uint32_t generation, int flags,
+                int *ret);
 
-/* One name of the inode, relative to mount_fd: by ops->path, else by walking the folders at and below `below` (relative to mount_fd; "" or "."
- * for all; never across mounts, never through symbolic links), comparing d_ino, until one name is found. A name found is checked against the
- * inode (statx) before it is believed. 0 and *ret (the caller frees it), MAP_E_NOT_FOUND, MAP_E_GONE, or a negative errno. */
-int mapper_path(const MapperOps *ops, int mount_fd, uint64_t inode, uint32_t generation, const char *below, char **ret);
+/* One name of the inode, relative to mount_fd: by ops->path, else by walking the folders at and below
+ * `below` (relative to mount_fd; "" or "." for all; never across mounts, never through symbolic links),
+ * comparing d_ino, until one name is found. A name found is checked against the inode (statx) before it
+ * is believed. 0 and *ret (the caller frees it), MAP_E_NOT_FOUND, MAP_E_GONE, or a negative errno.
+ *
+ * `below` limits the walk only: a name from ops->path may lie elsewhere, when there is none below. */
+int mapper_path(const MapperOps *ops, int mount_fd, uint64_t inode, uint32_t generation, const char *below,
+                char **ret);

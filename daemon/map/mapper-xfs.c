@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* XFS answers from its reverse mapping btree (rmapbt), by FS_IOC_GETFSMAP: block -> inode and offset, or
+ * which kind of metadata. What is in no record of that btree is free, and the kernel itself says so in
+ * records that it makes up. Without an rmapbt, or without CAP_SYS_ADMIN, it knows free blocks only;
+ * everything else comes as "unknown" and stays so here (fs/xfs/xfs_fsmap.c).
+ *
+ * All records of a range are gathered before the first is handed out: whether bytes are shared is seen
+ * only by comparing records, since the kernel's flag is for the whole extent as soon as one block of it
+ * is shared. */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "core/range.h"
+#include "map/mapper-backends.h"
+#include "map/mapper-xfs.h"
+#include "util/cleanup.h"
+#include "util/vec.h"
+
+static int geometry(int mount_fd, XfsGeometry *ret) {
+        XfsGeometry g = {};
+
+        if (ioctl(mount_fd, XFS_GET_GEOMETRY, &g) < 0)
+                return errno == ENOTTY || errno == EOPNOTSUPP ? MAP_E_UNSUPPORTED : -errno;
+        if (g.block_size < SECTOR_SIZE || (g.block_size & (g.block_size - 1)) != 0)
+                return -EUCLEAN;
+
+        *ret = g;
+        return 0;
+}
+
+/* What to ask for, to hear of all of `range`: whole blocks, and one more. Linux before 6.12 reports a gap
+ * at the end of a query only up to the start of the query's last block
+ * (xfs_getfsmap_datadev_rmapbt_query() took high.rm_startblock for the end), so that free space would be
+ * missing. Of a free last block of the file system nothing can be heard there: it stays unknown. */
+static int widen(Range range, uint32_t block_size, Range *ret) {
+        Range wide;
+        int r;
+
+        r = range_align_out(range, block_size, &wide);
+        if (r < 0)
+                return r;
+        if (__builtin_add_overflow(wide.end, block_size, &wide.end))
+                return -EOVERFLOW;
+
+        *ret = wide;
+        return 0;
+}
+
+/* Takes `shared` from those whose bytes in `range` nobody else has. Two owners of the same bytes are two
+ * records of the btree, always; a record that is longer than what was asked may be shared elsewhere only.
+ * The owners are in ascending order. */
+static void settle_shared(Owners *owners, Range range) {
+        uint64_t covered = 0; /* end of all before i, within range */
+
+        for (size_t i = 0; i < owners->n; i++) {
+                Owner *o = &owners->items[i];
+                Range in, next;
+                bool alone;
+
+                if (!range_intersect(o->range, range, &in))
+                        continue;
+                alone = covered <= in.start;
+                if (i + 1 < owners->n && range_intersect(owners->items[i + 1].range, range, &next))
+                        alone = alone && next.start >= in.end;
+                if (alone)
+                        o->shared = false;
+                if (covered < in.end)
+                        covered = in.end;
+        }
+}
+
+static int gather(int mount_fd, Range range, Owners *owners) {
+        _cleanup_xfs_records_ XfsRecords records = {};
+        int r;
+
+        r = xfs_query(mount_fd, range, &records);
+        if (r != 0)
+                return r;
+
+        for (size_t i = 0; i < records.n; i++) {
+                _cleanup_owner_ Owner o = {};
+
+                r = xfs_owner(mount_fd, &records.items[i], &o);
+                if (r != 0)
+                        return r;
+                r = vec_push(owners, o);
+                if (r < 0)
+                        return r;
+                o = (Owner) {};
+        }
+        return 0;
+}
+
+static int xfs_walk(int mount_fd, Range range, OwnerFn fn, void *userdata) {
+        _cleanup_owners_ Owners owners = {};
+        XfsGeometry g = {};
+        Range wide;
+        int r;
+
+        r = geometry(mount_fd, &g);
+        if (r != 0)
+                return r;
+        r = widen(range, g.block_size, &wide);
+        if (r < 0)
+                return r;
+        r = gather(mount_fd, wide, &owners);
+        if (r != 0)
+                return r;
+
+        settle_shared(&owners, range);
+        for (size_t i = 0; i < owners.n; i++) {
+                r = fn(&owners.items[i], userdata);
+                if (r != 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* A descriptor that keeps the inode and nothing more; XFS_OPEN_BY_HANDLE knows no O_PATH. */
+static int open_path(int mount_fd, uint64_t inode, uint32_t generation, int *ret) {
+        const XfsFid fid = { .ino = inode, .generation = generation };
+        union {
+                struct file_handle handle;
+                char space[sizeof(struct file_handle) + sizeof(XfsFid)];
+        } u = {};
+        int fd;
+
+        u.handle.handle_bytes = sizeof(fid);
+        u.handle.handle_type = XFS_FID_TYPE;
+        memcpy(u.handle.f_handle, &fid, sizeof(fid));
+
+        fd = open_by_handle_at(mount_fd, &u.handle, O_PATH | O_CLOEXEC);
+        if (fd < 0)
+                return errno == ESTALE ? MAP_E_GONE : -errno;
+
+        *ret = fd;
+        return 0;
+}
+
+/* Opened this way, a regular file's times do not change: the kernel sets O_NOATIME and FMODE_NOCMTIME
+ * (fs/xfs/xfs_handle.c, before 6.10 fs/xfs/xfs_ioctl.c, xfs_open_by_handle()). */
+static int xfs_open(int mount_fd, uint64_t inode, uint32_t generation, int flags, int *ret) {
+        XfsHandle h = xfs_handle(inode, generation);
+        XfsHandleRequest req = { .oflags = flags, .ihandle = &h, .ihandlen = sizeof(h) };
+        _cleanup_close_ int fd = -1;
+
+        if (flags & O_PATH)
+                return open_path(mount_fd, inode, generation, ret);
+
+        fd = ioctl(mount_fd, XFS_OPEN_BY_HANDLE, &req);
+        if (fd < 0)
+                return errno == ESTALE ? MAP_E_GONE : -errno;
+        if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0) /* the ioctl ignores O_CLOEXEC */
+                return -errno;
+
+        *ret = TAKE_FD(fd);
+        return 0;
+}
+
+static const char *const xfs_types[] = { "xfs", NULL };
+
+const MapperOps mapper_xfs = {
+        .name = "xfs",
+        .fs_types = xfs_types,
+        .walk = xfs_walk,
+        .open = xfs_open,
+        .path = xfs_path,
+};

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The front of the mappers. A backend reports what it knows, in order; the front turns that into a
+ * complete answer: clamped to what was asked, without gaps, so that a byte nobody vouches for is never
+ * mistaken for free. And it believes no descriptor and no name before the kernel has said that they
+ * belong to the inode that was asked for. */
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "map/map-path.h"
+#include "map/mapper-backends.h"
+#include "map/mapper.h"
+
+const MapperOps *const mapper_table[] = {
+        &mapper_xfs,
+        NULL,
+};
+
+const MapperOps *mapper_find(const char *fs_type) {
+        assert(fs_type);
+
+        for (const MapperOps *const *ops = mapper_table; *ops; ops++)
+                for (const char *const *t = (*ops)->fs_types; *t; t++)
+                        if (strcmp(*t, fs_type) == 0)
+                                return *ops;
+        return NULL;
+}
+
+typedef struct Walk {
+        Range asked;
+        uint64_t last;          /* where the latest owner starts */
+        uint64_t next;          /* everything below has been handed out */
+        OwnerFn fn;
+        void *userdata;
+        int stopped;            /* what fn stopped the walk with: it may be the number of a MAP_E_* */
+} Walk;
+
+static int walk_hand_out(Walk *w, const Owner *o) {
+        w->stopped = w->fn(o, w->userdata);
+        return w->stopped;
+}
+
+static int walk_unknown(Walk *w, uint64_t end) {
+        Owner gap = { .type = OWNER_UNKNOWN, .range = { w->next, end } };
+
+        if (w->next >= end)
+                return 0;
+
+        w->next = end;
+        return walk_hand_out(w, &gap);
+}
+
+static int walk_owner(const Owner *owner, void *userdata) {
+        Walk *w = userdata;
+        Owner o = *owner;
+        int r;
+
+        if (owner->range.start >= owner->range.end)
+                return -EUCLEAN;
+        if (!range_intersect(owner->range, w->asked, &o.range))
+                return 0;
+        if (o.range.start < w->last)
+                return -EUCLEAN; /* out of order: the backend cannot be believed */
+        if (o.type == OWNER_FILE &&
+            __builtin_add_overflow(o.offset, o.range.start - owner->range.start, &o.offset))
+                return -EUCLEAN;
+
+        r = walk_unknown(w, o.range.start);
+        if (r != 0)
+                return r;
+
+        w->last = o.range.start;
+        if (w->next < o.range.end)
+                w->next = o.range.end;
+        return walk_hand_out(w, &o);
+}
+
+int mapper_walk(const MapperOps *ops, int mount_fd, Range range, OwnerFn fn, void *userdata) {
+        Walk w = {
+                .asked = range,
+                .last = range.start,
+                .next = range.start,
+                .fn = fn,
+                .userdata = userdata,
+        };
+        int r = 0;
+
+        assert(range.start < range.end);
+        assert(fn);
+
+        if (ops)
+                r = ops->walk(mount_fd, range, walk_owner, &w);
+        if (w.stopped != 0)
+                return w.stopped;
+        if (r != 0 && r != MAP_E_UNSUPPORTED)
+                return r;
+
+        return walk_unknown(&w, range.end);
+}
+
+/* 0 when fd has that generation, or its file system does not tell; MAP_E_GONE. */
+static int check_generation(int fd, uint32_t generation) {
+        /* Its number says long, but the kernel writes an int (fs/xfs/xfs_ioctl.c, fs/ext4/ioctl.c). */
+        int v[2] = {};
+
+        if (ioctl(fd, FS_IOC_GETVERSION, v) < 0)
+                return errno == ENOTTY || errno == EOPNOTSUPP ? 0 : -errno;
+
+        return (uint32_t) v[0] == generation ? 0 : MAP_E_GONE;
+}
+
+static int check_identity(int mount_fd, int fd, uint64_t inode, uint32_t generation, int flags) {
+        struct stat mount, st;
+
+        if (fstat(mount_fd, &mount) < 0 || fstat(fd, &st) < 0)
+                return -errno;
+        if (st.st_dev != mount.st_dev || st.st_ino != inode || !S_ISREG(st.st_mode))
+                return MAP_E_GONE;
+        if (flags & O_PATH)
+                return 0; /* answers no ioctl; the backend's handle had the generation in it */
+
+        return check_generation(fd, generation);
+}
+
+int mapper_open(const MapperOps *ops, int mount_fd, uint64_t inode, uint32_t generation, int flags,
+                int *ret) {
+        _cleanup_close_ int fd = -1;
+        int r;
+
+        assert(flags == O_RDONLY || flags == O_RDWR || flags == O_PATH);
+        assert(ret);
+
+        if (!ops || !ops->open)
+                return -EOPNOTSUPP;
+
+        r = ops->open(mount_fd, inode, generation, flags, &fd);
+        if (r != 0)
+                return r;
+        r = check_identity(mount_fd, fd, inode, generation, flags);
+        if (r != 0)
+                return r;
+
+        *ret = TAKE_FD(fd);
+        return 0;
+}
+
+/* Is path equal to `below`, or in that folder? Whole components; "", "." and slashes at the end of
+ * `below` mean what they always do. */
+static bool path_is_below(const char *path, const char *below) {
+        size_t n = strlen(below);
+
+        while (n > 0 && below[n - 1] == '/')
+                n--;
+        if (n == 0 || (n == 1 && below[0] == '.'))
+                return true;
+        return strncmp(path, below, n) == 0 && (path[n] == '\0' || path[n] == '/');
+}
+
+/* Asks the file system's own records. 0 and a checked name in *ret, or > 0 or < 0: there is none from
+ * there. */
+static int path_recorded(const MapperOps *ops, int mount_fd, uint64_t inode, uint32_t generation,
+                         char **ret) {
+        _cleanup_free_ char *path = NULL;
+        int r;
+
+        if (!ops || !ops->path)
+                return MAP_E_UNSUPPORTED;
+
+        r = ops->path(mount_fd, inode, generation, &path);
+        if (r != 0)
+                return r;
+        if (!map_path_names(mount_fd, path, inode))
+                return MAP_E_NOT_FOUND; /* renamed meanwhile, or behind another mount */
+
+        *ret = TAKE_PTR(path);
+        return 0;
+}
+
+int mapper_path(const MapperOps *ops, int mount_fd, uint64_t inode, uint32_t generation, const char *below,
+                char **ret) {
+        _cleanup_close_ int pin = -1;
+        _cleanup_free_ char *recorded = NULL;
+        struct stat st = {};
+        int r;
+
+        assert(below);
+        assert(ret);
+
+        /* Held until the end: meanwhile no other file can get this inode number, and a name that leads to
+         * the number leads to the file. */
+        if (ops && ops->open) {
+                r = mapper_open(ops, mount_fd, inode, generation, O_PATH, &pin);
+                if (r != 0)
+                        return r;
+                if (fstat(pin, &st) < 0)
+                        return -errno;
+                if (st.st_nlink == 0)
+                        return MAP_E_NOT_FOUND; /* deleted, and somebody still has it open */
+        }
+
+        r = path_recorded(ops, mount_fd, inode, generation, &recorded);
+        if (r == -ENOMEM || r == MAP_E_GONE)
+                return r;
+        if (r == 0 && (st.st_nlink == 1 || path_is_below(recorded, below))) {
+                *ret = TAKE_PTR(recorded);
+                return 0;
+        }
+
+        /* No record, or one that leads elsewhere while another name (a hard link) may be where we were
+         * told to look. */
+        r = map_path_search(mount_fd, inode, below, ret);
+        if (r != 0 && recorded) {
+                *ret = TAKE_PTR(recorded);
+                return 0;
+        }
+        return r;
+}
