@@ -47,14 +47,16 @@ expect_match() {
     [[ $3 == $2 ]] || fail "$1: expected '$2', got '$3'"
 }
 
-# wait_until SECONDS COMMAND…: runs COMMAND until it succeeds.
+# wait_until SECONDS COMMAND…: runs COMMAND until it succeeds. Its tries are not traced.
 wait_until() {
-    local end=$((${EPOCHREALTIME/./} + $1 * 1000000)) seconds=$1
+    local end=$((${EPOCHREALTIME/./} + $1 * 1000000)) seconds=$1 traced=$-
     shift
+    { set +x; } 2>/dev/null
     until "$@"; do
         [ "${EPOCHREALTIME/./}" -lt "$end" ] || fail "not within $seconds seconds: $*"
         sleep 0.05
     done
+    [[ $traced != *x* ]] || set -x
 }
 
 # --- the host
