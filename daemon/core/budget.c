@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* N in T, exactly: the times of the last n takes are kept in a ring, and one more is allowed when the oldest of them has left the
- * window. A take at time t is in every window (now - interval, now] that holds t; so it is free again at t + interval. */
+/* N in T, exactly: the times of the last n takes are kept in a ring, and one more is allowed when the
+ * oldest of them has left the window. A take at time t is in every window (now - interval, now] that
+ * holds t; so it is free again at t + interval. */
 
 #include <assert.h>
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Offers are plain values, as owners are: what one replica answered, without the replica. The planner compares them;
- * nothing is read twice to make a plan. */
+/* Offers are plain values, as owners are: what one replica answered, without the replica. The planner
+ * compares them; nothing is read twice to make a plan. */
 
 #include <assert.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Owners are plain values: what a mapper said about some bytes. They own their strings and nothing else, so that a
- * copy is independent of the mapper, of the file and of the moment. */
+/* Owners are plain values: what a mapper said about some bytes. They own their strings and nothing else,
+ * so that a copy is independent of the mapper, of the file and of the moment. */
 
 #include <assert.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What the administrator allows, as a value: made by the configuration, sent to the worker, asked by the planner. Paths are compared as
- * they stand; who reads them normalises them. */
+/* What the administrator allows, as a value: made by the configuration, sent to the worker, asked by the
+ * planner. Paths are compared as they stand; who reads them normalises them. */
 
 #include <assert.h>
 #include <stdlib.h>
@@ -61,7 +61,10 @@ void protect_init(Protect *p) {
 
         *p = (Protect) {
                 .proof = PROOF_POLICY_DEFAULT,
-                .exclusion = { .items = { EXCLUSION_LEASE, EXCLUSION_FREEZE, EXCLUSION_OPTIMISTIC }, .n = 3 },
+                .exclusion = {
+                        .items = { EXCLUSION_LEASE, EXCLUSION_FREEZE, EXCLUSION_OPTIMISTIC },
+                        .n = 3,
+                },
                 .writer = WRITER_AUTO,
         };
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What a replica can show, and whether that is enough. Proof is never counted or weighed: the administrator names sets, and one
- * of them must be shown as a whole. The empty set is shown by everybody and therefore never enough. */
+/* What a replica can show, and whether that is enough. Proof is never counted or weighed: the
+ * administrator names sets, and one of them must be shown as a whole. The empty set is shown by everybody
+ * and therefore never enough. */
 
 #include <assert.h>
 #include <stdlib.h>
@@ -150,8 +151,8 @@ static size_t first_difference(const uint8_t *a, const uint8_t *b, size_t n) {
         return i;
 }
 
-Witness proof_witness(const uint8_t *medium, const uint8_t *replica, uint64_t base, size_t size, const RangeSet *surviving,
-                      uint64_t *ret_at, uint64_t *ret_bytes) {
+Witness proof_witness(const uint8_t *medium, const uint8_t *replica, uint64_t base, size_t size,
+                      const RangeSet *surviving, uint64_t *ret_at, uint64_t *ret_bytes) {
         uint64_t compared = 0;
         Witness w = WITNESS_EQUAL;
         Range window, part;

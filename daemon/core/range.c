@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Half-open byte ranges with checked arithmetic. A range is never empty and its end fits: every function that makes one
- * says so or fails, so that no caller has to ask again. */
+/* Half-open byte ranges with checked arithmetic. A range is never empty and its end fits: every function
+ * that makes one says so or fails, so that no caller has to ask again. */
 
 #include <assert.h>
 #include <errno.h>
@@ -67,7 +67,8 @@ int range_shift_up(Range r, uint64_t up, Range *ret) {
 
         assert(ret);
 
-        if (__builtin_add_overflow(r.start, up, &moved.start) || __builtin_add_overflow(r.end, up, &moved.end))
+        if (__builtin_add_overflow(r.start, up, &moved.start) ||
+            __builtin_add_overflow(r.end, up, &moved.end))
                 return -EOVERFLOW;
 
         *ret = moved;

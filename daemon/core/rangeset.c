@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Sets of bytes. The items are kept sorted, disjoint and coalesced, so that a set has one form only: look-ups are a
- * binary search, and equality is equality of the items. Every change reserves its memory before it touches anything. */
+/* Sets of bytes. The items are kept sorted, disjoint and coalesced, so that a set has one form only:
+ * look-ups are a binary search, and equality is equality of the items. Every change reserves its memory
+ * before it touches anything. */
 
 #include <assert.h>
 #include <errno.h>
@@ -27,7 +28,8 @@ static size_t find_end(const RangeSet *s, uint64_t byte, bool touching) {
         return low;
 }
 
-/* Index of the first item that starts at `byte` or behind it, or, when `touching` counts as before it, only behind it. */
+/* Index of the first item that starts at `byte` or behind it, or, when `touching` counts as before it,
+ * only behind it. */
 static size_t find_start(const RangeSet *s, uint64_t byte, bool touching) {
         size_t low = 0, high = s->n;
 
@@ -129,7 +131,8 @@ int rangeset_copy(const RangeSet *s, RangeSet *ret) {
         return 0;
 }
 
-/* Adds or subtracts all of `other`, on a copy: the set changes as a whole or not at all, also when other is s itself. */
+/* Adds or subtracts all of `other`, on a copy: the set changes as a whole or not at all, also when other
+ * is s itself. */
 static int change_all(RangeSet *s, const RangeSet *other, int (*change)(RangeSet *, Range)) {
         _cleanup_rangeset_ RangeSet c = {};
         int r;

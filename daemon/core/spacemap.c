@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Address translation in pieces. A map is one-to-one: no byte of either space is in two segments. spacemap_add() is the only
- * function that lets new facts in, and checks that; every other function makes a map of maps that are already one-to-one, and
- * restricting, turning round and composing keep it so. Segments that continue each other in both spaces are always one. */
+/* Address translation in pieces. A map is one-to-one: no byte of either space is in two segments.
+ * spacemap_add() is the only function that lets new facts in, and checks that; every other function makes
+ * a map of maps that are already one-to-one, and restricting, turning round and composing keep it so.
+ * Segments that continue each other in both spaces are always one. */
 
 #include <assert.h>
 #include <errno.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Files as wholes. Reading takes all of a small file or fails; replacing is the usual sequence (temporary file, fsync, rename, fsync of the
- * folder), done relative to an open folder, so that neither a crash nor a renamed folder leaves half of it. */
+/* Files as wholes. Reading takes all of a small file or fails; replacing is the usual sequence (temporary
+ * file, fsync, rename, fsync of the folder), done relative to an open folder, so that neither a crash nor
+ * a renamed folder leaves half of it. */
 
 #include <assert.h>
 #include <errno.h>
@@ -18,7 +19,8 @@
 #include "util/cleanup.h"
 #include "util/file.h"
 
-/* More than a page: a sysfs attribute (at most a page) then comes in one read, hence from one moment (fs/kernfs/file.c). */
+/* More than a page: a sysfs attribute (at most a page) then comes in one read, hence from one moment
+ * (fs/kernfs/file.c). */
 #define READ_FIRST 8192
 
 /* Where the next piece of a whole-file read comes from: the position of the descriptor, or an offset. */

@@ -3,16 +3,17 @@
 
 #include <stddef.h>
 
-/* Reads the whole file `path` below `dir_fd` (AT_FDCWD for the working folder), at most `max` bytes, and adds a NUL
- * that does not count. 0, -EFBIG when there is more, or another negative errno. The caller frees *ret. */
+/* Reads the whole file `path` below `dir_fd` (AT_FDCWD for the working folder), at most `max` bytes, and
+ * adds a NUL that does not count. 0, -EFBIG when there is more, or another negative errno. The caller
+ * frees *ret. */
 int file_read(int dir_fd, const char *path, size_t max, char **ret, size_t *ret_size);
 
 /* The same from an open descriptor, from its start (pread): what poll(2) on a sysfs attribute needs. */
 int file_read_fd(int fd, size_t max, char **ret, size_t *ret_size);
 
-/* Replaces `path` below dir_fd: a reader, and a machine that lost power, finds the old contents or the new, whole. Writes a
- * temporary file beside it (its name begins with a dot), fsync, rename, fsync of the folder. 0 or a negative errno; nothing is
- * left behind, except by a crash: the temporary file. */
+/* Replaces `path` below dir_fd: a reader, and a machine that lost power, finds the old contents or the
+ * new, whole. Writes a temporary file beside it (its name begins with a dot), fsync, rename, fsync of the
+ * folder. 0 or a negative errno; nothing is left behind, except by a crash: the temporary file. */
 int file_replace(int dir_fd, const char *path, const void *data, size_t n, unsigned mode);
 
 /* Removes `path` below dir_fd and makes that durable. 0, also when there was none, or a negative errno. */

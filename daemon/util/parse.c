@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Strict parsers for numbers, sizes, times and switches. A text is first found to be such a value as a whole, and only then
- * that it does not fit, so that -ERANGE always means a well-formed value. */
+/* Strict parsers for numbers, sizes, times and switches. A text is first found to be such a value as a
+ * whole, and only then that it does not fit, so that -ERANGE always means a well-formed value. */
 
 #include <assert.h>
 #include <errno.h>
@@ -27,26 +27,55 @@ static const Unit size_units[] = {
 };
 
 #define USEC_PER_DAY (24 * USEC_PER_HOUR)
+#define USEC_PER_WEEK (7 * USEC_PER_DAY)
 
 /* As systemd.time(7) has them: a month is 30.44 days, a year 365.25. */
+#define USEC_PER_MONTH (2630016 * USEC_PER_SEC)
+#define USEC_PER_YEAR (31557600 * USEC_PER_SEC)
+
 static const Unit time_units[] = {
-        { "years", 31557600 * USEC_PER_SEC }, { "year", 31557600 * USEC_PER_SEC }, { "y", 31557600 * USEC_PER_SEC },
-        { "months", 2630016 * USEC_PER_SEC }, { "month", 2630016 * USEC_PER_SEC }, { "M", 2630016 * USEC_PER_SEC },
-        { "weeks", 7 * USEC_PER_DAY },        { "week", 7 * USEC_PER_DAY },        { "w", 7 * USEC_PER_DAY },
-        { "days", USEC_PER_DAY },             { "day", USEC_PER_DAY },             { "d", USEC_PER_DAY },
-        { "hours", USEC_PER_HOUR },           { "hour", USEC_PER_HOUR },           { "hr", USEC_PER_HOUR },
-        { "h", USEC_PER_HOUR },               { "minutes", USEC_PER_MINUTE },      { "minute", USEC_PER_MINUTE },
-        { "min", USEC_PER_MINUTE },           { "m", USEC_PER_MINUTE },            { "seconds", USEC_PER_SEC },
-        { "second", USEC_PER_SEC },           { "sec", USEC_PER_SEC },             { "s", USEC_PER_SEC },
-        { "msec", USEC_PER_MSEC },            { "ms", USEC_PER_MSEC },             { "usec", 1 },
-        { "us", 1 },                          { "µs", 1 },                         { "μs", 1 },
+        { "years", USEC_PER_YEAR },
+        { "year", USEC_PER_YEAR },
+        { "y", USEC_PER_YEAR },
+        { "months", USEC_PER_MONTH },
+        { "month", USEC_PER_MONTH },
+        { "M", USEC_PER_MONTH },
+        { "weeks", USEC_PER_WEEK },
+        { "week", USEC_PER_WEEK },
+        { "w", USEC_PER_WEEK },
+        { "days", USEC_PER_DAY },
+        { "day", USEC_PER_DAY },
+        { "d", USEC_PER_DAY },
+        { "hours", USEC_PER_HOUR },
+        { "hour", USEC_PER_HOUR },
+        { "hr", USEC_PER_HOUR },
+        { "h", USEC_PER_HOUR },
+        { "minutes", USEC_PER_MINUTE },
+        { "minute", USEC_PER_MINUTE },
+        { "min", USEC_PER_MINUTE },
+        { "m", USEC_PER_MINUTE },
+        { "seconds", USEC_PER_SEC },
+        { "second", USEC_PER_SEC },
+        { "sec", USEC_PER_SEC },
+        { "s", USEC_PER_SEC },
+        { "msec", USEC_PER_MSEC },
+        { "ms", USEC_PER_MSEC },
+        { "usec", 1 },
+        { "us", 1 },
+        { "µs", 1 },            /* U+00B5, micro sign */
+        { "μs", 1 },            /* U+03BC, Greek letter mu */
         { "", USEC_PER_SEC },
 };
 
 /* Those that format_usec() uses, largest first. */
 static const Unit usec_format_units[] = {
-        { "w", 7 * USEC_PER_DAY }, { "d", USEC_PER_DAY },   { "h", USEC_PER_HOUR }, { "min", USEC_PER_MINUTE },
-        { "s", USEC_PER_SEC },     { "ms", USEC_PER_MSEC }, { "us", 1 },
+        { "w", USEC_PER_WEEK },
+        { "d", USEC_PER_DAY },
+        { "h", USEC_PER_HOUR },
+        { "min", USEC_PER_MINUTE },
+        { "s", USEC_PER_SEC },
+        { "ms", USEC_PER_MSEC },
+        { "us", 1 },
 };
 
 #define N_ITEMS(a) (sizeof(a) / sizeof((a)[0]))
@@ -135,7 +164,8 @@ int parse_size(const char *s, uint64_t *ret) {
         return 0;
 }
 
-/* The digits after a decimal point, as a part of `factor`; what is less than a microsecond is dropped, as systemd does. */
+/* The digits after a decimal point, as a part of `factor`; what is less than a microsecond is dropped, as
+ * systemd does. */
 static uint64_t fraction_value(const char *digits, size_t n, uint64_t factor) {
         uint64_t v = 0;
 
@@ -211,7 +241,12 @@ int parse_usec(const char *s, uint64_t *ret) {
 }
 
 int parse_bool(const char *s, bool *ret) {
-        static const char *const words[][2] = { { "0", "1" }, { "no", "yes" }, { "false", "true" }, { "off", "on" } };
+        static const char *const words[][2] = {
+                { "0", "1" },
+                { "no", "yes" },
+                { "false", "true" },
+                { "off", "on" },
+        };
 
         assert(s);
         assert(ret);

@@ -19,8 +19,9 @@ static inline int str_copy(const char *s, char **ret) {
         return 0;
 }
 
-/* For the pairs x_to_string() and x_from_string() over a table of names, indexed by the enum: the name, NULL outside
- * the table; and the index of a name of `n` bytes or of a whole string, -EINVAL for none. Always the exact name. */
+/* For the pairs x_to_string() and x_from_string() over a table of names, indexed by the enum: the name,
+ * NULL outside the table; and the index of a name of `n` bytes or of a whole string, -EINVAL for none.
+ * Always the exact name. */
 static inline const char *str_at(const char *const *table, size_t size, int index) {
         return index >= 0 && (size_t) index < size ? table[index] : NULL;
 }

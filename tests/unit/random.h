@@ -3,7 +3,8 @@
 
 #include <stdint.h>
 
-/* Numbers for property tests: the same ones in every run (xorshift64*), so that a failure can be repeated. */
+/* Numbers for property tests: the same ones in every run (xorshift64*), so that a failure can be
+ * repeated. */
 #define RANDOM_SEED UINT64_C(0x6265666f61720001)
 
 typedef struct Random {
@@ -23,9 +24,9 @@ static inline uint64_t random_below(Random *r, uint64_t n) {
 }
 
 /* An assertion that names seed and round, for use within cmocka tests. */
-#define check(condition, round)                                                                                 \
-        do {                                                                                                    \
-                if (!(condition))                                                                               \
-                        fail_msg("seed %#llx, round %llu: %s", (unsigned long long) RANDOM_SEED,                \
-                                 (unsigned long long) (round), #condition);                                     \
+#define check(condition, round)                                                                     \
+        do {                                                                                        \
+                if (!(condition))                                                                   \
+                        fail_msg("seed %#llx, round %llu: %s", (unsigned long long) RANDOM_SEED,    \
+                                 (unsigned long long) (round), #condition);                         \
         } while (0)

@@ -63,17 +63,21 @@ static void run(Random *random, size_t n, uint64_t interval, uint64_t start, siz
         }
 }
 
-/* Takes, refusals, what is left and when to come again are those of a list of all times, whatever the clock does. */
+/* Takes, refusals, what is left and when to come again are those of a list of all times, whatever the
+ * clock does. */
 static void test_model(void **state) {
         Random random = { RANDOM_SEED };
 
-        for (size_t round = 0; round < 60; round++) {
-                run(&random, 1 + random_below(&random, 10), 1 + random_below(&random, 100), 0, round);
-                run(&random, 1 + random_below(&random, 10), 1 + random_below(&random, 100), UINT64_C(1) << 63, round);
+        for (size_t round = 0; round < 120; round++) {
+                size_t n = 1 + random_below(&random, 10);
+                uint64_t interval = 1 + random_below(&random, 100);
+
+                run(&random, n, interval, round % 2 ? UINT64_C(1) << 63 : 0, round);
         }
 }
 
-/* No window of the interval's length holds more than n, and the moment that was named as the next is the first that works. */
+/* No window of the interval's length holds more than n, and the moment that was named as the next is the
+ * first that works. */
 static void test_retry(void **state) {
         _cleanup_(budget_done) Budget b = {};
         uint64_t retry = 0;

@@ -45,7 +45,8 @@ static int tear_down(void **state) {
         rewinddir(d);
         for (struct dirent *e; (e = readdir(d));)
                 if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
-                        assert_true(unlinkat(f->fd, e->d_name, 0) == 0 || unlinkat(f->fd, e->d_name, AT_REMOVEDIR) == 0);
+                        assert_true(unlinkat(f->fd, e->d_name, 0) == 0 ||
+                                    unlinkat(f->fd, e->d_name, AT_REMOVEDIR) == 0);
         (void) closedir(d);
         assert_int_equal(rmdir(f->path), 0);
         free(f);
@@ -115,7 +116,8 @@ static void test_read_errors(void **state) {
         assert_true(!text && n == 77);
 }
 
-/* An open file is read from its start each time, whatever is in it by then: sysfs attributes are read that way after poll. */
+/* An open file is read from its start each time, whatever is in it by then: sysfs attributes are read
+ * that way after poll. */
 static void test_read_fd(void **state) {
         _cleanup_close_ int fd = -1;
         Folder *f = *state;
@@ -210,7 +212,8 @@ static void test_paths(void **state) {
         assert_int_equal(file_remove(f->fd, "sub"), -EISDIR);
 }
 
-/* Full reads and writes give all or an error; the end of the file is -ENODATA, and an offset beyond off_t never wraps. */
+/* Full reads and writes give all or an error; the end of the file is -ENODATA, and an offset beyond off_t
+ * never wraps. */
 static void test_full(void **state) {
         Folder *f = *state;
         _cleanup_close_ int fd = openat(f->fd, "file", O_RDWR | O_CREAT | O_CLOEXEC, 0600), read_only = -1;

@@ -50,7 +50,8 @@ static void test_defaults(void **state) {
         assert_null(c.replicas);
 }
 
-/* A path is held by whole components, and by the protect that says most about it, in whatever order they are listed. */
+/* A path is held by whole components, and by the protect that says most about it, in whatever order they
+ * are listed. */
 static void test_find_path(void **state) {
         static const struct {
                 const char *path, *name, *relative;
@@ -194,7 +195,8 @@ static void test_exclusion_list(void **state) {
         }
 }
 
-/* N/T within its bounds; a value that is well-formed but out of them is told apart from one that is no budget. */
+/* N/T within its bounds; a value that is well-formed but out of them is told apart from one that is no
+ * budget. */
 static void test_budget_parse(void **state) {
         static const struct {
                 const char *text;

@@ -12,7 +12,8 @@
 #include "core/rangeset.h"
 #include "random.h"
 
-/* The model: one flag a byte, for BYTES bytes from `base`. The last of them is the last byte that a half-open range can name. */
+/* The model: one flag a byte, for BYTES bytes from `base`. The last of them is the last byte that a
+ * half-open range can name. */
 #define BYTES 127
 #define TOP (UINT64_MAX - BYTES)
 #define ROUNDS 20000
@@ -106,8 +107,8 @@ static void check_align(const RangeSet *s, const Model *m, uint64_t unit, size_t
                 check(aligned.n == 0 && aligned.items == NULL, round);
 }
 
-/* After any sequence of changes, a set holds the bytes that a bitmap holds, in its one form, and answers as the bitmap does; at
- * the bottom, in the middle, and at the very top of the address space. */
+/* After any sequence of changes, a set holds the bytes that a bitmap holds, in its one form, and answers
+ * as the bitmap does; at the bottom, in the middle, and at the very top of the address space. */
 static void test_model(void **state) {
         for (size_t b = 0; b < sizeof(bases) / sizeof(bases[0]); b++) {
                 Random random = { RANDOM_SEED };
@@ -138,7 +139,7 @@ static void test_all(void **state) {
 
         for (size_t round = 0; round < 2000; round++) {
                 _cleanup_rangeset_ RangeSet a = {}, b = {}, copy = {};
-                Model ma = {}, mb = {};
+                Model ma = {}, mb = {}, before;
                 bool add = random_below(&random, 2);
 
                 for (int i = 0; i < 12; i++) {
@@ -148,6 +149,7 @@ static void test_all(void **state) {
                         model_set(i % 2 ? &ma : &mb, r, true);
                 }
 
+                before = ma;
                 check(rangeset_copy(&a, &copy) == 0 && rangeset_equal(&a, &copy), round);
                 check((add ? rangeset_add_all : rangeset_subtract_all)(&a, &b) == 0, round);
                 for (size_t i = 0; i < BYTES; i++)
@@ -155,7 +157,7 @@ static void test_all(void **state) {
                                 ma.has[i] = add;
                 check_equal(&a, &ma, round);
                 check_equal(&b, &mb, round);
-                check(rangeset_equal(&a, &copy) == (memcmp(a.items, copy.items, copy.n * sizeof(Range)) == 0 && a.n == copy.n), round);
+                check(rangeset_equal(&a, &copy) == (memcmp(ma.has, before.has, sizeof(ma.has)) == 0), round);
 
                 check(rangeset_add_all(&b, &b) == 0, round);
                 check_equal(&b, &mb, round);
@@ -176,7 +178,8 @@ static void test_one_form(void **state) {
         assert_int_equal(a.n, 1);
 }
 
-/* The empty set is a set like any other, and a result takes the place of an empty set that still owns memory. */
+/* The empty set is a set like any other, and a result takes the place of an empty set that still owns
+ * memory. */
 static void test_empty(void **state) {
         _cleanup_rangeset_ RangeSet empty = {}, ret = {};
         const Range all = { 0, UINT64_MAX };

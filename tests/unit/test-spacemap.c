@@ -12,19 +12,20 @@
 #include "core/spacemap.h"
 #include "random.h"
 
-/* The model: for each byte of a space of SIZE bytes the byte of the other that it goes to, or NOWHERE. Each space has a base, so that
- * the same model is tried at the very top of the address space. */
+/* The model: for each byte of a space of SIZE bytes the byte of the other that it goes to, or NOWHERE. Each space
+ * has a base, so that the same model is tried at the very top of the address space. */
 #define SIZE 64
 #define NOWHERE (-1)
 #define TOP (UINT64_MAX - SIZE)
 #define ROUNDS 3000
 
 typedef struct Model {
+        uint64_t from_base, to_base;
         int to[SIZE];
 } Model;
 
-static Model model_empty(void) {
-        Model m;
+static Model model_empty(uint64_t from_base, uint64_t to_base) {
+        Model m = { from_base, to_base };
 
         for (int i = 0; i < SIZE; i++)
                 m.to[i] = NOWHERE;
@@ -41,47 +42,60 @@ static bool model_add(Model *m, int from, int to, int size) {
         return true;
 }
 
-/* Sorted, disjoint in both spaces, coalesced, and byte for byte what the model says. */
-static void check_equal(const SpaceMap *s, const Model *m, uint64_t from_base, uint64_t to_base, size_t round) {
-        for (size_t i = 0; i < s->n; i++) {
-                check(s->items[i].from.start < s->items[i].from.end, round);
-                check(i == 0 || s->items[i - 1].from.end <= s->items[i].from.start, round);
-                check(i == 0 || s->items[i - 1].from.end != s->items[i].from.start ||
-                              space_segment_to(s->items[i - 1]).end != s->items[i].to, round);
-                for (size_t k = 0; k < i; k++) {
-                        Range part;
+static bool holds(Range r, uint64_t base, int i) {
+        return range_contains(r, (Range) { base + (uint64_t) i, base + (uint64_t) i + 1 });
+}
 
-                        check(!range_intersect(space_segment_to(s->items[i]), space_segment_to(s->items[k]), &part), round);
-                }
+static bool same_segments(const SpaceMap *a, const SpaceMap *b) {
+        return a->n == b->n && (a->n == 0 || memcmp(a->items, b->items, a->n * sizeof(*a->items)) == 0);
+}
+
+/* Sorted, disjoint in both spaces, coalesced. */
+static void check_form(const SpaceMap *s, size_t round) {
+        for (size_t i = 0; i < s->n; i++) {
+                Range from = s->items[i].from, to = space_segment_to(s->items[i]), part;
+
+                check(from.start < from.end, round);
+                for (size_t k = 0; k < i; k++)
+                        check(!range_intersect(to, space_segment_to(s->items[k]), &part), round);
+                if (i == 0)
+                        continue;
+                check(s->items[i - 1].from.end <= from.start, round);
+                check(s->items[i - 1].from.end != from.start || space_segment_to(s->items[i - 1]).end != to.start,
+                      round);
         }
+}
+
+/* In the one form, and byte for byte what the model says. */
+static void check_equal(const SpaceMap *s, const Model *m, size_t round) {
+        check_form(s, round);
 
         for (int i = 0; i < SIZE; i++) {
                 uint64_t to = 42;
-                bool found = spacemap_translate(s, from_base + (uint64_t) i, &to);
+                bool found = spacemap_translate(s, m->from_base + (uint64_t) i, &to);
 
                 check(found == (m->to[i] != NOWHERE), round);
-                check(to == (found ? to_base + (uint64_t) m->to[i] : 42), round);
+                check(to == (found ? m->to_base + (uint64_t) m->to[i] : 42), round);
         }
 }
 
 /* Random segments; what the map takes and refuses is what the model takes and refuses. */
-static void build(Random *random, SpaceMap *s, Model *m, uint64_t from_base, uint64_t to_base, size_t round) {
-        *m = model_empty();
-
+static void build(Random *random, SpaceMap *s, Model *m, size_t round) {
         for (int i = 0; i < 12; i++) {
                 int size = 1 + (int) random_below(random, 12);
                 int from = (int) random_below(random, SIZE - (uint64_t) size + 1);
                 int to = (int) random_below(random, SIZE - (uint64_t) size + 1);
-                Range range = { from_base + (uint64_t) from, from_base + (uint64_t) (from + size) };
+                int before = from > 0 ? m->to[from - 1] : NOWHERE;
+                uint64_t start = m->from_base + (uint64_t) from;
                 int r;
 
-                if (random_below(random, 3) == 0 && from > 0 && m->to[from - 1] != NOWHERE && m->to[from - 1] + 1 + size <= SIZE)
-                        to = m->to[from - 1] + 1;       /* continue a neighbour */
+                if (random_below(random, 3) == 0 && before != NOWHERE && before + 1 + size <= SIZE)
+                        to = before + 1;        /* continue a neighbour */
 
-                r = spacemap_add(s, range, to_base + (uint64_t) to);
+                r = spacemap_add(s, (Range) { start, start + (uint64_t) size }, m->to_base + (uint64_t) to);
                 check(r == (model_add(m, from, to, size) ? 0 : -EEXIST), round);
         }
-        check_equal(s, m, from_base, to_base, round);
+        check_equal(s, m, round);
 }
 
 static Range random_window(Random *random, uint64_t base) {
@@ -90,70 +104,73 @@ static Range random_window(Random *random, uint64_t base) {
         return (Range) { base + start, base + start + size };
 }
 
-static void check_restrictions(Random *random, const SpaceMap *s, const Model *m, uint64_t from_base, uint64_t to_base, size_t round) {
-        _cleanup_spacemap_ SpaceMap forward = {}, reverse = {}, back = {}, again = {};
-        Range from = random_window(random, from_base), to = random_window(random, to_base);
-        Model expected = *m;
+/* Forward then reverse = identity: each piece, asked for by where it went, is the piece; and the other way. */
+static void check_there_and_back(const SpaceMap *s, const SpaceMap *pieces, size_t round) {
+        for (size_t i = 0; i < pieces->n; i++) {
+                _cleanup_spacemap_ SpaceMap back = {}, again = {};
+                const SpaceMap piece = { .items = &pieces->items[i], .n = 1 };
 
-        for (int i = 0; i < SIZE; i++)
-                if (from_base + (uint64_t) i < from.start || from_base + (uint64_t) i >= from.end)
-                        expected.to[i] = NOWHERE;
-        check(spacemap_forward(s, from, &forward) == 0, round);
-        check_equal(&forward, &expected, from_base, to_base, round);
-
-        expected = *m;
-        for (int i = 0; i < SIZE; i++)
-                if (m->to[i] != NOWHERE && (to_base + (uint64_t) m->to[i] < to.start || to_base + (uint64_t) m->to[i] >= to.end))
-                        expected.to[i] = NOWHERE;
-        check(spacemap_reverse(s, to, &reverse) == 0, round);
-        check_equal(&reverse, &expected, from_base, to_base, round);
-
-        /* forward then reverse = identity: each piece, asked for by where it went, is the piece */
-        for (size_t i = 0; i < forward.n; i++) {
-                spacemap_done(&back);
-                check(spacemap_reverse(s, space_segment_to(forward.items[i]), &back) == 0, round);
-                check(back.n == 1 && memcmp(&back.items[0], &forward.items[i], sizeof(SpaceSegment)) == 0, round);
-                spacemap_done(&again);
+                check(spacemap_reverse(s, space_segment_to(pieces->items[i]), &back) == 0, round);
+                check(same_segments(&back, &piece), round);
                 check(spacemap_forward(s, back.items[0].from, &again) == 0, round);
-                check(again.n == 1 && memcmp(&again.items[0], &forward.items[i], sizeof(SpaceSegment)) == 0, round);
+                check(same_segments(&again, &piece), round);
         }
 }
 
-static void check_invert(const SpaceMap *s, const Model *m, uint64_t from_base, uint64_t to_base, size_t round) {
-        _cleanup_spacemap_ SpaceMap inverse = {}, twice = {}, copy = {}, identity = {};
-        Model expected = model_empty(), same = *m;
+static void check_restrictions(Random *random, const SpaceMap *s, const Model *m, size_t round) {
+        _cleanup_spacemap_ SpaceMap forward = {}, reverse = {};
+        Range from = random_window(random, m->from_base), to = random_window(random, m->to_base);
+        Model expected = *m;
 
         for (int i = 0; i < SIZE; i++)
-                if (m->to[i] != NOWHERE)
-                        expected.to[m->to[i]] = i;
-        check(spacemap_invert(s, &inverse) == 0, round);
-        check_equal(&inverse, &expected, to_base, from_base, round);
-        check(spacemap_invert(&inverse, &twice) == 0, round);
-        check_equal(&twice, m, from_base, to_base, round);
-        check(spacemap_copy(s, &copy) == 0, round);
-        check(twice.n == s->n && (s->n == 0 || memcmp(twice.items, s->items, s->n * sizeof(SpaceSegment)) == 0), round);
-        check(copy.n == s->n && (s->n == 0 || memcmp(copy.items, s->items, s->n * sizeof(SpaceSegment)) == 0), round);
+                if (!holds(from, m->from_base, i))
+                        expected.to[i] = NOWHERE;
+        check(spacemap_forward(s, from, &forward) == 0, round);
+        check_equal(&forward, &expected, round);
+        check_there_and_back(s, &forward, round);
 
+        expected = *m;
         for (int i = 0; i < SIZE; i++)
-                if (m->to[i] != NOWHERE)
-                        same.to[i] = i;
-        check(spacemap_compose(s, &inverse, &identity) == 0, round);
-        check_equal(&identity, &same, from_base, from_base, round);
+                if (m->to[i] != NOWHERE && !holds(to, m->to_base, m->to[i]))
+                        expected.to[i] = NOWHERE;
+        check(spacemap_reverse(s, to, &reverse) == 0, round);
+        check_equal(&reverse, &expected, round);
+        check_there_and_back(s, &reverse, round);
 }
 
-/* Adding, restricting on either side, turning round and copying agree with a byte-wise model, wherever the two spaces lie. */
+static void check_invert(const SpaceMap *s, const Model *m, size_t round) {
+        _cleanup_spacemap_ SpaceMap inverse = {}, twice = {}, copy = {}, identity = {};
+        Model expected = model_empty(m->to_base, m->from_base), same = model_empty(m->from_base, m->from_base);
+
+        for (int i = 0; i < SIZE; i++)
+                if (m->to[i] != NOWHERE) {
+                        expected.to[m->to[i]] = i;
+                        same.to[i] = i;
+                }
+
+        check(spacemap_invert(s, &inverse) == 0, round);
+        check_equal(&inverse, &expected, round);
+        check(spacemap_invert(&inverse, &twice) == 0, round);
+        check(same_segments(&twice, s), round);
+        check(spacemap_copy(s, &copy) == 0, round);
+        check(same_segments(&copy, s), round);
+        check(spacemap_compose(s, &inverse, &identity) == 0, round);
+        check_equal(&identity, &same, round);
+}
+
+/* Adding, restricting on either side, turning round and copying agree with a byte-wise model, wherever the two
+ * spaces lie. */
 static void test_model(void **state) {
         static const uint64_t bases[][2] = { { 0, 0 }, { 0, TOP }, { TOP, 4096 }, { TOP, TOP } };
         Random random = { RANDOM_SEED };
 
         for (size_t round = 0; round < ROUNDS; round++) {
-                const uint64_t *base = bases[round % 4];
                 _cleanup_spacemap_ SpaceMap s = {};
-                Model m;
+                Model m = model_empty(bases[round % 4][0], bases[round % 4][1]);
 
-                build(&random, &s, &m, base[0], base[1], round);
-                check_restrictions(&random, &s, &m, base[0], base[1], round);
-                check_invert(&s, &m, base[0], base[1], round);
+                build(&random, &s, &m, round);
+                check_restrictions(&random, &s, &m, round);
+                check_invert(&s, &m, round);
         }
 }
 
@@ -163,15 +180,15 @@ static void test_compose(void **state) {
 
         for (size_t round = 0; round < ROUNDS; round++) {
                 _cleanup_spacemap_ SpaceMap ab = {}, bc = {}, ac = {};
-                Model mab, mbc, mac = model_empty();
+                Model mab = model_empty(0, TOP), mbc = model_empty(TOP, 1 << 30), mac = model_empty(0, 1 << 30);
 
-                build(&random, &ab, &mab, 0, TOP, round);
-                build(&random, &bc, &mbc, TOP, 1 << 30, round);
+                build(&random, &ab, &mab, round);
+                build(&random, &bc, &mbc, round);
                 for (int i = 0; i < SIZE; i++)
                         if (mab.to[i] != NOWHERE)
                                 mac.to[i] = mbc.to[mab.to[i]];
                 check(spacemap_compose(&ab, &bc, &ac) == 0, round);
-                check_equal(&ac, &mac, 0, 1 << 30, round);
+                check_equal(&ac, &mac, round);
         }
 }
 

@@ -60,11 +60,12 @@ const char *__asan_default_options(void) {
 /* What no memory holds is refused, and the array is as it was. */
 static void test_no_memory(void **state) {
         Ints v = {};
-        int *items;
+        int *items, r;
 
         assert_int_equal(vec_push(&v, 5), 0);
         items = v.items;
-        assert_int_equal(vec_reserve((void **) &v.items, &v.allocated, SIZE_MAX / 8, sizeof(*v.items)), -ENOMEM);
+        r = vec_reserve((void **) &v.items, &v.allocated, SIZE_MAX / 8, sizeof(*v.items));
+        assert_int_equal(r, -ENOMEM);
         assert_true(v.items == items && v.n == 1 && v.items[0] == 5);
         vec_done(&v);
 }
