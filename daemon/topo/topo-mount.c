@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Where the file systems on persistent memory are mounted, by device number: what mountinfo calls the source is any string. One mount is
+ * kept for a disk, the one through which most can be reached. The UUID comes from udev, which looked for it already; looking for it
+ * here would mean to read the medium. */
+
+#include <assert.h>
+#include <errno.h>
+#include <libmount.h>
+#include <sys/sysmacros.h>
+
+#include "topo/topo-parts.h"
+#include "util/str.h"
+#include "util/strv.h"
+#include "util/vec.h"
+
+static inline void mnt_unref_tablep(struct libmnt_table **p) {
+        mnt_unref_table(*p);
+}
+
+static inline void mnt_free_iterp(struct libmnt_iter **p) {
+        mnt_free_iter(*p);
+}
+
+static bool has_option(const char *options, const char *name) {
+        return options && mnt_optstr_get_option(options, name, NULL, NULL) == 0;
+}
+
+/* The mount or the file system. */
+static bool is_read_only(struct libmnt_fs *fs) {
+        return has_option(mnt_fs_get_vfs_options(fs), "ro") || has_option(mnt_fs_get_fs_options(fs), "ro");
+}
+
+/* How good a way to the files this mount is: not hidden below a later one, of the whole file system, writable; in this order. */
+static unsigned mount_rank(struct libmnt_table *table, struct libmnt_fs *fs) {
+        const char *target = mnt_fs_get_target(fs);
+        bool visible = target && mnt_table_find_target(table, target, MNT_ITER_BACKWARD) == fs;
+
+        return (visible ? 4U : 0U) + (streq_ptr(mnt_fs_get_root(fs), "/") ? 2U : 0U) + (is_read_only(fs) ? 0U : 1U);
+}
+
+/* *ret NULL: none of its mounts has been found. */
+static int find_best(struct libmnt_table *table, const TopoDisk *disk, struct libmnt_fs **ret) {
+        _cleanup_(mnt_free_iterp) struct libmnt_iter *i = mnt_new_iter(MNT_ITER_FORWARD);
+        struct libmnt_fs *fs, *best = NULL;
+        unsigned best_rank = 0;
+
+        if (!i)
+                return -ENOMEM;
+
+        while (mnt_table_next_fs(table, i, &fs) == 0) {
+                unsigned rank;
+
+                if (mnt_fs_get_devno(fs) != makedev(disk->major, disk->minor))
+                        continue;
+                rank = mount_rank(table, fs);
+                if (!best || rank > best_rank) {
+                        best = fs;
+                        best_rank = rank;
+                }
+        }
+
+        *ret = best;
+        return 0;
+}
+
+static int read_uuid(struct udev *udev, const TopoDisk *disk, char **ret) {
+        _cleanup_(udev_device_unrefp) struct udev_device *d = NULL;
+
+        d = udev_device_new_from_devnum(udev, 'b', makedev(disk->major, disk->minor));
+        return str_copy(d ? udev_device_get_property_value(d, "ID_FS_UUID") : NULL, ret);
+}
+
+static int read_mount(struct udev *udev, const TopoDisk *disk, struct libmnt_fs *fs, TopoMount *m) {
+        int r;
+
+        m->read_only = is_read_only(fs);
+        r = str_copy(disk->name, &m->disk);
+        if (r < 0)
+                return r;
+        r = str_copy(mnt_fs_get_target(fs), &m->mountpoint);
+        if (r < 0)
+                return r;
+        r = str_copy(mnt_fs_get_root(fs), &m->root);
+        if (r < 0)
+                return r;
+        r = str_copy(mnt_fs_get_fstype(fs), &m->fs);
+        if (r < 0)
+                return r;
+        r = str_copy(mnt_fs_get_fs_options(fs), &m->options);
+        if (r < 0)
+                return r;
+        return read_uuid(udev, disk, &m->uuid);
+}
+
+/* Filled in its place, so that half of it is freed with the Topology. */
+static int add_mount(struct libmnt_table *table, struct udev *udev, const TopoDisk *disk, Topology *t) {
+        struct libmnt_fs *fs;
+        int r;
+
+        r = find_best(table, disk, &fs);
+        if (r < 0 || !fs)
+                return r;
+        r = vec_push(&t->mounts, ((TopoMount) {}));
+        if (r < 0)
+                return r;
+        return read_mount(udev, disk, fs, &t->mounts.items[t->mounts.n - 1]);
+}
+
+int topo_read_mounts(const char *mountinfo, struct udev *udev, Topology *t) {
+        _cleanup_(mnt_unref_tablep) struct libmnt_table *table = NULL;
+        int r;
+
+        assert(mountinfo);
+        assert(udev);
+        assert(t);
+
+        if (t->disks.n == 0)
+                return 0;
+
+        table = mnt_new_table();
+        if (!table)
+                return -ENOMEM;
+        r = mnt_table_parse_file(table, mountinfo);
+        if (r != 0)
+                return r < 0 ? r : -EBADMSG;
+
+        for (size_t i = 0; i < t->disks.n; i++) {
+                r = add_mount(table, udev, &t->disks.items[i], t);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
