@@ -19,8 +19,9 @@ typedef struct SettleFacts {
         bool listed;            /* the kernel lists poison in the page */
         bool same_boot;
         SettleRead read;        /* of the page through the file */
-        bool good_equal;        /* bytes outside the bad sectors are as the intent has them */
-        bool bad_equal;         /* bytes of the bad sectors are as the intent has them */
+        bool good_equal;        /* bytes outside the bad sectors are as the intent has them, or there are none */
+        bool bad_equal;         /* bytes of the bad sectors are as the intent has them. Both: through the file; of an
+                                 * absent page through a mapping, which works; false when not compared */
         bool modified;          /* size or mtime of the file are not those that the intent has */
 } SettleFacts;
 

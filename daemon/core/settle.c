@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What becomes of an intent that a crash left behind. The page is the file's, or not; poisoned, or
+ * cleared; and when it was cleared, the bytes of the intent have arrived, or have not, or somebody has
+ * stored newer ones since. Who wrote last is told by what the kernel does:
+ *
+ * - It clears a page, and then copies (drivers/nvdimm/pmem.c, pmem_recovery_write()). SIGKILL does not
+ *   come in between: within one boot a write that has begun ends, or fails with EFAULT because the page
+ *   is not present. Only a machine that stopped leaves "cleared, and not copied" behind.
+ * - A write(2), and the first store through a mapping since its page was last clean, move the mtime.
+ *   Later stores through that mapping do not, and a program that makes its stores durable by itself
+ *   (MAP_SYNC) never lets the page become clean. After a reboot all mappings are new. So an mtime that
+ *   has not moved says that nobody has stored since the reboot; of stores in the boot of the write it
+ *   says nothing.
+ *
+ * Hence the page is written only where the copy can be missing (another boot), nobody can have stored
+ * since (not modified), and every byte that was good is as it was. The table, from top to bottom; "-" is
+ * either:
+ *
+ *     owned listed read   good  bad   modified same what
+ *                         equal equal          boot
+ *     no    -      -      -     -     -        -    forget     the bytes are no longer this file's
+ *     yes   yes    -      -     -     -        -    repair     still poisoned: from the start
+ *     yes   no     poison -     -     -        -    repair
+ *     yes   no     absent yes   yes   -        -    revive     nothing can be lost by it
+ *     yes   no     absent -     -     no       -    revive     cleared by our write, which could not copy
+ *     yes   no     absent -     -     yes      -    in-doubt   stored through a mapping, perhaps
+ *     yes   no     ok     -     yes   -        -    forget     they are back; good ones may be newer
+ *     yes   no     ok     -     no    yes      yes  superseded the write ended, or never began: newer bytes
+ *     yes   no     ok     yes   no    no       no   write      stopped between clearing and copying
+ *     yes   no     ok     -     no    -        -    in-doubt   all the rest
+ *
+ * The rest is: bad bytes differ in the same boot, and the file is not modified (a store through an old
+ * mapping, or a copy that an oops cut short); bad bytes differ after a reboot, and the file is modified
+ * (newer bytes, or the copy is missing and somebody wrote elsewhere in the file); good bytes differ as
+ * well, and nobody has modified the file. */
+
+#include <assert.h>
+
+#include "core/settle.h"
+#include "util/str.h"
+
+static const char *const settle_table[_SETTLE_MAX] = {
+        [SETTLE_FORGET] = "forget",
+        [SETTLE_REPAIR] = "repair",
+        [SETTLE_REVIVE] = "revive",
+        [SETTLE_WRITE] = "write",
+        [SETTLE_SUPERSEDED] = "superseded",
+        [SETTLE_IN_DOUBT] = "in-doubt",
+};
+
+Settle settle_decide(const SettleFacts *f) {
+        assert(f);
+
+        if (!f->owned)
+                return SETTLE_FORGET;
+        if (f->listed || f->read == SETTLE_READ_POISON)
+                return SETTLE_REPAIR;
+        if (f->read == SETTLE_READ_ABSENT)
+                return !f->modified || (f->good_equal && f->bad_equal) ? SETTLE_REVIVE : SETTLE_IN_DOUBT;
+
+        if (f->bad_equal)
+                return SETTLE_FORGET;
+        if (f->same_boot)
+                return f->modified ? SETTLE_SUPERSEDED : SETTLE_IN_DOUBT;
+        return f->good_equal && !f->modified ? SETTLE_WRITE : SETTLE_IN_DOUBT;
+}
+
+const char *settle_to_string(Settle s) {
+        return str_at(settle_table, _SETTLE_MAX, (int) s);
+}
