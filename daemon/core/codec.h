@@ -2,21 +2,30 @@
 #pragma once
 
 #include "core/case.h"
+#include "core/intent.h"
 #include "core/job.h"
 #include "core/topology.h"
 
-/* Core values <-> JSON text. The forms are described in docs/man/bezoar-worker.8.rst (requests, replies) and DESIGN: a case is
- *   {"id","state","reason","volume":{"device","fs","uuid","mountpoint"},"range":{"start","length"},"physical":{"start","length"},
- *    "dimms":[…],"owners":[{"type","inode","generation","path","offset","length","shared"}],"replica","proof","writer",
- *    "events":[{"time","state","detail"}]}
- * plus "bad", "attempts". `id` is a string of digits. Times are microseconds since the epoch. What is not known is left out.
+/* Core values <-> JSON text. The forms are described in docs/man/bezoar-worker.8.rst (requests, answers);
+ * a case is
  *
- * Encoders return one line without a newline (the caller frees it), or NULL for lack of memory. Decoders return 0, -EBADMSG for text that is
- * no such value (a member missing, of a wrong type, out of range, an unknown word, more than one value), -ENOMEM; *ret, not initialised
- * before, is untouched on failure; *ret_error (may be NULL), where given, gets a sentence that names the member, which the caller frees.
+ *     {"id","state","reason","volume":{"device","fs","uuid","mountpoint"},"range":{"start","length"},"bad":[…],
+ *      "physical":{"start","length"},"dimms":[…],"owners":[{"type","start","length","inode","generation","offset",
+ *      "path","shared","unwritten","detail"}],"replica","proof","writer","attempts","events":[{"time","state","detail"}]}
  *
- * Paths are bytes: what is no valid UTF-8, control characters and the backslash are written as \xNN (two lower-case hex digits after a
- * backslash, which JSON doubles), so that every path survives the way there and back. */
+ * `id` is a string of digits, never "0". Times are microseconds since the epoch. What is not known, and a
+ * flag that is false, is left out; a progress line has only id, progress and detail.
+ *
+ * Encoders return one line without a newline (the caller frees it), or NULL for lack of memory. Decoders
+ * return 0, -EBADMSG for text that is no such value (a member missing, of a wrong type, out of range, an
+ * unknown word, more than one value), -ENOMEM; *ret, not initialised before, is untouched on failure;
+ * *ret_error (may be NULL), where given, gets a sentence that names the member, which the caller frees.
+ * Members that are not known are ignored; of two with one name the last counts. A decoded request for a
+ * repair is whole: one range, a plan to repair it, its steps single pages within the range.
+ *
+ * Strings are bytes, for they hold paths: what is no valid UTF-8, control characters and the backslash
+ * are written as \xNN (two lower-case hex digits after a backslash, which JSON doubles), so that every
+ * path survives the way there and back. */
 
 char *codec_case_encode(const Case *c);
 int codec_case_decode(const char *text, Case **ret, char **ret_error);
@@ -33,6 +42,14 @@ int codec_locate_reply_decode(const char *text, LocateReply *ret, char **ret_err
 char *codec_result_encode(const Result *r);
 int codec_result_decode(const char *text, Result *ret, char **ret_error);
 
-/* The escape of paths, on its own (for the terminal and the journal). NULL: no memory. */
+/* What stands on the medium before a page is written (its bytes are beside this text, not in it). */
+char *codec_intent_encode(const Intent *i);
+int codec_intent_decode(const char *text, Intent *ret, char **ret_error);
+
+/* Instead of an answer: why there is none, {"error"}. */
+char *codec_error_encode(const char *sentence);
+int codec_error_decode(const char *text, char **ret);   /* -EBADMSG: it is something else, an answer perhaps */
+
+/* The escape, on its own (for the terminal and the journal). NULL: no memory. */
 char *codec_path_escape(const char *path);
 int codec_path_unescape(const char *text, char **ret);  /* -EBADMSG for a bad escape */

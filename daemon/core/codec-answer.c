@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Answers of the worker: what it found, how it goes, and how it ended. */
+
+#include <assert.h>
+
+#include "core/codec-parts.h"
+#include "core/codec.h"
+
+char *codec_locate_reply_encode(const LocateReply *r) {
+        _cleanup_json_ struct json_object *o = json_object_new_object();
+
+        assert(r);
+
+        if (!o || !codec_put_vec(o, "found", &r->found, codec_make_findings))
+                return NULL;
+        return codec_print(TAKE_PTR(o));
+}
+
+int codec_locate_reply_decode(const char *text, LocateReply *ret, char **ret_error) {
+        _cleanup_json_ struct json_object *o = NULL;
+        _cleanup_locate_reply_ LocateReply reply = {};
+        CodecNode whole;
+        int r;
+
+        assert(ret);
+
+        r = codec_parse(text, ret_error, &o);
+        if (r < 0)
+                return r;
+        whole = (CodecNode) { .value = o, .error = ret_error };
+        r = codec_get_vec(&whole, "found", CODEC_REQUIRED, &reply.found, codec_read_findings, findings_done);
+        if (r < 0)
+                return r;
+
+        *ret = reply;
+        reply = (LocateReply) {};
+        return 0;
+}
+
+/* How a repair or a settlement can end. */
+static bool state_is_result(CaseState s) {
+        return s == CASE_HEALED || s == CASE_FAILED || s == CASE_WAITING || s == CASE_REFUSED ||
+               s == CASE_IN_DOUBT || s == CASE_GONE || s == CASE_DETECTED;
+}
+
+static bool put_end(struct json_object *o, const Result *r) {
+        return codec_put_word(o, "state", case_state_to_string(r->state)) &&
+               codec_put_word(o, "reason", reason_to_string(r->reason)) &&
+               codec_put_text(o, "replica", r->replica) &&
+               codec_put_proofs(o, "proof", r->proofs) &&
+               (r->writer == WRITER_AUTO || codec_put_word(o, "writer", writer_to_string(r->writer))) &&
+               codec_put_word(o, "exclusion", exclusion_to_string(r->exclusion)) &&
+               codec_put_u64(o, "bytes", r->bytes);
+}
+
+char *codec_result_encode(const Result *r) {
+        _cleanup_json_ struct json_object *o = json_object_new_object();
+
+        assert(r);
+
+        return o &&
+               (!r->id || codec_put_id(o, "id", r->id)) &&
+               codec_put_flag(o, "progress", r->progress) &&
+               codec_put_text(o, "detail", r->detail) &&
+               (r->progress || put_end(o, r)) ? codec_print(TAKE_PTR(o)) : NULL;
+}
+
+static int get_end(const CodecNode *at, Result *q) {
+        int r;
+
+        if ((r = codec_get_enum(at, "state", CODEC_REQUIRED, case_state_from_string, &q->state)) < 0 ||
+            (r = codec_get_enum(at, "reason", CODEC_OPTIONAL, reason_from_string, &q->reason)) < 0 ||
+            (r = codec_get_text(at, "replica", CODEC_OPTIONAL, &q->replica)) < 0 ||
+            (r = codec_get_proofs(at, "proof", &q->proofs)) < 0 ||
+            (r = codec_get_enum(at, "writer", CODEC_OPTIONAL, writer_from_string, &q->writer)) < 0 ||
+            (r = codec_get_enum(at, "exclusion", CODEC_OPTIONAL, exclusion_from_string,
+                                &q->exclusion)) < 0 ||
+            (r = codec_get_u64(at, "bytes", CODEC_REQUIRED, &q->bytes)) < 0)
+                return r;
+        if (!state_is_result(q->state))
+                return codec_fail(at, "state", "no repair ends in it");
+        return 0;
+}
+
+int codec_result_decode(const char *text, Result *ret, char **ret_error) {
+        _cleanup_json_ struct json_object *o = NULL;
+        _cleanup_result_ Result q = {
+                .state = CASE_REPAIRING,
+                .writer = WRITER_AUTO,
+                .exclusion = _EXCLUSION_INVALID,
+        };
+        CodecNode whole;
+        int r;
+
+        assert(ret);
+
+        r = codec_parse(text, ret_error, &o);
+        if (r < 0)
+                return r;
+        whole = (CodecNode) { .value = o, .error = ret_error };
+        if ((r = codec_get_id(&whole, "id", CODEC_OPTIONAL, &q.id)) < 0 ||
+            (r = codec_get_bool(&whole, "progress", CODEC_OPTIONAL, &q.progress)) < 0 ||
+            (r = codec_get_text(&whole, "detail", CODEC_OPTIONAL, &q.detail)) < 0 ||
+            (!q.progress && (r = get_end(&whole, &q)) < 0))
+                return r;
+
+        *ret = q;
+        q = (Result) {};
+        return 0;
+}
+
+char *codec_error_encode(const char *sentence) {
+        _cleanup_json_ struct json_object *o = json_object_new_object();
+
+        assert(sentence);
+
+        return o && codec_put_text(o, "error", sentence) ? codec_print(TAKE_PTR(o)) : NULL;
+}
+
+int codec_error_decode(const char *text, char **ret) {
+        _cleanup_json_ struct json_object *o = NULL;
+        _cleanup_free_ char *sentence = NULL;
+        int r;
+
+        assert(ret);
+
+        r = codec_parse(text, NULL, &o);
+        if (r < 0)
+                return r;
+        r = codec_get_text(&(CodecNode) { .value = o }, "error", CODEC_REQUIRED, &sentence);
+        if (r < 0)
+                return r;
+
+        *ret = TAKE_PTR(sentence);
+        return 0;
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The intent as text: the head of its record in the intent log. What is read back decides what is
+ * written, so all that identifies the page is required. */
+
+#include <assert.h>
+
+#include "core/codec-parts.h"
+#include "core/codec.h"
+
+static struct json_object *make_intent(const Intent *i) {
+        _cleanup_json_ struct json_object *o = json_object_new_object();
+
+        return o &&
+               (!i->case_id || codec_put_id(o, "case", i->case_id)) &&
+               codec_put_text(o, "boot_id", i->boot_id) &&
+               codec_put_text(o, "uuid", i->uuid) &&
+               codec_put_text(o, "device", i->device) &&
+               codec_put_range(o, "range", i->range) &&
+               codec_put_rangeset(o, "bad", &i->bad) &&
+               (!i->physical || codec_put_u64(o, "physical", i->physical)) &&
+               codec_put_u64(o, "inode", i->inode) &&
+               codec_put_u64(o, "generation", i->generation) &&
+               codec_put_u64(o, "offset", i->offset) &&
+               codec_put_text(o, "path", i->path) &&
+               codec_put_u64(o, "file_size", i->file_size) &&
+               codec_put(o, "mtime_sec", json_object_new_int64(i->mtime_sec)) &&
+               codec_put_u64(o, "mtime_nsec", i->mtime_nsec) &&
+               codec_put_text(o, "replica", i->replica) &&
+               codec_put_proofs(o, "proof", i->proofs) ? TAKE_PTR(o) : NULL;
+}
+
+char *codec_intent_encode(const Intent *i) {
+        assert(i);
+
+        return codec_print(make_intent(i));
+}
+
+/* The only number that may be negative: a file can be older than 1970. The ends of the type are where
+ * json-c puts what does not fit. */
+static int get_seconds(const CodecNode *at, const char *key, int64_t *ret) {
+        int64_t value;
+        CodecNode n;
+        int r;
+
+        r = codec_get(at, key, CODEC_REQUIRED, json_type_int, &n);
+        if (r < 0)
+                return r;
+        value = json_object_get_int64(n.value);
+        if (value == INT64_MIN || value == INT64_MAX)
+                return codec_fail(at, key, "it is too large");
+
+        *ret = value;
+        return 0;
+}
+
+static int read_intent(const CodecNode *at, Intent *ret) {
+        _cleanup_intent_ Intent i = {};
+        int r;
+
+        if ((r = codec_get_id(at, "case", CODEC_OPTIONAL, &i.case_id)) < 0 ||
+            (r = codec_get_text(at, "boot_id", CODEC_REQUIRED, &i.boot_id)) < 0 ||
+            (r = codec_get_text(at, "uuid", CODEC_OPTIONAL, &i.uuid)) < 0 ||
+            (r = codec_get_text(at, "device", CODEC_REQUIRED, &i.device)) < 0 ||
+            (r = codec_get_pages(at, &i.range, &i.bad)) < 0 ||
+            (r = codec_get_u64(at, "physical", CODEC_OPTIONAL, &i.physical)) < 0 ||
+            (r = codec_get_u64(at, "inode", CODEC_REQUIRED, &i.inode)) < 0 ||
+            (r = codec_get_u32(at, "generation", CODEC_REQUIRED, &i.generation)) < 0 ||
+            (r = codec_get_file_page(at, "offset", &i.offset)) < 0 ||
+            (r = codec_get_text(at, "path", CODEC_OPTIONAL, &i.path)) < 0 ||
+            (r = codec_get_u64(at, "file_size", CODEC_REQUIRED, &i.file_size)) < 0 ||
+            (r = get_seconds(at, "mtime_sec", &i.mtime_sec)) < 0 ||
+            (r = codec_get_u32(at, "mtime_nsec", CODEC_REQUIRED, &i.mtime_nsec)) < 0 ||
+            (r = codec_get_text(at, "replica", CODEC_OPTIONAL, &i.replica)) < 0 ||
+            (r = codec_get_proofs(at, "proof", &i.proofs)) < 0)
+                return r;
+        if (range_size(i.range) != REPAIR_UNIT)
+                return codec_fail(at, "range", "it is not one page");
+        if (i.bad.n == 0)
+                return codec_fail(at, "bad", "there is nothing bad");
+
+        *ret = i;
+        i = (Intent) {};
+        return 0;
+}
+
+int codec_intent_decode(const char *text, Intent *ret, char **ret_error) {
+        _cleanup_json_ struct json_object *o = NULL;
+        int r;
+
+        assert(ret);
+
+        r = codec_parse(text, ret_error, &o);
+        if (r < 0)
+                return r;
+        return read_intent(&(CodecNode) { .value = o, .error = ret_error }, ret);
+}

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Requests and answers of the worker. A request for a repair is checked here as a whole, because the
+ * worker writes what it says: the steps are single pages within the one range, each with bad sectors in
+ * it, and there are a replica, a proof and a writer. */
+
+#include <assert.h>
+#include <inttypes.h>
+
+#include "core/codec-parts.h"
+#include "core/codec.h"
+
+static struct json_object *make_step(const void *step) {
+        _cleanup_json_ struct json_object *o = json_object_new_object();
+        const Step *s = step;
+
+        return o &&
+               codec_put_range(o, "range", s->range) &&
+               codec_put_u64(o, "offset", s->offset) &&
+               codec_put_rangeset(o, "bad", &s->bad) ? TAKE_PTR(o) : NULL;
+}
+
+static void step_done(Step *s) {
+        rangeset_done(&s->bad);
+}
+
+static int read_step(const CodecNode *at, Step *ret) {
+        _cleanup_(step_done) Step s = {};
+        int r;
+
+        r = codec_get_pages(at, &s.range, &s.bad);
+        if (r < 0)
+                return r;
+        if (range_size(s.range) != REPAIR_UNIT)
+                return codec_fail(at, "range", "it is not one page");
+        if (s.bad.n == 0)
+                return codec_fail(at, "bad", "a step without bad sectors");
+
+        r = codec_get_file_page(at, "offset", &s.offset);
+        if (r < 0)
+                return r;
+
+        *ret = s;
+        s = (Step) {};
+        return 0;
+}
+
+static struct json_object *make_writer(const void *writer) {
+        const WriterKind *w = writer;
+
+        return json_object_new_string(writer_to_string(*w));
+}
+
+struct json_object *codec_make_plan(const Plan *p) {
+        _cleanup_json_ struct json_object *o = json_object_new_object();
+
+        return o &&
+               codec_put_word(o, "verdict", verdict_to_string(p->verdict)) &&
+               codec_put_word(o, "reason", reason_to_string(p->reason)) &&
+               codec_put_text(o, "detail", p->detail) &&
+               codec_put_text(o, "replica", p->replica) &&
+               codec_put_proofs(o, "proof", p->proofs) &&
+               codec_put_items(o, "writers", p->writers, p->n_writers, sizeof(p->writers[0]), make_writer) &&
+               codec_put_exclusion(o, "exclusion", &p->exclusion) &&
+               codec_put_vec(o, "steps", &p->steps, make_step) ? TAKE_PTR(o) : NULL;
+}
+
+static int get_writers(const CodecNode *at, Plan *p) {
+        CodecNode array;
+        size_t n;
+        int r;
+
+        r = codec_get_array(at, "writers", CODEC_OPTIONAL, &array, &n);
+        if (r < 0)
+                return r;
+        if (n > sizeof(p->writers) / sizeof(p->writers[0]))
+                return codec_fail(at, "writers", "there are more than two");
+        for (size_t i = 0; i < n; i++) {
+                CodecNode item = codec_item(&array, i);
+                WriterKind w;
+
+                if (!json_object_is_type(item.value, json_type_string))
+                        return codec_fail(&item, NULL, "a string is wanted");
+                w = writer_from_string(json_object_get_string(item.value));
+                if ((int) w < 0 || w == WRITER_AUTO)
+                        return codec_fail(&item, NULL, "the word is not known");
+                p->writers[p->n_writers++] = w;
+        }
+        return 0;
+}
+
+int codec_read_plan(const CodecNode *at, Plan *ret) {
+        _cleanup_plan_ Plan p = {};
+        int r;
+
+        if ((r = codec_get_enum(at, "verdict", CODEC_REQUIRED, verdict_from_string, &p.verdict)) < 0 ||
+            (r = codec_get_enum(at, "reason", CODEC_OPTIONAL, reason_from_string, &p.reason)) < 0 ||
+            (r = codec_get_text(at, "detail", CODEC_OPTIONAL, &p.detail)) < 0 ||
+            (r = codec_get_text(at, "replica", CODEC_OPTIONAL, &p.replica)) < 0 ||
+            (r = codec_get_proofs(at, "proof", &p.proofs)) < 0 ||
+            (r = get_writers(at, &p)) < 0 ||
+            (r = codec_get_exclusion(at, "exclusion", &p.exclusion)) < 0 ||
+            (r = codec_get_vec(at, "steps", CODEC_OPTIONAL, &p.steps, read_step, step_done)) < 0)
+                return r;
+
+        if (p.verdict != VERDICT_REPAIR && p.steps.n > 0)
+                return codec_fail(at, "steps", "there are some, but nothing is to be repaired");
+        if (p.verdict == VERDICT_REPAIR &&
+            (!p.replica || p.proofs == 0 || p.n_writers == 0 || p.steps.n == 0))
+                return codec_fail(at, NULL, "a repair needs replica, proof, writers and steps");
+
+        *ret = p;
+        p = (Plan) {};
+        return 0;
+}
+
+static struct json_object *make_request(const Request *r) {
+        _cleanup_json_ struct json_object *o = json_object_new_object();
+
+        return o &&
+               codec_put_word(o, "verb", verb_to_string(r->verb)) &&
+               (!r->id || codec_put_id(o, "id", r->id)) &&
+               codec_put(o, "volume", codec_make_volume(&r->volume)) &&
+               (!r->physical_known || codec_put_u64(o, "physical_base", r->physical)) &&
+               codec_put_text(o, "state_dir", r->state_dir) &&
+               codec_put(o, "policy", codec_make_policy(&r->policy)) &&
+               codec_put_vec(o, "ranges", &r->ranges, codec_make_findings) &&
+               (r->verb != VERB_REPAIR || codec_put(o, "plan", codec_make_plan(&r->plan)))
+                       ? TAKE_PTR(o)
+                       : NULL;
+}
+
+char *codec_request_encode(const Request *r) {
+        assert(r);
+
+        return codec_print(make_request(r));
+}
+
+/* The plan, and that it stays within what was found. */
+static int get_repair(const CodecNode *at, Request *q) {
+        CodecNode plan;
+        int r;
+
+        r = codec_get(at, "plan", CODEC_REQUIRED, json_type_object, &plan);
+        if (r < 0)
+                return r;
+        r = codec_read_plan(&plan, &q->plan);
+        if (r < 0)
+                return r;
+
+        if (q->plan.verdict != VERDICT_REPAIR)
+                return codec_fail(&plan, "verdict", "it is not to repair");
+        if (q->ranges.n != 1)
+                return codec_fail(at, "ranges", "a repair is of one range");
+        for (size_t i = 0; i < q->plan.steps.n; i++)
+                if (!range_contains(q->ranges.items[0].range, q->plan.steps.items[i].range))
+                        return codec_fail(&plan, "steps", "one is outside of the range");
+        return 0;
+}
+
+static int get_physical(const CodecNode *at, Request *q) {
+        CodecNode n;
+        int r;
+
+        r = codec_get(at, "physical_base", CODEC_OPTIONAL, json_type_int, &n);
+        if (r < 0)
+                return r;
+        q->physical_known = n.value;
+        return codec_get_u64(at, "physical_base", CODEC_OPTIONAL, &q->physical);
+}
+
+static int read_request(const CodecNode *at, Request *ret) {
+        _cleanup_request_ Request q = {};
+        CodecNode volume, policy;
+        int r;
+
+        r = codec_get_enum(at, "verb", CODEC_REQUIRED, verb_from_string, &q.verb);
+        if (r < 0)
+                return r;
+        if ((r = codec_get_id(at, "id", CODEC_OPTIONAL, &q.id)) < 0 ||
+            (r = codec_get(at, "volume", CODEC_REQUIRED, json_type_object, &volume)) < 0 ||
+            (r = codec_read_volume(&volume, &q.volume)) < 0 ||
+            (r = get_physical(at, &q)) < 0 ||
+            (r = codec_get_text(at, "state_dir", q.verb == VERB_LOCATE ? CODEC_OPTIONAL : CODEC_REQUIRED,
+                                &q.state_dir)) < 0 ||
+            (r = codec_get(at, "policy", CODEC_REQUIRED, json_type_object, &policy)) < 0 ||
+            (r = codec_read_policy(&policy, &q.policy)) < 0 ||
+            (r = codec_get_vec(at, "ranges", CODEC_OPTIONAL, &q.ranges, codec_read_findings,
+                               findings_done)) < 0)
+                return r;
+        if (q.verb == VERB_REPAIR) {
+                r = get_repair(at, &q);
+                if (r < 0)
+                        return r;
+        }
+
+        *ret = q;
+        q = (Request) {};
+        return 0;
+}
+
+int codec_request_decode(const char *text, Request *ret, char **ret_error) {
+        _cleanup_json_ struct json_object *o = NULL;
+        int r;
+
+        assert(ret);
+
+        r = codec_parse(text, ret_error, &o);
+        if (r < 0)
+                return r;
+        return read_request(&(CodecNode) { .value = o, .error = ret_error }, ret);
+}

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Between json-c and the codecs: the whole text in and out, building, and the sentence of an error.
+ * json-c is content with more than JSON, even when strict; what matters of that is refused here before it
+ * is asked. */
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/codec-json.h"
+#include "core/codec.h"
+#include "util/strv.h"
+
+/* Far above every value that we write; far below where an int of json-c ends. */
+#define TEXT_MAX (UINT64_C(16) * 1024 * 1024)
+
+/* A request is 7 deep. */
+#define DEPTH_MAX 16
+
+bool codec_put(struct json_object *o, const char *key, struct json_object *value) {
+        if (!value)
+                return false;
+        if (json_object_object_add(o, key, value) < 0) {
+                (void) json_object_put(value);
+                return false;
+        }
+        return true;
+}
+
+bool codec_put_u64(struct json_object *o, const char *key, uint64_t value) {
+        return codec_put(o, key, json_object_new_uint64(value));
+}
+
+bool codec_put_id(struct json_object *o, const char *key, uint64_t id) {
+        char digits[24];
+
+        (void) snprintf(digits, sizeof(digits), "%" PRIu64, id);
+        return codec_put(o, key, json_object_new_string(digits));
+}
+
+bool codec_put_flag(struct json_object *o, const char *key, bool value) {
+        return !value || codec_put(o, key, json_object_new_boolean(true));
+}
+
+bool codec_put_word(struct json_object *o, const char *key, const char *word) {
+        return !word || word[0] == '\0' || codec_put(o, key, json_object_new_string(word));
+}
+
+static struct json_object *make_text(const char *text) {
+        _cleanup_free_ char *escaped = codec_path_escape(text);
+
+        return escaped ? json_object_new_string(escaped) : NULL;
+}
+
+bool codec_put_text(struct json_object *o, const char *key, const char *text) {
+        return !text || codec_put(o, key, make_text(text));
+}
+
+static bool array_add(struct json_object *array, struct json_object *item) {
+        if (!item)
+                return false;
+        if (json_object_array_add(array, item) < 0) {
+                (void) json_object_put(item);
+                return false;
+        }
+        return true;
+}
+
+bool codec_put_items(
+                struct json_object *o,
+                const char *key,
+                const void *items,
+                size_t n,
+                size_t item_size,
+                CodecMakeFn make) {
+
+        _cleanup_json_ struct json_object *array = json_object_new_array();
+
+        if (!array)
+                return false;
+        for (size_t i = 0; i < n; i++)
+                if (!array_add(array, make((const char *) items + i * item_size)))
+                        return false;
+        return codec_put(o, key, TAKE_PTR(array));
+}
+
+static struct json_object *make_string(const void *item) {
+        return make_text(*(char *const *) item);
+}
+
+bool codec_put_strv(struct json_object *o, const char *key, char *const *l) {
+        return codec_put_items(o, key, l, strv_length(l), sizeof(*l), make_string);
+}
+
+bool codec_put_extent(struct json_object *o, Range r) {
+        return codec_put_u64(o, "start", r.start) && codec_put_u64(o, "length", range_size(r));
+}
+
+static struct json_object *make_range(const void *item) {
+        _cleanup_json_ struct json_object *o = json_object_new_object();
+        const Range *r = item;
+
+        return o && codec_put_extent(o, *r) ? TAKE_PTR(o) : NULL;
+}
+
+bool codec_put_range(struct json_object *o, const char *key, Range r) {
+        return r.start >= r.end || codec_put(o, key, make_range(&r));
+}
+
+bool codec_put_rangeset(struct json_object *o, const char *key, const RangeSet *s) {
+        return codec_put_vec(o, key, s, make_range);
+}
+
+char *codec_print(struct json_object *o) {
+        _cleanup_json_ struct json_object *owned = o;
+        const int how = JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE;
+        const char *text;
+
+        if (!owned)
+                return NULL;
+        text = json_object_to_json_string_ext(owned, how);
+        return text ? strdup(text) : NULL;
+}
+
+/* The way to a node: "found[0].owners[2]". NULL: no memory. */
+static char *node_path(const CodecNode *n, const char *key) {
+        _cleanup_free_ char *up = NULL;
+        const CodecNode *above = key ? n : n->up;
+        char *path = NULL;
+        int r;
+
+        if (!key)
+                key = n->key;
+        if (!above)
+                return strdup("");
+
+        up = node_path(above, NULL);
+        if (!up)
+                return NULL;
+        if (key)
+                r = asprintf(&path, "%s%s%s", up, up[0] ? "." : "", key);
+        else
+                r = asprintf(&path, "%s[%zu]", up, n->index);
+        return r < 0 ? NULL : path;
+}
+
+int codec_fail(const CodecNode *at, const char *key, const char *format, ...) {
+        _cleanup_free_ char *path = NULL, *what = NULL;
+        va_list ap;
+        int r;
+
+        if (!at->error)
+                return -EBADMSG;
+
+        path = node_path(at, key);
+        va_start(ap, format);
+        r = vasprintf(&what, format, ap);
+        va_end(ap);
+        if (r < 0) {
+                what = NULL;
+                return -ENOMEM;
+        }
+        if (!path || asprintf(at->error, "%s: %s", path[0] ? path : "the value", what) < 0) {
+                *at->error = NULL;
+                return -ENOMEM;
+        }
+        return -EBADMSG;
+}
+
+/* The end of the string that begins after a quotation mark; NULL when it holds a NUL, at which json-c
+ * cuts off the names of members. */
+static const char *scan_string(const char *s) {
+        while (*s != '\0' && *s != '"') {
+                if (strncmp(s, "\\u0000", 6) == 0)
+                        return NULL;
+                if (s[0] == '\\' && s[1] != '\0')
+                        s++;
+                s++;
+        }
+        return s;
+}
+
+/* What json-c 0.16 lets through though it is strict: names in single quotes, a NUL in names, and whole
+ * numbers that do not fit in 64 bits, of which it makes the largest that does (json_parse_uint64() drops
+ * ERANGE). NULL, or what is wrong. */
+static const char *scan_text(const char *s) {
+        for (; *s != '\0'; s++) {
+                size_t digits = strspn(s, "0123456789");
+
+                if (digits > 20 || (digits == 20 && strncmp(s, "18446744073709551615", 20) > 0))
+                        return "a number is larger than 18446744073709551615";
+                if (digits > 0) {
+                        s += digits - 1;
+                        continue;
+                }
+                if (*s == '\'')
+                        return "single quotes are not JSON";
+                if (*s != '"')
+                        continue;
+                s = scan_string(s + 1);
+                if (!s)
+                        return "a string has a NUL in it";
+                if (*s == '\0')
+                        return "a string does not end";
+        }
+        return NULL;
+}
+
+static void tokener_freep(struct json_tokener **t) {
+        if (*t)
+                json_tokener_free(*t);
+}
+
+int codec_parse(const char *text, char **ret_error, struct json_object **ret) {
+        _cleanup_(tokener_freep) struct json_tokener *tokener = NULL;
+        _cleanup_json_ struct json_object *o = NULL;
+        const CodecNode whole = { .error = ret_error };
+        enum json_tokener_error e;
+        const char *wrong;
+        size_t n;
+
+        assert(text);
+        assert(ret);
+
+        n = strlen(text);
+        if (n > TEXT_MAX)
+                return codec_fail(&whole, NULL, "it is longer than %" PRIu64 " bytes", TEXT_MAX);
+        wrong = scan_text(text);
+        if (wrong)
+                return codec_fail(&whole, NULL, "%s", wrong);
+
+        tokener = json_tokener_new_ex(DEPTH_MAX);
+        if (!tokener)
+                return -ENOMEM;
+        json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+
+        /* with its NUL: that ends a number */
+        o = json_tokener_parse_ex(tokener, text, (int) n + 1);
+        e = json_tokener_get_error(tokener);
+        if (e != json_tokener_success)
+                return codec_fail(&whole, NULL, "it is not JSON: %s at byte %zu", json_tokener_error_desc(e),
+                                  json_tokener_get_parse_end(tokener));
+        if (!json_object_is_type(o, json_type_object))
+                return codec_fail(&whole, NULL, "it is not an object");
+
+        *ret = TAKE_PTR(o);
+        return 0;
+}
