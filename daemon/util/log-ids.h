@@ -1,50 +1,55 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* A MESSAGE_ID for each thing that an operator would alert on, and for nothing else. Every id has an entry in config/bezoar.catalog, which
- * uses no other fields than those named here with the id (tests/style/check-catalog): who logs an id adds all of them that are known, and
- * may add more. OFFSET and LENGTH are bytes on the device, PHYSICAL is an address; FILE is escaped by codec_path_escape(). */
+/* A MESSAGE_ID for each thing that an operator would alert on, and for nothing else. Every id has an
+ * entry in config/bezoar.catalog, which uses no other fields than those named here with the id
+ * (tests/style/check-catalog): who logs an id adds all of them that are known, and may add more. OFFSET
+ * and LENGTH are bytes on the device, PHYSICAL is an address; FILE is escaped by codec_path_escape(). */
 
-/* Poison was found, and whose bytes are lost is known. BEZOAR_CASE BEZOAR_DEVICE BEZOAR_OFFSET BEZOAR_LENGTH BEZOAR_PHYSICAL BEZOAR_FILE
- * BEZOAR_INODE BEZOAR_DIMM */
+/* Poison was found, and whose bytes are lost is known. BEZOAR_CASE BEZOAR_DEVICE BEZOAR_OFFSET
+ * BEZOAR_LENGTH BEZOAR_PHYSICAL BEZOAR_FILE BEZOAR_INODE BEZOAR_DIMM */
 #define LOG_ID_POISON_FOUND "cf1555b0b639b87ae89f60f7f6d7aae1"
 
-/* Restored, read back, and no longer listed. BEZOAR_CASE BEZOAR_DEVICE BEZOAR_OFFSET BEZOAR_LENGTH BEZOAR_FILE BEZOAR_INODE BEZOAR_REPLICA
- * BEZOAR_PROOF BEZOAR_WRITER */
+/* Restored, read back, and no longer listed. BEZOAR_CASE BEZOAR_DEVICE BEZOAR_OFFSET BEZOAR_LENGTH
+ * BEZOAR_FILE BEZOAR_INODE BEZOAR_REPLICA BEZOAR_PROOF BEZOAR_WRITER */
 #define LOG_ID_HEALED "5de66c27994b7a8bea4396f3b379c827"
 
-/* Writing would be wrong; a person must act. BEZOAR_CASE BEZOAR_DEVICE BEZOAR_OFFSET BEZOAR_LENGTH BEZOAR_FILE BEZOAR_INODE BEZOAR_REASON
- * BEZOAR_REPLICA */
+/* Writing would be wrong; a person must act. BEZOAR_CASE BEZOAR_DEVICE BEZOAR_OFFSET BEZOAR_LENGTH
+ * BEZOAR_FILE BEZOAR_INODE BEZOAR_REASON BEZOAR_REPLICA */
 #define LOG_ID_REFUSED "a63e129e2772e31969e3e178d0904a6c"
 
-/* The file system's own bytes are lost. BEZOAR_CASE BEZOAR_DEVICE BEZOAR_OFFSET BEZOAR_LENGTH BEZOAR_REASON */
+/* The file system's own bytes are lost. BEZOAR_CASE BEZOAR_DEVICE BEZOAR_OFFSET BEZOAR_LENGTH
+ * BEZOAR_REASON */
 #define LOG_ID_METADATA_POISONED "b7ca73f778df80211b8e1323e6fdbb78"
 
-/* A crash left bytes that the intent log cannot explain. BEZOAR_CASE BEZOAR_DEVICE BEZOAR_OFFSET BEZOAR_LENGTH BEZOAR_FILE BEZOAR_INODE */
+/* A crash left bytes that the intent log cannot explain. BEZOAR_CASE BEZOAR_DEVICE BEZOAR_OFFSET
+ * BEZOAR_LENGTH BEZOAR_FILE BEZOAR_INODE */
 #define LOG_ID_IN_DOUBT "027c32c6d8db0e67da85e1ec83a323c1"
 
-/* A replica is older than the file, or is not there. BEZOAR_CASE BEZOAR_DEVICE BEZOAR_OFFSET BEZOAR_LENGTH BEZOAR_FILE BEZOAR_REPLICA
- * BEZOAR_REASON */
+/* A replica is older than the file, or is not there. BEZOAR_CASE BEZOAR_DEVICE BEZOAR_OFFSET
+ * BEZOAR_LENGTH BEZOAR_FILE BEZOAR_REPLICA BEZOAR_REASON */
 #define LOG_ID_REPLICA_STALE "a3d6552801a888f4e06abc19ddcc482e"
 
-/* Cannot be judged or done now. BEZOAR_CASE BEZOAR_DEVICE BEZOAR_OFFSET BEZOAR_LENGTH BEZOAR_FILE BEZOAR_REASON */
+/* Cannot be judged or done now. BEZOAR_CASE BEZOAR_DEVICE BEZOAR_OFFSET BEZOAR_LENGTH BEZOAR_FILE
+ * BEZOAR_REASON */
 #define LOG_ID_WAITING "534b2d5038a7d74bcf30ff9c7d435683"
 
-/* Tried, and failed; will be tried again. BEZOAR_CASE BEZOAR_DEVICE BEZOAR_OFFSET BEZOAR_LENGTH BEZOAR_FILE BEZOAR_REASON BEZOAR_REPLICA
- * BEZOAR_WRITER */
+/* Tried, and failed; will be tried again. BEZOAR_CASE BEZOAR_DEVICE BEZOAR_OFFSET BEZOAR_LENGTH
+ * BEZOAR_FILE BEZOAR_REASON BEZOAR_REPLICA BEZOAR_WRITER */
 #define LOG_ID_REPAIR_FAILED "4ec14ed3094e0b36866ff061256cf643"
 
 /* RepairBudget= is used up: many pages went bad in a short time. BEZOAR_CASE BEZOAR_DEVICE */
 #define LOG_ID_BUDGET_EXHAUSTED "87ba855c0e984ef5c7b235ad5cd83b6f"
 
-/* The kernel's list has no room left, or was cut off: there may be poison that it does not name. BEZOAR_DEVICE */
+/* The kernel's list has no room left, or was cut off: there may be poison that it does not name.
+ * BEZOAR_DEVICE */
 #define LOG_ID_BADBLOCKS_FULL "569514ae6a30627240c7878950d003d8"
 
 /* A module that lost bytes before has lost bytes again. BEZOAR_DIMM BEZOAR_DEVICE BEZOAR_CASE */
 #define LOG_ID_DIMM_AGAIN "0493536986502ddad9455bf07044d4c3"
 
-/* Free space whose page may not be present: allocating it may crash the kernel. BEZOAR_CASE BEZOAR_DEVICE BEZOAR_OFFSET BEZOAR_LENGTH
- * BEZOAR_PHYSICAL */
+/* Free space whose page may not be present: allocating it may crash the kernel. BEZOAR_CASE BEZOAR_DEVICE
+ * BEZOAR_OFFSET BEZOAR_LENGTH BEZOAR_PHYSICAL */
 #define LOG_ID_FREE_PAGE_ABSENT "1f5b7b47ebe7942f3e0bf7227b14b0e4"
 
 /* The configuration has an error. CONFIG_FILE CONFIG_LINE, as systemd has them */

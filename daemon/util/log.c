@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Log lines. systemd tells a service by JOURNAL_STREAM=dev:inode which socket the journal gave it; where standard error still is that
- * socket, an entry goes to the journal's own socket, with its fields. Everywhere else standard error gets the sentence alone, on one line and
- * without control characters: whatever a file is called, it cannot forge a line or steer a terminal. */
+/* Log lines. systemd tells a service by JOURNAL_STREAM=dev:inode which socket the journal gave it; where
+ * standard error still is that socket, an entry goes to the journal's own socket, with its fields.
+ * Everywhere else standard error gets the sentence alone, on one line and without control characters:
+ * whatever a file is called, it cannot forge a line or steer a terminal. */
 
 #define SD_JOURNAL_SUPPRESS_LOCATION
 
@@ -24,7 +25,7 @@
 
 typedef enum Target {
         TARGET_PLAIN,           /* a terminal, a file */
-        TARGET_PREFIXED,        /* <N> before each line: a child of a service, whose output somebody passes on to the journal */
+        TARGET_PREFIXED,        /* <N> before each line: somebody else passes it on to the journal */
         TARGET_JOURNAL,
 } Target;
 
@@ -50,7 +51,9 @@ static Target find_target(void) {
 }
 
 void log_open(void) {
-        static const char *const names[] = { "emerg", "alert", "crit", "err", "warning", "notice", "info", "debug" };
+        static const char *const names[] = {
+                "emerg", "alert", "crit", "err", "warning", "notice", "info", "debug",
+        };
         const char *level = getenv("BEZOAR_LOG_LEVEL");
 
         target = find_target();
@@ -69,7 +72,8 @@ static void write_stderr(int level, const char *message) {
         _cleanup_free_ char *line = NULL;
         int n;
 
-        n = target == TARGET_PLAIN ? asprintf(&line, "%s\n", message) : asprintf(&line, "<%d>%s\n", level, message);
+        n = target == TARGET_PLAIN ? asprintf(&line, "%s\n", message)
+                                   : asprintf(&line, "<%d>%s\n", level, message);
         if (n < 0) {
                 line = NULL;
                 return;
@@ -120,7 +124,7 @@ static void entry_done(LogEntry *e) {
 
 /* `error`: what %m says. */
 __attribute__((format(printf, 5, 0)))
-static void log_valist(LogEntry *e, int level, const char *message_id, int error, const char *format, va_list ap) {
+static void log_valist(LogEntry *e, int level, const char *id, int error, const char *format, va_list ap) {
         _cleanup_(entry_done) LogEntry bare = {};
         _cleanup_free_ char *message = NULL;
 
@@ -132,7 +136,7 @@ static void log_valist(LogEntry *e, int level, const char *message_id, int error
                 message = NULL;
 
         /* without memory, the sentence as it stands in the source still says what it is about */
-        dispatch(e ? e : &bare, level, message_id, message ? message : format);
+        dispatch(e ? e : &bare, level, id, message ? message : format);
 }
 
 void log_line(int level, const char *format, ...) {

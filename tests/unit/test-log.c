@@ -73,7 +73,8 @@ static void claim_journal(int off_by) {
         char text[64];
 
         assert(fstat(STDERR_FILENO, &st) == 0);
-        (void) snprintf(text, sizeof(text), "%ju:%ju", (uintmax_t) st.st_dev, (uintmax_t) st.st_ino + (uintmax_t) off_by);
+        (void) snprintf(text, sizeof(text), "%ju:%ju", (uintmax_t) st.st_dev,
+                        (uintmax_t) st.st_ino + (uintmax_t) off_by);
         assert(setenv("JOURNAL_STREAM", text, 1) == 0);
 }
 
@@ -90,7 +91,8 @@ static void test_plain(void **state) {
         assert_string_equal(sent, "");
 }
 
-/* A descendant of a service whose output goes somewhere else marks its lines; so does one with a broken JOURNAL_STREAM. */
+/* A descendant of a service whose output goes somewhere else marks its lines; so does one with a broken
+ * JOURNAL_STREAM. */
 static void test_prefixed(void **state) {
         Capture c;
 
@@ -106,7 +108,8 @@ static void test_prefixed(void **state) {
         assert_string_equal(sent, "");
 }
 
-/* In the journal an entry has its sentence, its priority, its id and its fields, and standard error has nothing; NULL values add no field. */
+/* In the journal an entry has its sentence, its priority, its id and its fields, and standard error has
+ * nothing; NULL values add no field. */
 static void test_journal(void **state) {
         LogEntry *e;
         Capture c;
@@ -121,10 +124,13 @@ static void test_journal(void **state) {
         log_entry_commit(e, LOG_CRIT, LOG_ID_HEALED, "healed\n%s", "x");
         capture_end(&c);
         assert_string_equal(c.text, "");
-        assert_string_equal(sent, "BEZOAR_DEVICE=/dev/pmem0|BEZOAR_CASE=7|MESSAGE=healed\nx|PRIORITY=2|MESSAGE_ID=" LOG_ID_HEALED "|");
+        assert_string_equal(
+                sent, "BEZOAR_DEVICE=/dev/"
+                      "pmem0|BEZOAR_CASE=7|MESSAGE=healed\nx|PRIORITY=2|MESSAGE_ID=" LOG_ID_HEALED "|");
 }
 
-/* When the journal does not take an entry, standard error gets the sentence: an alert is never lost for that. */
+/* When the journal does not take an entry, standard error gets the sentence: an alert is never lost for
+ * that. */
 static void test_journal_fails(void **state) {
         Capture c;
 
@@ -162,7 +168,8 @@ static void test_errno(void **state) {
         assert_int_equal(log_warning_errno(ENOSPC, "b: %m"), -ENOSPC);
         assert_int_equal(errno, ENOENT);
         capture_end(&c);
-        assert_string_equal(c.text, "No such file or directory\na: Input/output error\nb: No space left on device\n");
+        assert_string_equal(
+                c.text, "No such file or directory\na: Input/output error\nb: No space left on device\n");
 }
 
 /* What is below the level is not logged, and still returns its error. */
