@@ -43,7 +43,8 @@ struct SourceOps {
         int (*open)(const SourceConfig *config, Source **ret);
         void (*close)(Source *s);
 
-        /* The Topology is this now: watch what is in it (attributes of new disks), let go of what is not. Optional: nothing to watch. */
+        /* The Topology is this now: watch what is in it (attributes of new disks), let go of what is not. Optional: nothing to watch.
+         * What cannot be watched (gone again, a plain file in a test) is no error. */
         int (*update)(Source *s, const Topology *t);
 };
 
@@ -53,10 +54,18 @@ struct Source {
         SourceConfig config;
 };
 
+/* For the sources: the way out. A device that is given belongs to a HINT_DEVICE. */
+void source_hint(Source *s, HintKind kind, const char *device);
+
 extern const SourceOps *const source_table[];   /* NULL-terminated; sources.c */
 
 /* 0 and *ret; 0 and *ret NULL where probe() says that it cannot be used here; or a negative errno. */
 int source_open(const SourceOps *ops, const SourceConfig *config, Source **ret);
+
+/* To be called with each new Topology, *before* the bad blocks are read: what happens from then on is hinted at, what happened until
+ * then is not. On a negative errno all is watched that can be. */
 int source_update(Source *s, const Topology *t);
+
+/* Neither source_update() nor source_free() calls `fn`, and `fn` must call neither: it notes the hint, and what follows is for later. */
 Source *source_free(Source *s);
 DEFINE_CLEANUP(Source *, source_free);

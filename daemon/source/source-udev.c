@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Devices that come and go: namespaces, their disks and partitions, device-dax. Events are taken after udev has worked on them, when a file
+ * system's UUID is known. The kernel filters by subsystem; block devices that are none of ours still wake us, and are told
+ * apart by their name. */
+
+#include <assert.h>
+#include <errno.h>
+#include <libudev.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <systemd/sd-event.h>
+
+#include "source/source-backends.h"
+
+/* Events taken in one turn of the loop: the rest waits for the next. */
+#define BATCH 64
+
+typedef struct UdevSource {
+        Source source;
+        struct udev *udev;
+        struct udev_monitor *monitor;
+        sd_event_source *io;
+} UdevSource;
+
+DEFINE_CLEANUP(struct udev_device *, udev_device_unref);
+
+bool source_udev_matters(const char *subsystem, const char *name) {
+        if (!subsystem || !name)
+                return false;
+        if (strcmp(subsystem, "block") == 0)
+                return strncmp(name, "pmem", 4) == 0;   /* drivers/nvdimm/namespace_devs.c nvdimm_namespace_disk_name() */
+        return strcmp(subsystem, "nd") == 0 || strcmp(subsystem, "dax") == 0;
+}
+
+static int on_event(sd_event_source *io, int fd, uint32_t revents, void *userdata) {
+        UdevSource *u = userdata;
+        bool matters = false;
+
+        for (unsigned i = 0; i < BATCH; i++) {
+                _cleanup_(udev_device_unrefp) struct udev_device *d = udev_monitor_receive_device(u->monitor);
+
+                if (!d) {
+                        /* events were lost (ENOBUFS), or one could not be read: it may have been ours */
+                        if (errno != EAGAIN && errno != EINTR)
+                                matters = true;
+                        break;
+                }
+                if (source_udev_matters(udev_device_get_subsystem(d), udev_device_get_sysname(d)))
+                        matters = true;
+        }
+
+        if (matters)
+                source_hint(&u->source, HINT_TOPOLOGY, NULL);
+        return 0;
+}
+
+static void udev_close(Source *s) {
+        UdevSource *u = (UdevSource *) s;
+
+        (void) sd_event_source_disable_unref(u->io);
+        udev_monitor_unref(u->monitor);
+        udev_unref(u->udev);
+        free(u);
+}
+
+static int open_monitor(UdevSource *u) {
+        static const char *const subsystems[] = { "nd", "block", "dax" };
+        int r;
+
+        u->udev = udev_new();
+        if (!u->udev)
+                return -ENOMEM;
+        u->monitor = udev_monitor_new_from_netlink(u->udev, "udev");
+        if (!u->monitor)
+                return errno > 0 ? -errno : -EIO;
+
+        for (size_t i = 0; i < sizeof(subsystems) / sizeof(*subsystems); i++) {
+                r = udev_monitor_filter_add_match_subsystem_devtype(u->monitor, subsystems[i], NULL);
+                if (r < 0)
+                        return r;
+        }
+        return udev_monitor_enable_receiving(u->monitor);
+}
+
+static int udev_open(const SourceConfig *config, Source **ret) {
+        _cleanup_(source_freep) Source *s = NULL;
+        UdevSource *u = malloc(sizeof(*u));
+        int r;
+
+        if (!u)
+                return -ENOMEM;
+
+        *u = (UdevSource) { .source = { .ops = &source_udev_ops, .config = *config } };
+        s = &u->source;
+
+        r = open_monitor(u);
+        if (r < 0)
+                return r;
+        r = sd_event_add_io(config->event, &u->io, udev_monitor_get_fd(u->monitor), EPOLLIN, on_event, u);
+        if (r < 0)
+                return r;
+        (void) sd_event_source_set_description(u->io, "uevents");
+
+        *ret = TAKE_PTR(s);
+        return 0;
+}
+
+const SourceOps source_udev_ops = {
+        .name = "udev",
+        .description = "Uevents of persistent memory",
+        .open = udev_open,
+        .close = udev_close,
+};
