@@ -15,9 +15,9 @@
 
 #include <cmocka.h>
 
+#include "core/codec.h"
 #include "topo/topo-parts.h"
 #include "topo/topo.h"
-#include "util/strv.h"
 #include "util/vec.h"
 
 /* A temporary folder in which the tests work; it is the current folder. */
@@ -260,6 +260,36 @@ static void test_mounts_unreadable(void **state) {
         assert_true(topo_read_mounts("no-such-file", udev, &t) < 0);
 }
 
+/* A saved Topology comes back as it was; what is none says what is wrong with it, and what is not there is not there. */
+static void test_load(void **state) {
+        _cleanup_topology_ Topology t = {}, back = {}, untouched = {};
+        _cleanup_free_ char *text = NULL, *again = NULL, *error = NULL, *zero = NULL;
+
+        add_disk(&t, "pmem0", 0);
+        add_disk(&t, "pmem0p1", 1);
+        text = codec_topology_encode(&t);
+        assert(text);
+        write_file("saved.json", text, strlen(text));
+        assert_int_equal(topo_load("saved.json", &back, &error), 0);
+        assert_null(error);
+        assert_int_equal(back.disks.n, 2);
+        again = codec_topology_encode(&back);
+        assert_string_equal(again, text);
+
+        write_file("saved.json", text, strlen(text) - 1);
+        assert_int_equal(topo_load("saved.json", &untouched, NULL), -EBADMSG);
+        assert_int_equal(topo_load("saved.json", &untouched, &error), -EBADMSG);
+        assert_non_null(error);
+
+        write_file("saved.json", text, strlen(text) + 1);       /* with its zero byte */
+        assert_int_equal(topo_load("saved.json", &untouched, NULL), -EBADMSG);
+        assert_int_equal(topo_load("saved.json", &untouched, &zero), -EBADMSG);
+        assert_non_null(zero);
+
+        assert_int_equal(topo_load("no-such-file", &untouched, NULL), -ENOENT);
+        assert_int_equal(untouched.disks.n, 0);
+}
+
 /* The running system can be read, whatever it has; and what is said of it hangs together: parts have names, links and mounts are those
  * of listed disks, and a namespace's data lies within its region. */
 static void test_read(void **state) {
@@ -296,6 +326,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_badblocks_of_disk, enter_folder, leave_folder),
                 cmocka_unit_test_setup_teardown(test_mounts, enter_folder, leave_folder),
                 cmocka_unit_test(test_mounts_unreadable),
+                cmocka_unit_test_setup_teardown(test_load, enter_folder, leave_folder),
                 cmocka_unit_test(test_read),
         };
 
