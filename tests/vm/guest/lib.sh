@@ -139,7 +139,11 @@ badblocks() {
 
 # is_bad SECTOR [COUNT]: whether all of that is in badblocks.
 is_bad() {
-    badblocks | awk -v want="$1" -v n="${2:-1}" '$1 <= want && want + n <= $1 + $2 {found = 1} END {exit !found}'
+    local start count
+    while read -r start count; do
+        [ $((start <= $1 && $1 + ${2:-1} <= start + count)) = 0 ] || return 0
+    done <"/sys/block/$PMEM/badblocks"
+    return 1
 }
 
 no_badblocks() {
@@ -154,11 +158,22 @@ destroy() {
     request destroy "${PMEM#pmem}" $(($(data_start) - base + $1 * 512)) $((${2:-1} * 512))
 }
 
-# poison_ars SECTOR [COUNT]: the firmware finds errors and tells the kernel.
+# poison_ars SECTOR [COUNT [SECTOR COUNT]…]: the firmware finds errors and tells the kernel, once for all of them.
 poison_ars() {
-    echo "$1 ${2:-1}" >>"/run/lab/poisoned.$PMEM"
-    ndctl inject-error -B ACPI.NFIT --block="$1" --count="${2:-1}" "namespace${PMEM#pmem}.0" >/dev/null
-    wait_until 20 is_bad "$1" "${2:-1}"
+    local sector=$1 count=${2:-1}
+    echo "$sector $count" >>"/run/lab/poisoned.$PMEM"
+    if [ $# -gt 2 ]; then
+        inject "$sector" "$count" --no-notify
+        shift 2
+        poison_ars "$@"
+    else
+        inject "$sector" "$count" &         # it would wait for seconds after the scrub
+    fi
+    wait_until 20 is_bad "$sector" "$count"
+}
+
+inject() {
+    ndctl inject-error -B ACPI.NFIT --block="$1" --count="$2" ${3:+"$3"} "namespace${PMEM#pmem}.0" >/dev/null
 }
 
 # poison_mce SECTOR: the CPU finds an error; the kernel takes the whole page away.
@@ -171,9 +186,9 @@ poison_mce() {
 
 # --- file systems and files
 
-# fresh_xfs [REFLINK]: a new XFS with rmapbt, mounted for DAX at $MNT.
+# fresh_xfs [OPTION…]: a new XFS with rmapbt, mounted for DAX at $MNT. OPTIONs are those of mkfs.xfs.
 fresh_xfs() {
-    mkfs.xfs -q -f -m "rmapbt=1,reflink=${1:-1}" "/dev/$PMEM"
+    mkfs.xfs -q -f -m rmapbt=1 "$@" "/dev/$PMEM"
     mount_dax
 }
 
@@ -214,9 +229,10 @@ hold_pmd() {
 # The process says on its standard output that it has the page; HOLDER is its number.
 hold() {
     local out=/run/lab/hold.$RANDOM
-    $probe "hold-$1" "$2" "$3" >$out &
+    $probe "hold-$1" "${@:2}" >$out &
     HOLDER=$!
-    wait_until 10 grep -q holding $out
+    wait_until 10 test -s $out
+    expect_match "what the holder of $2 says" "holding*" "$(cat $out)"
 }
 
 # --- the journal

@@ -12,8 +12,8 @@ BOOT_SECONDS = 180
 GRACE_SECONDS = 30              # for what the agent does around a scenario
 
 # What a healthy kernel never prints.
-SICK = re.compile(r"BUG: |Oops: |kernel BUG at|general protection fault|Kernel panic|WARNING: CPU|Internal error"
-                  r"|blocked for more than \d+ seconds")
+SICK = re.compile(r"(BUG: |Oops: |kernel BUG at|general protection fault|Kernel panic|WARNING: CPU"
+                  r"|INFO: task .* blocked for more than).*")
 
 
 @dataclasses.dataclass
@@ -110,7 +110,7 @@ class Runner:
         if scenario.expects_oops:
             outcome = Outcome(scenario.name, "ok") if sick else Outcome(scenario.name, "failed", "the kernel did not oops")
         elif sick:
-            outcome = Outcome(scenario.name, "failed", f"the kernel said '{sick[0]}'; {outcome.why}")
+            outcome = Outcome(scenario.name, "failed", f"the kernel said '{sick[0].strip()}'; {outcome.why or 'the scenario ended well'}")
         outcome.seconds = time.monotonic() - start
         if outcome.verdict == "failed":
             outcome.logs = self._keep_logs(scenario, marks)
