@@ -464,7 +464,7 @@ static void test_odd_texts(void **state) {
         Etc *e = *state;
 
         etc_write(e, "bezoar.conf",
-                  "\xef\xbb\xbf[Bezoar]\r\n\tRepairBudget = 3/1h \t\r\n   Mode\t=\tobserve\r\n \r\n  # x ; "
+                  "\xef\xbb\xbf [Bezoar] \t\r\n\tRepairBudget = 3/1h \t\r\n   Mode\t=\tobserve\r\n \r\n  # x ; "
                   "y\r\n;Mode=z\r\nWorkerTimeoutSec=5s");
         assert_string_equal(etc_load(e), "");
         assert_int_equal(e->policy.budget_n, 3);
