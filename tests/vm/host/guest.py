@@ -49,7 +49,7 @@ class Lines:
                 raise Gone()
             self.buffer += data
         line, self.buffer = self.buffer.split(b"\n", 1)
-        return line.decode(errors="replace").strip()
+        return line.decode(errors="replace").rstrip("\r")
 
 
 class Guest:

@@ -123,28 +123,28 @@ class Runner:
             if not deadline:
                 deadline = time.monotonic() + scenario.seconds + GRACE_SECONDS
                 self.guest.control.send(f"run {scenario.name} {scenario.seconds} {boot}")
-            verb, *words = self.guest.control.receive(deadline).split()
+            verb, _, rest = self.guest.control.receive(deadline).partition(" ")
             if verb == "done":
-                status, why = words[1], " ".join(words[2:])
-                return Outcome(scenario.name, {"0": "ok", "77": "skipped"}.get(status, "failed"), why)
+                _, status, *why = rest.split(maxsplit=2)
+                return Outcome(scenario.name, {"0": "ok", "77": "skipped"}.get(status, "failed"), "".join(why))
             if verb == "power-cut":
                 self._down()
                 self._boot()
                 boot, deadline = boot + 1, 0
                 continue
-            self.guest.control.send(self._answer(verb, words))
+            self.guest.control.send(self._answer(verb, rest))
 
-    def _answer(self, verb, words):
+    def _answer(self, verb, rest):
         try:
             if verb == "mce":
-                self.guest.machine_check(int(words[0], 0))
+                self.guest.machine_check(int(rest, 0))
             elif verb == "destroy":
-                self.guest.destroy(*map(int, words))
+                self.guest.destroy(*map(int, rest.split()))
             elif verb == "say":
-                self.say(" ".join(words))
+                self.say(rest)
             else:
                 return f"error '{verb}' is not known"
-        except (RuntimeError, OSError, ValueError, IndexError, TypeError) as e:
+        except (RuntimeError, OSError, ValueError, TypeError) as e:
             return f"error {e}"
         return "ok"
 

@@ -18,6 +18,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define PAGE 4096UL
@@ -262,6 +263,24 @@ static _Noreturn int verb_hold_store(const Args *a) {
                 (*p)++;
 }
 
+/* Says each time when what reading gives becomes another: "SECONDS ok" or "SECONDS EIO". Until it is killed. */
+static _Noreturn int verb_watch(const Args *a) {
+        int fd = open_file(a, O_RDONLY), last = -1;
+        void *p = buffer(a->length, 0);
+
+        for (;; usleep(2000)) {
+                int now = pread(fd, p, a->length, a->offset) < 0 ? errno : 0;
+                struct timespec t;
+
+                if (now == last)
+                        continue;
+                clock_gettime(CLOCK_REALTIME, &t);
+                printf("%lld.%06ld %s\n", (long long) t.tv_sec, t.tv_nsec / 1000, now ? strerrorname_np(now) : "ok");
+                fflush(stdout);
+                last = now;
+        }
+}
+
 static const struct {
         const char *name;
         int (*run)(const Args *a);
@@ -278,6 +297,7 @@ static const struct {
         { "read",         verb_read         },
         { "store",        verb_store        },
         { "store-stdin",  verb_store_stdin  },
+        { "watch",        verb_watch        },
         { "write",        verb_write        },
 };
 
