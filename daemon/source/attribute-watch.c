@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Waiting for a sysfs attribute. A descriptor on it has seen the state that it last read; while the attribute is newer, poll says
- * EPOLLPRI | EPOLLERR, without end (fs/kernfs/file.c kernfs_generic_poll()). So it is read once before waiting, for otherwise
- * the first wait ends at once, and after each wake-up: first read, then tell, so that a change in between is told again.
- * One byte will do: the state is noted when the attribute is printed, however much of it is fetched. */
+/* Waiting for a sysfs attribute. A descriptor on it has seen the state that it last read; while the
+ * attribute is newer, poll says EPOLLPRI | EPOLLERR, without end (fs/kernfs/file.c kernfs_generic_poll()).
+ * So it is read once before waiting, for otherwise the first wait ends at once, and after each wake-up:
+ * first read, then tell, so that a change in between is told again. One byte will do: the state is noted
+ * when the attribute is printed, however much of it is fetched. */
 
 #include <assert.h>
 #include <errno.h>
@@ -15,7 +16,8 @@
 #include "source/attribute-watch.h"
 #include "util/time-util.h"
 
-/* A change that comes more often is told late, not left out: a descriptor that is off for a while still has it. */
+/* A change that comes more often is told late, not left out: a descriptor that is off for a while still has
+ * it. */
 #define RATE_INTERVAL USEC_PER_SEC
 #define RATE_BURST 50
 
@@ -31,7 +33,8 @@ static inline void watch_event_source_unrefp(sd_event_source **s) {
         (void) sd_event_source_disable_unref(*s);
 }
 
-/* 0, or a negative errno when it cannot be read: -ENODEV for an attribute that was removed, -ENXIO for one without a driver. */
+/* 0, or a negative errno when it cannot be read: -ENODEV for an attribute that was removed, -ENXIO for one
+ * without a driver. */
 static int see(int fd, Rearm rearm) {
         ssize_t n;
         char c;
@@ -64,8 +67,8 @@ static int on_change(sd_event_source *io, int fd, uint32_t revents, void *userda
         return 0;
 }
 
-int attribute_watch_new(sd_event *event, int fd, const char *description, Rearm rearm, AttributeWatchFn fn, void *userdata,
-                        AttributeWatch **ret) {
+int attribute_watch_new(sd_event *event, int fd, const char *description, Rearm rearm, AttributeWatchFn fn,
+                        void *userdata, AttributeWatch **ret) {
         _cleanup_(attribute_watch_freep) AttributeWatch *w = NULL;
         _cleanup_(watch_event_source_unrefp) sd_event_source *io = NULL;
         int r;
@@ -102,7 +105,8 @@ int attribute_watch_new(sd_event *event, int fd, const char *description, Rearm 
         return 0;
 }
 
-int attribute_watch_open(sd_event *event, const char *path, Rearm rearm, AttributeWatchFn fn, void *userdata, AttributeWatch **ret) {
+int attribute_watch_open(sd_event *event, const char *path, Rearm rearm, AttributeWatchFn fn, void *userdata,
+                         AttributeWatch **ret) {
         _cleanup_close_ int fd = -1;
         int r;
 

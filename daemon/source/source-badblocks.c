@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The bad-block lists, where poison shows first: ACPI notifications, scrub results and machine checks all end here, and no uevent tells of
- * them. A disk's own list is notified by drivers/nvdimm/pmem.c; the region's by drivers/nvdimm/region.c, shortly before, and also when
- * poison is cleared past the disk (ndctl clear-errors). The region's is watched for each of its disks. */
+/* The bad-block lists, where poison shows first: ACPI notifications, scrub results and machine checks all
+ * end here, and no uevent tells of them. A disk's own list is notified by drivers/nvdimm/pmem.c; the
+ * region's by drivers/nvdimm/region.c, shortly before, and also when poison is cleared past the disk (ndctl
+ * clear-errors). The region's is watched for each of its disks. */
 
 #include <assert.h>
 #include <errno.h>

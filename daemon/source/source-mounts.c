@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The mount table: a file system that appears lets cases go on that waited for it. The kernel makes a change known to each
- * descriptor on it once (fs/proc_namespace.c mounts_poll()); nothing has to be read. */
+/* The mount table: a file system that appears lets cases go on that waited for it. The kernel makes a change
+ * known to each descriptor on it once (fs/proc_namespace.c mounts_poll()); nothing has to be read. */
 
 #include <assert.h>
 #include <errno.h>

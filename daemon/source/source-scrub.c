@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The end of a scrub (ACPI address range scrub, drivers/acpi/nfit/core.c notify_ars_done()): any region of the bus may have got new bad
- * blocks. The attribute is read as rarely as can be, once before waiting and once after each end: a read by root while a scrub is
- * running has the kernel poll the firmware each second. Only ACPI buses have it, and of these not all. */
+/* The end of a scrub (ACPI address range scrub, drivers/acpi/nfit/core.c notify_ars_done()): any region of
+ * the bus may have got new bad blocks. The attribute is read as rarely as can be, once before waiting and
+ * once after each end: a read by root while a scrub is running has the kernel poll the firmware each second.
+ * Only ACPI buses have it, and of these not all. */
 
 #include <assert.h>
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* A slow periodic look at everything, in case all else failed. The time may be late by a quarter, so that it can be had together
- * with other wake-ups of the machine. */
+/* A slow periodic look at everything, in case all else failed. The time may be late by a quarter, so that it
+ * can be had together with other wake-ups of the machine. */
 
 #include <assert.h>
 #include <errno.h>
@@ -43,8 +43,8 @@ static int timer_open(const SourceConfig *config, Source **ret) {
 
         *t = (TimerSource) { .source = { .ops = &source_timer_ops, .config = *config } };
         if (config->rescan_usec > 0 && config->rescan_usec < USEC_INFINITY) {
-                r = sd_event_add_time_relative(config->event, &t->time, CLOCK_MONOTONIC, config->rescan_usec, config->rescan_usec / 4,
-                                               on_time, t);
+                r = sd_event_add_time_relative(config->event, &t->time, CLOCK_MONOTONIC, config->rescan_usec,
+                                               config->rescan_usec / 4, on_time, t);
                 if (r < 0)
                         return r;
                 (void) sd_event_source_set_description(t->time, "rescan");

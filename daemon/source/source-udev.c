@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Devices that come and go: namespaces, their disks and partitions, device-dax. Events are taken after udev has worked on them, when a file
- * system's UUID is known. The kernel filters by subsystem; block devices that are none of ours still wake us, and are told
- * apart by their name. */
+/* Devices that come and go: namespaces, their disks and partitions, device-dax. Events are taken after udev
+ * has worked on them, when a file system's UUID is known. The kernel filters by subsystem; block devices
+ * that are none of ours still wake us, and are told apart by their name. */
 
 #include <assert.h>
 #include <errno.h>
@@ -30,7 +30,7 @@ bool source_udev_matters(const char *subsystem, const char *name) {
         if (!subsystem || !name)
                 return false;
         if (strcmp(subsystem, "block") == 0)
-                return strncmp(name, "pmem", 4) == 0;   /* drivers/nvdimm/namespace_devs.c nvdimm_namespace_disk_name() */
+                return strncmp(name, "pmem", 4) == 0;   /* nvdimm_namespace_disk_name() */
         return strcmp(subsystem, "nd") == 0 || strcmp(subsystem, "dax") == 0;
 }
 
@@ -39,8 +39,9 @@ static int on_event(sd_event_source *io, int fd, uint32_t revents, void *userdat
         bool matters = false;
 
         for (unsigned i = 0; i < BATCH; i++) {
-                _cleanup_(udev_device_unrefp) struct udev_device *d = udev_monitor_receive_device(u->monitor);
+                _cleanup_(udev_device_unrefp) struct udev_device *d = NULL;
 
+                d = udev_monitor_receive_device(u->monitor);
                 if (!d) {
                         /* events were lost (ENOBUFS), or one could not be read: it may have been ours */
                         if (errno != EAGAIN && errno != EINTR)

@@ -11,11 +11,12 @@ typedef struct SourceOps SourceOps;
 
 typedef enum HintKind {
         HINT_DEVICE,            /* re-read the bad blocks of `device`; NULL: of all */
-        HINT_TOPOLOGY,          /* devices or mounts came or went: read the Topology again, then all bad blocks */
+        HINT_TOPOLOGY,          /* devices or mounts came or went: read the Topology, then all bad blocks */
 } HintKind;
 
 /* What every source reports, and the only thing it reports. A source is a hint: the daemon re-reads the bad
- * block list of the device before it believes any range, so a source may be early, late, coarse or repeated. */
+ * block list of the device before it believes any range, so a source may be early, late, coarse or
+ * repeated. */
 typedef struct Hint {
         HintKind kind;
         const char *device;     /* kernel name of a disk, "pmem0"; NULL: all */
@@ -43,8 +44,9 @@ struct SourceOps {
         int (*open)(const SourceConfig *config, Source **ret);
         void (*close)(Source *s);
 
-        /* The Topology is this now: watch what is in it (attributes of new disks), let go of what is not. Optional: nothing to watch.
-         * What cannot be watched (gone again, a plain file in a test) is no error. */
+        /* The Topology is this now: watch what is in it (attributes of new disks), let go of what is not.
+         * Optional: nothing to watch. What cannot be watched (gone again, a plain file in a test) is no
+         * error. */
         int (*update)(Source *s, const Topology *t);
 };
 
@@ -62,10 +64,11 @@ extern const SourceOps *const source_table[];   /* NULL-terminated; sources.c */
 /* 0 and *ret; 0 and *ret NULL where probe() says that it cannot be used here; or a negative errno. */
 int source_open(const SourceOps *ops, const SourceConfig *config, Source **ret);
 
-/* To be called with each new Topology, *before* the bad blocks are read: what happens from then on is hinted at, what happened until
- * then is not. On a negative errno all is watched that can be. */
+/* To be called with each new Topology, *before* the bad blocks are read: what happens from then on is hinted
+ * at, what happened until then is not. On a negative errno all is watched that can be. */
 int source_update(Source *s, const Topology *t);
 
-/* Neither source_update() nor source_free() calls `fn`, and `fn` must call neither: it notes the hint, and what follows is for later. */
+/* Neither source_update() nor source_free() calls `fn`, and `fn` must call neither: it notes the hint, and
+ * what follows is for later. */
 Source *source_free(Source *s);
 DEFINE_CLEANUP(Source *, source_free);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The table of the sources, and their front. A source may be early, late, coarse or wrong; what it may not do is end the daemon's
- * loop: handlers return 0 whatever happens (sd_event would switch off a source that fails, for good). */
+/* The table of the sources, and their front. A source may be early, late, coarse or wrong; what it may not
+ * do is end the daemon's loop: handlers return 0 whatever happens (sd_event would switch off a source that
+ * fails, for good). */
 
 #include <assert.h>
 #include <errno.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* A set of watched attributes. A watch has an address of its own, which the event loop knows it by; and it is asked whether it still
- * lives before it is kept, because a device that was removed and came back has the same path and a new attribute. */
+/* A set of watched attributes. A watch has an address of its own, which the event loop knows it by; and it
+ * is asked whether it still lives before it is kept, because a device that was removed and came back has the
+ * same path and a new attribute. */
 
 #include <assert.h>
 #include <errno.h>

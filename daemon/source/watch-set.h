@@ -5,8 +5,8 @@
 #include <stddef.h>
 #include <systemd/sd-event.h>
 
-/* The attributes that a source watches, each for the sake of a device. They follow the Topology: begin, want each that is to be
- * watched, end. What is wanted again stays as it is. */
+/* The attributes that a source watches, each for the sake of a device. They follow the Topology: begin, want
+ * each that is to be watched, end. What is wanted again stays as it is. */
 typedef struct Watch Watch;
 
 typedef struct WatchSet {

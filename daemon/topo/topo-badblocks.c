@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The kernel's list of bad blocks, as block/badblocks.c badblocks_show() prints it: "sector count\n" lines, into one page. It
- * prints until the page is full, and sysfs then cuts the text to one byte less (fs/sysfs/file.c sysfs_kf_seq_show()): with some
- * 300 entries the last line is half a line. Half a number is a wrong number, so that line is not believed. */
+/* The kernel's list of bad blocks, as block/badblocks.c badblocks_show() prints it: "sector count\n" lines,
+ * into one page. It prints until the page is full, and sysfs then cuts the text to one byte less
+ * (fs/sysfs/file.c sysfs_kf_seq_show()): with some 300 entries the last line is half a line. Half a number
+ * is a wrong number, so that line is not believed. */
 
 #include <assert.h>
 #include <errno.h>
@@ -23,7 +24,8 @@ static int parse_number(const char **p, const char *end, uint64_t *ret) {
         uint64_t v = 0;
 
         for (; s < end && *s >= '0' && *s <= '9'; s++)
-                if (__builtin_mul_overflow(v, 10, &v) || __builtin_add_overflow(v, (uint64_t) (*s - '0'), &v))
+                if (__builtin_mul_overflow(v, 10, &v) ||
+                    __builtin_add_overflow(v, (uint64_t) (*s - '0'), &v))
                         return -EBADMSG;
         if (s == *p)
                 return -EBADMSG;

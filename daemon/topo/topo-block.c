@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The block devices of persistent memory: what libnvdimm's drivers make of a namespace, and the partitions on it. They are known by what
- * they stand on, a device of the nd subsystem. What is built from them in turn (device mapper) is not linked. */
+/* The block devices of persistent memory: what libnvdimm's drivers make of a namespace, and the partitions
+ * on it. They are known by what they stand on, a device of the nd subsystem. What is built from them in turn
+ * (device mapper) is not linked. */
 
 #include <assert.h>
 #include <errno.h>
@@ -15,8 +16,8 @@
 #include "util/strv.h"
 #include "util/vec.h"
 
-/* Every disk of libnvdimm begins so (drivers/nvdimm/namespace_devs.c nvdimm_namespace_disk_name()); no other device
- * has to be opened to find out that it is none. */
+/* Every disk of libnvdimm begins so (drivers/nvdimm/namespace_devs.c nvdimm_namespace_disk_name()); no other
+ * device has to be opened to find out that it is none. */
 #define PMEM_GLOB "pmem*"
 
 /* 0, or -ENODEV when it is not there: the device is going away. */
@@ -26,10 +27,14 @@ static int read_number(struct udev_device *d, const char *attribute, uint64_t *r
         return value && parse_u64(value, ret) == 0 ? 0 : -ENODEV;
 }
 
-static bool has_attribute(struct udev_device *d, const char *attribute) {
-        _cleanup_free_ char *path = NULL;
+static int has_attribute(struct udev_device *d, const char *attribute, bool *ret) {
+        char *path;
 
-        return asprintf(&path, "%s/%s", udev_device_get_syspath(d), attribute) >= 0 && access(path, F_OK) == 0;
+        if (asprintf(&path, "%s/%s", udev_device_get_syspath(d), attribute) < 0)
+                return -ENOMEM;
+        *ret = access(path, F_OK) == 0;
+        free(path);
+        return 0;
 }
 
 static int read_size(struct udev_device *d, uint64_t *ret) {
@@ -60,7 +65,9 @@ static int read_disk(struct udev_device *d, struct udev_device *whole, TopoDisk 
         disk->major = major(number);
         disk->minor = minor(number);
         disk->logical_block_size = (uint32_t) block_size;
-        disk->badblocks = has_attribute(d, "badblocks");
+        r = has_attribute(d, "badblocks", &disk->badblocks);
+        if (r < 0)
+                return r;
         r = read_size(d, &disk->size);
         if (r < 0)
                 return r;
@@ -90,7 +97,8 @@ static int read_link(struct udev_device *d, struct udev_device *whole, uint64_t 
         return str_copy(udev_device_get_sysname(whole), &link->lower);
 }
 
-/* Reads one device into a Topology of its own, which is freed as a whole when the device goes away meanwhile. */
+/* Reads one device into a Topology of its own, which is freed as a whole when the device goes away
+ * meanwhile. */
 static int read_device(struct udev_device *d, Topology *one) {
         struct udev_device *whole = d;
         bool partition = streq_ptr(udev_device_get_devtype(d), "partition");

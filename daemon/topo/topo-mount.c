@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Where the file systems on persistent memory are mounted, by device number: what mountinfo calls the source is any string. One mount is
- * kept for a disk, the one through which most can be reached. The UUID comes from udev, which looked for it already; looking for it
- * here would mean to read the medium. */
+/* Where the file systems on persistent memory are mounted, by device number: what mountinfo calls the source
+ * is any string. One mount is kept for a disk, the one through which most can be reached. The UUID comes
+ * from udev, which looked for it already; looking for it here would mean to read the medium. */
 
 #include <assert.h>
 #include <errno.h>
@@ -31,12 +31,14 @@ static bool is_read_only(struct libmnt_fs *fs) {
         return has_option(mnt_fs_get_vfs_options(fs), "ro") || has_option(mnt_fs_get_fs_options(fs), "ro");
 }
 
-/* How good a way to the files this mount is: not hidden below a later one, of the whole file system, writable; in this order. */
+/* How good a way to the files this mount is: not hidden below a later one, of the whole file system,
+ * writable; in this order. */
 static unsigned mount_rank(struct libmnt_table *table, struct libmnt_fs *fs) {
         const char *target = mnt_fs_get_target(fs);
         bool visible = target && mnt_table_find_target(table, target, MNT_ITER_BACKWARD) == fs;
+        bool whole = streq_ptr(mnt_fs_get_root(fs), "/");
 
-        return (visible ? 4U : 0U) + (streq_ptr(mnt_fs_get_root(fs), "/") ? 2U : 0U) + (is_read_only(fs) ? 0U : 1U);
+        return (visible ? 4U : 0U) + (whole ? 2U : 0U) + (is_read_only(fs) ? 0U : 1U);
 }
 
 /* *ret NULL: none of its mounts has been found. */

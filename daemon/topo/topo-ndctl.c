@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Regions and namespaces. The point of it is where the bytes of a disk are in physical memory. A namespace is claimed by a pfn, dax or btt
- * device that keeps a header of its own in front: what the disk shows begins at the *claimant's* resource, 10 MiB and more behind the
- * namespace's (drivers/nvdimm/pfn_devs.c resource_show(), which counts start_pad and dataoff in). A namespace that nobody claims
- * shows all of itself: raw mode, and legacy persistent memory (e820), which has struct pages without a pfn device. */
+/* Regions and namespaces. The point of it is where the bytes of a disk are in physical memory. A namespace
+ * is claimed by a pfn, dax or btt device that keeps a header of its own in front: what the disk shows begins
+ * at the *claimant's* resource, some MiB behind the namespace's (drivers/nvdimm/pfn_devs.c
+ * resource_show(), which counts start_pad and dataoff in). A namespace that nobody claims shows all of
+ * itself: raw mode, and legacy persistent memory (e820), which has struct pages without a pfn device. */
 
 #include <assert.h>
 #include <daxctl/libdaxctl.h>
@@ -21,13 +22,13 @@
 
 DEFINE_CLEANUP(struct ndctl_ctx *, ndctl_unref);
 
-static void log_nothing(struct ndctl_ctx *ctx, int priority, const char *file, int line, const char *fn, const char *format,
-                        va_list args) {
+static void log_nothing(struct ndctl_ctx *ctx, int priority, const char *file, int line, const char *fn,
+                        const char *format, va_list args) {
 }
 
-/* libndctl waits for udev to become idle, by default up to 5 s, again for each kind of device, each time it looks for devices: it would
- * hold up the daemon's event loop while a busy machine starts. What is not there yet announces itself by a uevent. Only
- * the environment sets that time, and 0 would mean for ever. */
+/* libndctl waits for udev to become idle, by default up to 5 s, again for each kind of device, each time it
+ * looks for devices: it would hold up the daemon's event loop while a busy machine starts. What is not there
+ * yet announces itself by a uevent. Only the environment sets that time, and 0 would mean for ever. */
 static int open_ndctl(struct ndctl_ctx **ret) {
         bool given = getenv("NDCTL_TIMEOUT");
         struct ndctl_ctx *ctx;
@@ -46,7 +47,8 @@ static int open_ndctl(struct ndctl_ctx **ret) {
         return 0;
 }
 
-/* Resources read as all ones where the kernel does not tell: to others than root, or of a device without a driver. */
+/* Resources read as all ones where the kernel does not tell: to others than root, or of a device without a
+ * driver. */
 static Range known_range(unsigned long long start, unsigned long long size) {
         Range r = {};
 
@@ -77,7 +79,8 @@ typedef struct Face {
         uuid_t uuid;            /* of the claimant, as ndctl list shows it */
 } Face;
 
-/* The device's name, where it is all of the device-dax region: one that was cut up (daxctl create-device) has no one place. */
+/* The device's name, where it is all of the device-dax region: one that was cut up (daxctl create-device)
+ * has no one place. */
 static const char *dax_device(struct ndctl_dax *dax) {
         struct daxctl_region *region = ndctl_dax_get_daxctl_region(dax);
         struct daxctl_dev *dev = region ? daxctl_dev_get_first(region) : NULL;
@@ -139,13 +142,15 @@ static int add_namespace(struct ndctl_namespace *n, Topology *t) {
 
         read_face(n, &face);
         to->mode = read_mode(n);
-        to->data = face.data;
         r = copy_uuid(face.uuid, &to->uuid);
         if (r < 0)
                 return r;
-        r = str_copy(face.disk && *face.disk ? face.disk : NULL, &to->disk);
-        if (r < 0)
-                return r;
+        if (face.disk && *face.disk) {
+                to->data = face.data;
+                r = str_copy(face.disk, &to->disk);
+                if (r < 0)
+                        return r;
+        }
         r = str_copy(ndctl_namespace_get_devname(n), &to->name);
         if (r < 0)
                 return r;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The running system as a Topology. The libraries' contexts live only while it is read: what the daemon keeps is the value. The parts
- * are read one after another and may contradict each other when devices come or go in between; the uevent of such a change has
- * the whole read again, and nobody writes by a Topology alone. */
+/* The running system as a Topology. The libraries' contexts live only while it is read: what the daemon
+ * keeps is the value. The parts are read one after another and may contradict each other when devices come
+ * or go in between; the uevent of such a change has the whole read again, and nobody writes by a Topology
+ * alone. */
 
 #include <assert.h>
 #include <errno.h>
@@ -11,7 +12,8 @@
 #include "topo/topo-parts.h"
 #include "topo/topo.h"
 
-/* libnvdimm's buses, of all kinds: ACPI, e820, virtio. Without it libndctl would find nothing, at the cost of its set-up. */
+/* libnvdimm's buses, of all kinds: ACPI, e820, virtio. Without it libndctl would find nothing, at the cost
+ * of its set-up. */
 #define ND_CLASS "/sys/class/nd"
 
 int topo_read(Topology *ret) {

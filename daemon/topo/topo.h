@@ -4,19 +4,24 @@
 #include "core/rangeset.h"
 #include "core/topology.h"
 
-/* Reads the running system: regions, namespaces and dimms (libndctl), block devices (libudev), mounts (libmount). A machine without
- * persistent memory gives an empty Topology, not an error. Only disks that stand on persistent memory are listed, and one mount for each.
- * What the kernel does not tell (physical addresses, to others than root) is an empty range. 0 or a negative errno. */
+/* Reads the running system: regions, namespaces and dimms (libndctl), block devices (libudev), mounts
+ * (libmount). A machine without persistent memory gives an empty Topology, not an error. Only disks that
+ * stand on persistent memory are listed, and one mount for each. What the kernel does not tell (physical
+ * addresses, to others than root) and what a disabled namespace would show is {0,0}. 0 or a negative
+ * errno. */
 int topo_read(Topology *ret);
 
-/* A saved Topology: the JSON of core/codec. 0, -EBADMSG (*ret_error says what is wrong; may be NULL; the caller frees it) or a negative errno. */
+/* A saved Topology: the JSON of core/codec. 0, -EBADMSG (*ret_error says what is wrong; may be NULL; the
+ * caller frees it) or a negative errno. */
 int topo_load(const char *path, Topology *ret, char **ret_error);
 
-/* The kernel's bad-block list of a disk, from its badblocks attribute. *ret_truncated: the text was cut off (block/badblocks.c prints into one
- * page): there are more than it says. 0, -ENOENT when the disk or attribute is not there, or a negative errno. Tests read below another
- * folder than /sys: BEZOAR_SYSFS in the environment names it (util/sysfs.h). *ret is an empty set before. */
+/* The kernel's bad-block list of a disk, from its badblocks attribute. *ret_truncated: the text was cut off
+ * (block/badblocks.c prints into one page): there are more than it says. 0, -ENOENT when the disk or
+ * attribute is not there, or a negative errno. Tests read below another folder than /sys: BEZOAR_SYSFS in
+ * the environment names it (util/sysfs.h). *ret is an empty set before. */
 int topo_badblocks(const char *disk, RangeSet *ret, bool *ret_truncated);
 
-/* The text of such an attribute: "sector count\n" lines. A last line without its newline is cut off: it is left out, and *ret_truncated set;
- * so it is for a text that fills a page and may have been cut off between two lines. 0, -EBADMSG for anything else, -ENOMEM. */
+/* The text of such an attribute: "sector count\n" lines. A last line without its newline is cut off: it is
+ * left out, and *ret_truncated set; so it is for a text that fills a page and may have been cut off between
+ * two lines. 0, -EBADMSG for anything else, -ENOMEM. */
 int topo_badblocks_parse(const char *text, RangeSet *ret, bool *ret_truncated);

@@ -124,7 +124,9 @@ static void make_machine(Topology *t, bool second_disk) {
         assert(vec_push(&t->regions, region) == 0 && vec_push(&t->regions, other) == 0);
         for (int i = 0; i < (second_disk ? 2 : 1); i++) {
                 const char *name = i == 0 ? "pmem0" : "pmem1";
-                TopoNamespace n = { .name = strdup(name), .region = strdup("region0"), .disk = strdup(name) };
+                TopoNamespace n = {
+                        .name = strdup(name), .region = strdup("region0"), .disk = strdup(name),
+                };
                 TopoDisk d = { .name = strdup(name), .node = strdup(name), .size = 4096, .badblocks = true };
 
                 assert(vec_push(&t->namespaces, n) == 0 && vec_push(&t->disks, d) == 0);
@@ -155,7 +157,8 @@ static size_t count_fds(void) {
         return n;
 }
 
-/* Runs `fn` in a child that has namespaces of its own, as root or in a user namespace; skips where neither is allowed. */
+/* Runs `fn` in a child that has namespaces of its own, as root or in a user namespace; skips where neither
+ * is allowed. */
 static void run_in_namespace(int flags, void (*fn)(void)) {
         int status;
         pid_t pid = fork();
@@ -223,12 +226,16 @@ static int fake_update(Source *s, const Topology *t) {
 }
 
 static const SourceOps fake_ops = {
-        .name = "fake", .description = "Fake", .probe = fake_probe, .open = fake_open, .close = fake_close, .update = fake_update,
+        .name = "fake", .description = "Fake",
+        .probe = fake_probe, .open = fake_open, .close = fake_close, .update = fake_update,
 };
-static const SourceOps fake_still_ops = { .name = "still", .description = "Still", .open = fake_still_open, .close = fake_close };
+static const SourceOps fake_still_ops = {
+        .name = "still", .description = "Still",
+        .open = fake_still_open, .close = fake_close,
+};
 
-/* The front: what is not usable here is not opened, and no error; errors come through and leave *ret alone; update is optional; hints
- * arrive with their source; closing is closing. */
+/* The front: what is not usable here is not opened, and no error; errors come through and leave *ret alone;
+ * update is optional; hints arrive with their source; closing is closing. */
 static void test_front(void **state) {
         _cleanup_(event_unrefp) sd_event *e = new_loop();
         _cleanup_topology_ Topology t = {};
@@ -275,8 +282,9 @@ static void count_change(bool gone, void *userdata) {
         n[gone]++;
 }
 
-/* A sysfs attribute goes on saying that it is new until it is read. So does a socket with urgent data in line: a change is told once,
- * what was pending before is not told, and the end is told once, after which nothing follows. */
+/* A sysfs attribute goes on saying that it is new until it is read. So does a socket with urgent data in
+ * line: a change is told once, what was pending before is not told, and the end is told once, after which
+ * nothing follows. */
 static void test_attribute_watch(void **state) {
         _cleanup_(event_unrefp) sd_event *e = new_loop();
         _cleanup_(attribute_watch_freep) AttributeWatch *w = NULL;
@@ -315,24 +323,27 @@ static void test_attribute_watch_impossible(void **state) {
         AttributeWatch *w = NULL;
         size_t fds;
         unsigned n[2];
-        int fd;
+        int fd, r;
 
         fd = open(DISK0, O_CREAT | O_RDONLY | O_CLOEXEC, 0600);
         assert(fd >= 0);
         fds = count_fds();
 
-        assert_int_equal(attribute_watch_open(e, DISK0, REARM_READ, count_change, n, &w), WATCH_E_IMPOSSIBLE);
-        assert_int_equal(attribute_watch_open(e, DISK1, REARM_READ, count_change, n, &w), WATCH_E_IMPOSSIBLE);
+        r = attribute_watch_open(e, DISK0, REARM_READ, count_change, n, &w);
+        assert_int_equal(r, WATCH_E_IMPOSSIBLE);
+        r = attribute_watch_open(e, DISK1, REARM_READ, count_change, n, &w);
+        assert_int_equal(r, WATCH_E_IMPOSSIBLE);
         assert_int_equal(attribute_watch_open(e, "block", REARM_READ, count_change, n, &w), -EISDIR);
-        assert_int_equal(attribute_watch_new(e, fd, "file", REARM_READ, count_change, n, &w), WATCH_E_IMPOSSIBLE);
+        r = attribute_watch_new(e, fd, "file", REARM_READ, count_change, n, &w);
+        assert_int_equal(r, WATCH_E_IMPOSSIBLE);
         assert_null(w);
         assert_int_equal(count_fds(), fds);
         assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
         (void) close(fd);
 }
 
-/* The watches follow the Topology: opened for what is there, kept for what stays, closed for what went; a region is watched for each of
- * its disks; a disk without a list of its own not at all. */
+/* The watches follow the Topology: opened for what is there, kept for what stays, closed for what went; a
+ * region is watched for each of its disks; a disk without a list of its own not at all. */
 static void test_badblocks_follows_topology(void **state) {
         _cleanup_(event_unrefp) sd_event *e = new_loop();
         _cleanup_topology_ Topology two = {}, one = {}, none = {};
@@ -355,7 +366,8 @@ static void test_badblocks_follows_topology(void **state) {
         assert_int_equal(count_fds(), fds + 4);
         assert_true(is_watched(DISK0) && is_watched(DISK1) && is_watched(REGION));
 
-        assert_int_equal(source_update(s, &one), 0);    /* all had a writer that left, and were opened again */
+        /* all had a writer that left, and are opened again */
+        assert_int_equal(source_update(s, &one), 0);
         assert_int_equal(count_fds(), fds + 2);
         assert_true(is_watched(DISK0) && !is_watched(DISK1) && is_watched(REGION));
 
@@ -372,7 +384,8 @@ static void test_badblocks_follows_topology(void **state) {
         assert_true(h.topology == 0 && h.pmem0 == 0 && h.all == 0);
 }
 
-/* A device that vanishes ends its watch, not the loop, and has the Topology read; when it is there again, it is watched again. */
+/* A device that vanishes ends its watch, not the loop, and has the Topology read; when it is there again, it
+ * is watched again. */
 static void test_badblocks_vanishes(void **state) {
         _cleanup_(event_unrefp) sd_event *e = new_loop();
         _cleanup_topology_ Topology t = {};
@@ -457,7 +470,7 @@ static void test_scrub_follows_topology(void **state) {
         for (int i = 0; i < 2; i++) {
                 assert_int_equal(source_update(s, &t), 0);
                 assert_int_equal(count_fds(), fds + 1);
-                assert_true(is_watched(SCRUB));         /* which hangs up: the second time round it is dead, and opened again */
+                assert_true(is_watched(SCRUB));         /* which hangs up: then it is opened again */
         }
 
         assert_true(settle(e) > 0);
@@ -484,7 +497,7 @@ static void change_hostname(void) {
         for (unsigned i = 1; i <= 2; i++) {
                 assert(sethostname("bezoar", 6) == 0);
                 assert(settle(e) > 0);
-                assert(h.pmem0 == 2 * i && h.pmem1 == 2 * i);           /* each by its own list and by its region's */
+                assert(h.pmem0 == 2 * i && h.pmem1 == 2 * i);   /* by its own list, and by its region's */
                 assert(h.topology == 0 && h.all == 0 && h.other == 0);
                 assert(h.from == &source_badblocks_ops);
                 assert(s.all == i && s.topology == 0 && s.pmem0 == 0);
@@ -492,8 +505,8 @@ static void change_hostname(void) {
         }
 }
 
-/* A change of a disk's list hints at the disk, of a region's at all disks of the region, of a scrub at everything; and then there is
- * silence until the next. */
+/* A change of a disk's list hints at the disk, of a region's at all disks of the region, of a scrub at
+ * everything; and then there is silence until the next. */
 static void test_changes(void **state) {
         assert(symlink(HOSTNAME, DISK0) == 0 && symlink(HOSTNAME, DISK1) == 0);
         assert(symlink(HOSTNAME, REGION) == 0 && symlink(HOSTNAME, SCRUB) == 0);
@@ -581,7 +594,7 @@ static void test_silence(void **state) {
                         continue;       /* the loop keeps the descriptor that its timers share */
                 fds = count_fds();
                 r = source_open(*ops, &c, &s);
-                assert_true(r == 0 || *ops == &source_udev_ops);        /* uevents may be forbidden in a container */
+                assert_true(r == 0 || *ops == &source_udev_ops);        /* a container may forbid it */
                 if (s)
                         assert_int_equal(source_update(s, &none), 0);
                 assert_int_equal(settle(e), 0);

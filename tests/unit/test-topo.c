@@ -52,8 +52,11 @@ static void write_file(const char *path, const void *data, size_t n) {
         assert(fclose(f) == 0);
 }
 
-/* What the kernel prints is read exactly: sectors are bytes / 512, lines that touch are one range. Anything else is refused, and then
- * nothing is returned. */
+/* The last sectors but one of the address space. */
+#define TOP { UINT64_MAX - 4095, UINT64_MAX - 511 }
+
+/* What the kernel prints is read exactly: sectors are bytes / 512, lines that touch are one range. Anything
+ * else is refused, and then nothing is returned. */
 static void test_badblocks_parse(void **state) {
         static const struct {
                 const char *text;
@@ -68,7 +71,7 @@ static void test_badblocks_parse(void **state) {
                 { "8 1\n9 1\n", 0, 1, { 4096, 5120 }, { 4096, 5120 }, false },          /* they touch */
                 { "16 512\n8 1\n528 3\n", 0, 2, { 4096, 4608 }, { 8192, 271872 }, false },
                 { "8 1\n8 1\n", 0, 1, { 4096, 4608 }, { 4096, 4608 }, false },
-                { "36028797018963960 7\n", 0, 1, { UINT64_MAX - 4095, UINT64_MAX - 511 }, { UINT64_MAX - 4095, UINT64_MAX - 511 }, false },
+                { "36028797018963960 7\n", 0, 1, TOP, TOP, false },
 
                 /* cut off: the last line is half a line */
                 { "8", 0, 0, {}, {}, true },
@@ -94,7 +97,7 @@ static void test_badblocks_parse(void **state) {
                 { "18446744073709551616 1\n", -EBADMSG, 0, {}, {}, false },              /* 2^64 */
                 { "184467440737095516150 1\n", -EBADMSG, 0, {}, {}, false },
                 { "18446744073709551615 1\n", -EBADMSG, 0, {}, {}, false },              /* not as bytes */
-                { "36028797018963967 2\n", -EBADMSG, 0, {}, {}, false },                 /* beyond the last byte */
+                { "36028797018963967 2\n", -EBADMSG, 0, {}, {}, false },                 /* beyond the end */
                 { "8 36028797018963968\n", -EBADMSG, 0, {}, {}, false },
         };
 
@@ -113,8 +116,8 @@ static void test_badblocks_parse(void **state) {
         }
 }
 
-/* A page that is full to the last byte may have been cut off between two lines: it says so, whatever the size of a page. One byte less
- * or more, it does not. */
+/* A page that is full to the last byte may have been cut off between two lines: it says so, whatever the
+ * size of a page. One byte less or more, it does not. */
 static void test_badblocks_full_page(void **state) {
         static const size_t sizes[] = { 4095, 16383, 65535 };
 
@@ -136,7 +139,8 @@ static void test_badblocks_full_page(void **state) {
                 }
 }
 
-/* Wherever the text is cut, what remains are the whole lines before the cut, and the cut is noticed unless it fell between two lines. */
+/* Wherever the text is cut, what remains are the whole lines before the cut, and the cut is noticed unless
+ * it fell between two lines. */
 static void test_badblocks_cut_anywhere(void **state) {
         static const char text[] = "0 8\n1000 512\n1512 512\n99999 1\n123456789 3\n";
 
@@ -151,7 +155,8 @@ static void test_badblocks_cut_anywhere(void **state) {
                 assert_int_equal(topo_badblocks_parse(part, &set, &truncated), 0);
                 assert_int_equal(truncated, !between);
 
-                whole = between ? cut : (size_t) ((char *) (memrchr(text, '\n', cut) ?: text - 1) - text + 1);
+                for (whole = cut; whole > 0 && text[whole - 1] != '\n'; whole--)
+                        ;
                 part[whole] = '\0';
                 for (char *line = strtok_r(part, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
                         uint64_t sector, count;
@@ -165,7 +170,8 @@ static void test_badblocks_cut_anywhere(void **state) {
         }
 }
 
-/* The list of a disk comes from its attribute; a disk without one is told from one without bad blocks; a name never leads elsewhere. */
+/* The list of a disk comes from its attribute; a disk without one is told from one without bad blocks; a
+ * name never leads elsewhere. */
 static void test_badblocks_of_disk(void **state) {
         _cleanup_rangeset_ RangeSet set = {};
         bool truncated;
@@ -194,14 +200,17 @@ static void test_badblocks_of_disk(void **state) {
 }
 
 static void add_disk(Topology *t, const char *name, unsigned minor) {
-        TopoDisk d = { .name = strdup(name), .node = strdup(name), .major = 4000, .minor = minor, .size = 4096 };
+        TopoDisk d = {
+                .name = strdup(name), .node = strdup(name), .major = 4000, .minor = minor, .size = 4096,
+        };
 
         assert(d.name && d.node);
         assert(vec_push(&t->disks, d) == 0);
 }
 
-/* Mounts are found by device number, and of several the one kept that is visible, shows the whole file system and can be written
- * through, in this order; names are unescaped; read-only is seen in either place. */
+/* Mounts are found by device number, and of several the one kept that is visible, shows the whole file
+ * system and can be written through, in this order; names are unescaped; read-only is seen in either place.
+ * */
 static void test_mounts(void **state) {
         static const char mountinfo[] =
                 "21 1 8:1 / / rw,relatime - ext4 /dev/root rw\n"
@@ -260,7 +269,8 @@ static void test_mounts_unreadable(void **state) {
         assert_true(topo_read_mounts("no-such-file", udev, &t) < 0);
 }
 
-/* A saved Topology comes back as it was; what is none says what is wrong with it, and what is not there is not there. */
+/* A saved Topology comes back as it was; what is none says what is wrong with it, and what is not there is
+ * not there. */
 static void test_load(void **state) {
         _cleanup_topology_ Topology t = {}, back = {}, untouched = {};
         _cleanup_free_ char *text = NULL, *again = NULL, *error = NULL, *zero = NULL;
@@ -290,8 +300,8 @@ static void test_load(void **state) {
         assert_int_equal(untouched.disks.n, 0);
 }
 
-/* The running system can be read, whatever it has; and what is said of it hangs together: parts have names, links and mounts are those
- * of listed disks, and a namespace's data lies within its region. */
+/* The running system can be read, whatever it has; and what is said of it hangs together: parts have names,
+ * links and mounts are those of listed disks, and a namespace's data lies within its region. */
 static void test_read(void **state) {
         _cleanup_topology_ Topology t = {};
 
