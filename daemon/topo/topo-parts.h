@@ -7,8 +7,8 @@
 #include "util/cleanup.h"
 
 /* The parts that topo_read() puts together, in this order. Each adds to `t` what it finds; on failure `t` is
- * only good for topology_done(). A device that goes away in the meantime is left out. 0 or a negative errno.
- * */
+ * only good for topology_done(). A device that goes away in the meantime is left out. 0 or a negative
+ * errno. */
 int topo_read_ndctl(Topology *t);                               /* regions, namespaces */
 int topo_read_block(struct udev *udev, Topology *t);            /* disks, links */
 int topo_read_mounts(const char *mountinfo, struct udev *udev, Topology *t);    /* of the disks in t */

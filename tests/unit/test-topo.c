@@ -209,8 +209,8 @@ static void add_disk(Topology *t, const char *name, unsigned minor) {
 }
 
 /* Mounts are found by device number, and of several the one kept that is visible, shows the whole file
- * system and can be written through, in this order; names are unescaped; read-only is seen in either place.
- * */
+ * system and can be written through, in this order; names are unescaped; read-only is seen in either
+ * place. */
 static void test_mounts(void **state) {
         static const char mountinfo[] =
                 "21 1 8:1 / / rw,relatime - ext4 /dev/root rw\n"
