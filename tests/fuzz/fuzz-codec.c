@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Every decoder gets every input. It refuses with a sentence, or gives a value whose text it reads again,
+ * to the same text. */
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/codec.h"
+#include "fuzz.h"
+
+#define must(condition)                 \
+        do {                            \
+                if (!(condition))       \
+                        abort();        \
+        } while (0)
+
+/* Decodes; true when there is a value. */
+#define DECODE(decode, text, value)                                             \
+        ({                                                                      \
+                char *_error = NULL;                                            \
+                int _r = decode((text), (value), &_error);                      \
+                                                                                \
+                must(_r == 0 ? !_error : _r == -EBADMSG && _error);             \
+                free(_error);                                                   \
+                _r == 0;                                                        \
+        })
+
+#define CHECK(type, decode, encode, done, text)                                 \
+        ({                                                                      \
+                type _a, _b;                                                    \
+                                                                                \
+                if (DECODE(decode, text, &_a)) {                                \
+                        char *_once = encode(&_a), *_twice;                     \
+                                                                                \
+                        must(_once && !strchr(_once, '\n'));                    \
+                        must(DECODE(decode, _once, &_b));                       \
+                        _twice = encode(&_b);                                   \
+                        must(_twice && strcmp(_once, _twice) == 0);             \
+                        free(_once);                                            \
+                        free(_twice);                                           \
+                        done(&_a);                                              \
+                        done(&_b);                                              \
+                }                                                               \
+        })
+
+typedef Case *CasePtr;
+
+static char *case_encode(CasePtr *c) {
+        return codec_case_encode(*c);
+}
+
+static void check_path(const char *text) {
+        char *escaped = codec_path_escape(text), *back = NULL, *path = NULL;
+
+        must(escaped);
+        must(codec_path_unescape(escaped, &back) == 0);
+        must(strcmp(back, text) == 0);
+        if (codec_path_unescape(text, &path) == 0)
+                must(strlen(path) <= strlen(text));
+        free(escaped);
+        free(back);
+        free(path);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+        char *text = malloc(size + 1), *sentence = NULL;
+
+        must(text);
+        if (size > 0)
+                memcpy(text, data, size);
+        text[size] = '\0';
+
+        CHECK(CasePtr, codec_case_decode, case_encode, case_freep, text);
+        CHECK(Topology, codec_topology_decode, codec_topology_encode, topology_done, text);
+        CHECK(Request, codec_request_decode, codec_request_encode, request_done, text);
+        CHECK(LocateReply, codec_locate_reply_decode, codec_locate_reply_encode, locate_reply_done, text);
+        CHECK(Result, codec_result_decode, codec_result_encode, result_done, text);
+        CHECK(Intent, codec_intent_decode, codec_intent_encode, intent_done, text);
+        if (codec_error_decode(text, &sentence) == 0)
+                free(sentence);
+        check_path(text);
+
+        free(text);
+        return 0;
+}
