@@ -65,12 +65,14 @@ typedef struct Case {
 Case *case_free(Case *c);
 DEFINE_CLEANUP(Case *, case_free);
 
-/* A new case in CASE_DETECTED, with its first event. 0, -EINVAL (range not in whole pages, or bad not within it), -ENOMEM. */
+/* A new case in CASE_DETECTED, with its first event. 0, -EINVAL (range not in whole pages, or bad not
+ * within it), -ENOMEM. */
 int case_new(uint64_t id, const char *device, Range range, const RangeSet *bad, uint64_t now, Case **ret);
 
-/* The one way in which a case changes its state; it adds the event. 0; -EPERM when there is no such way, and nothing has changed;
- * -ENOMEM, and nothing has changed. The same state again, with another reason, is a change too; with the same reason it is none and
- * adds no event. `detail` NULL: the explanation of the reason. */
+/* The one way in which a case changes its state; it adds the event. 0; -EPERM when there is no such way,
+ * and nothing has changed; -ENOMEM, and nothing has changed. The same state again, with another reason,
+ * is a change too; with the same reason it is none and adds no event. `detail` NULL: the explanation of
+ * the reason. */
 int case_transition(Case *c, CaseState to, Reason reason, const char *detail, uint64_t now);
 
 /* Would it be allowed? */
@@ -82,7 +84,8 @@ bool case_state_is_closed(CaseState s);         /* healed, gone */
 /* It waits for a person, not for the daemon. */
 bool case_state_wants_operator(CaseState s);    /* refused, in-doubt */
 
-/* The kernel no longer listing the range does not settle this case: cleared is not yet healed (EFAULT after a machine check). */
+/* The kernel no longer listing the range does not settle this case: cleared is not yet healed (EFAULT
+ * after a machine check). */
 bool case_outlives_listing(const Case *c);
 
 const char *case_state_to_string(CaseState s);

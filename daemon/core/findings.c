@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Cutting what was found into parts that can be judged on their own. A run of bad pages may cross from one file into another, into free
- * space or into metadata; each of these ends differently, so each becomes a case of its own. */
+/* Cutting what was found into parts that can be judged on their own. A run of bad pages may cross from
+ * one file into another, into free space or into metadata; each of these ends differently, so each
+ * becomes a case of its own. */
 
 #include <assert.h>
 #include <stdlib.h>
@@ -15,6 +16,35 @@ void findings_done(Findings *f) {
         owners_done(&f->owners);
         offers_done(&f->offers);
         *f = (Findings) {};
+}
+
+int findings_copy(const Findings *f, Findings *ret) {
+        _cleanup_findings_ Findings copy = {
+                .range = f->range,
+                .read_only = f->read_only,
+                .file_size = f->file_size,
+                .held = f->held,
+        };
+        int r;
+
+        r = rangeset_copy(&f->bad, &copy.bad);
+        if (r >= 0)
+                r = owners_copy(&f->owners, &copy.owners);
+        for (size_t i = 0; r >= 0 && i < f->offers.n; i++) {
+                _cleanup_offer_ Offer o = {};
+
+                r = offer_copy(f->offers.items + i, &o);
+                if (r >= 0)
+                        r = vec_push(&copy.offers, o);
+                if (r >= 0)
+                        o = (Offer) {};
+        }
+        if (r < 0)
+                return r;
+
+        *ret = copy;
+        copy = (Findings) {};
+        return 0;
 }
 
 /* The part of an owner that lies in the window. */
@@ -58,7 +88,8 @@ static int owners_clip(const Owners *owners, Range window, Owners *ret) {
 
 /* Does `b`, which begins where `a` ends, go on with the same owner? */
 static bool owner_continues(const Owner *a, const Owner *b) {
-        if (a->type != b->type || a->range.end != b->range.start || a->inode != b->inode || a->generation != b->generation ||
+        if (a->type != b->type || a->range.end != b->range.start || a->inode != b->inode ||
+            a->generation != b->generation ||
             a->shared != b->shared || a->unwritten != b->unwritten || !streq_ptr(a->detail, b->detail))
                 return false;
 
@@ -75,23 +106,26 @@ static bool owners_continue(const Owners *a, const Owners *b) {
 }
 
 static int findings_part(const Findings *f, Range window, const Owners *owners, Findings *ret) {
-        _cleanup_findings_ Findings part = { .range = window, .read_only = f->read_only, .file_size = f->file_size, .held = f->held };
+        _cleanup_findings_ Findings part = {};
+        _cleanup_rangeset_ RangeSet bad = {};
+        _cleanup_owners_ Owners own = {};
         int r;
 
-        r = rangeset_clip(&f->bad, window, &part.bad);
+        r = rangeset_clip(&f->bad, window, &bad);
         if (r >= 0)
-                r = owners_copy(owners, &part.owners);
-        for (size_t i = 0; r >= 0 && i < f->offers.n; i++) {
-                _cleanup_offer_ Offer o = {};
-
-                r = offer_copy(f->offers.items + i, &o);
-                if (r >= 0)
-                        r = vec_push(&part.offers, o);
-                if (r >= 0)
-                        o = (Offer) {};
-        }
+                r = owners_copy(owners, &own);
+        if (r >= 0)
+                r = findings_copy(f, &part);
         if (r < 0)
                 return r;
+
+        rangeset_done(&part.bad);
+        part.bad = bad;
+        bad = (RangeSet) {};
+        owners_done(&part.owners);
+        part.owners = own;
+        own = (Owners) {};
+        part.range = window;
 
         *ret = part;
         part = (Findings) {};

@@ -7,8 +7,8 @@
 #include "core/rangeset.h"
 #include "util/cleanup.h"
 
-/* What a worker is about to write: stored before, removed after the page has been read back. After a crash it tells what the page was to
- * be (core/settle). */
+/* What a worker is about to write: stored before, removed after the page has been read back. After a
+ * crash it tells what the page was to be (core/settle). */
 typedef struct Intent {
         uint64_t case_id;
         char *boot_id;          /* of /proc/sys/kernel/random/boot_id */

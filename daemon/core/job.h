@@ -4,9 +4,10 @@
 #include "core/case.h"
 #include "core/plan.h"
 
-/* What crosses between the daemon and a worker, both ways, one JSON value a line (core/codec). A worker serves requests from its standard
- * input one after another until that ends. It answers `locate` with one LocateReply; `repair` and `settle` with any number of progress
- * lines and then one result line for each page run or intent. */
+/* What crosses between the daemon and a worker, both ways, one JSON value a line (core/codec). A worker
+ * serves requests from its standard input one after another until that ends. It answers `locate` with one
+ * LocateReply; `repair` and `settle` with any number of progress lines and then one result line for each
+ * page run or intent. */
 
 typedef enum Verb {
         VERB_LOCATE,
@@ -21,7 +22,8 @@ typedef struct Request {
         Verb verb;
         uint64_t id;            /* of the case (repair); echoed in answers */
         Volume volume;
-        uint64_t physical;      /* address of byte 0 of the device, for a device that is one linear piece (repair: revive needs it) */
+        uint64_t physical;      /* address of byte 0 of the device, for a device that is one linear piece
+                                 * (repair: revive needs it) */
         bool physical_known;
         char *state_dir;        /* where the intents are; "/var/lib/bezoar" */
         Policy policy;          /* locate: which replicas to ask; settle: whether it may write */
@@ -36,7 +38,8 @@ void request_done(Request *r);
 typedef struct Result {
         uint64_t id;            /* case */
         bool progress;          /* only a step on the way: `detail` */
-        CaseState state;        /* healed, failed, waiting, refused, in-doubt, gone, or detected: ask again */
+        CaseState state;        /* healed, failed, waiting, refused, in-doubt, gone, or detected: ask
+                                 * again */
         Reason reason;
         char *detail;
         char *replica;          /* NULL: none was used */
@@ -49,9 +52,10 @@ typedef struct Result {
 void result_done(Result *r);
 #define _cleanup_result_ _cleanup_(result_done)
 
-/* locate: the same ranges with owners, offers and facts. Where standard output is a Unix socket, O_PATH descriptors of the owning files
- * (first file owner) come along with the line (SCM_RIGHTS), in the order of `found`, one for each that has `held` set: whoever
- * keeps them keeps the blocks of these files from becoming free space, even when the files are deleted. */
+/* locate: the same ranges with owners, offers and facts. Where standard output is a Unix socket, O_PATH
+ * descriptors of the owning files (first file owner) come along with the line (SCM_RIGHTS), in the order
+ * of `found`, one for each that has `held` set: whoever keeps them keeps the blocks of these files from
+ * becoming free space, even when the files are deleted. */
 typedef struct LocateReply {
         struct { Findings *items; size_t n, allocated; } found;
 } LocateReply;

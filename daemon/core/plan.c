@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The decision: from facts and policy to pages that may be rewritten, or to the reason why none may. Each check below is one rule, in
- * the order in which an operator would ask: whose bytes, is anything lost, may we, from where, how. Whatever no rule allows is refused. */
+/* The decision: from facts and policy to pages that may be rewritten, or to the reason why none may. Each
+ * check below is one rule, in the order in which an operator would ask: whose bytes, is anything lost,
+ * may we, from where, how. Whatever no rule allows is refused. */
 
 #include <assert.h>
 #include <stdarg.h>
@@ -67,9 +68,10 @@ static int verdict(Plan *p, Verdict v, Reason reason, const char *format, ...) {
         return JUDGE_DONE;
 }
 
-/* Is there a page of which the kernel lists every sector? Only such a page can be missing from the kernel's map: a machine check
- * that marks less than a page does not exist (nfit_handle_mce() marks 1 << LSB bytes, and set_mce_nospec() takes out whole pages: with a
- * smaller LSB the page would be absent too, but then its other sectors cannot be read either, which locate reports). */
+/* Is there a page of which the kernel lists every sector? Only such a page can be missing from the
+ * kernel's map: a machine check that marks less than a page does not exist (nfit_handle_mce() marks 1 <<
+ * LSB bytes, and set_mce_nospec() takes out whole pages: with a smaller LSB the page would be absent too,
+ * but then its other sectors cannot be read either, which locate reports). */
 static bool page_may_be_absent(const Findings *f) {
         for (uint64_t at = f->range.start; at < f->range.end; at += REPAIR_UNIT)
                 if (rangeset_contains(&f->bad, (Range) { at, at + REPAIR_UNIT }))
@@ -77,13 +79,15 @@ static bool page_may_be_absent(const Findings *f) {
         return false;
 }
 
-/* Free space and space that nobody has written: nothing is lost. But the kernel zeroes such a block through the block layer when it is
- * allocated or first written, and that is an oops when the page is absent. */
+/* Free space and space that nobody has written: nothing is lost. But the kernel zeroes such a block
+ * through the block layer when it is allocated or first written, and that is an oops when the page is
+ * absent. */
 static int judge_nothing_lost(const Findings *f, const Owner *o, Plan *p) {
         bool free_space = o->type == OWNER_FREE;
 
         if (page_may_be_absent(f))
-                return verdict(p, VERDICT_WAIT, REASON_FREE_PAGE_MAY_BE_ABSENT, "%s, and every sector of a page is bad",
+                return verdict(p, VERDICT_WAIT, REASON_FREE_PAGE_MAY_BE_ABSENT,
+                               "%s, and every sector of a page is bad",
                                free_space ? "free space" : "a block that was never written");
 
         return verdict(p, VERDICT_HARMLESS, free_space ? REASON_FREE : REASON_UNWRITTEN, NULL);
@@ -98,7 +102,8 @@ static int judge_owner(const Findings *f, Plan *p, const Owner **ret) {
 
         for (size_t i = 1; i < f->owners.n; i++)
                 if (f->owners.items[i].type != o->type || !range_equal(f->owners.items[i].range, o->range))
-                        return verdict(p, VERDICT_WAIT, REASON_UNKNOWN_OWNER, "owners of different kinds share a page");
+                        return verdict(p, VERDICT_WAIT, REASON_UNKNOWN_OWNER,
+                                       "owners of different kinds share a page");
 
         switch (o->type) {
         case OWNER_FILE:
@@ -152,7 +157,8 @@ Reason offer_reason(const Offer *o) {
         }
 }
 
-/* No offer is good enough: the verdict comes from the one that came nearest, the sentence from all of them. */
+/* No offer is good enough: the verdict comes from the one that came nearest, the sentence from all of
+ * them. */
 static int refuse_offers(const Findings *f, Plan *p) {
         _cleanup_free_ char *all = NULL;
         const Offer *nearest = NULL;
@@ -172,9 +178,11 @@ static int refuse_offers(const Findings *f, Plan *p) {
                 unreachable = unreachable || o->state == OFFER_UNREACHABLE;
                 fprintf(out, "%s%s: ", i > 0 ? "; " : "", o->replica);
                 if (o->witness == WITNESS_DIFFER)
-                        fprintf(out, "a surviving neighbour differs at file offset %llu%s", (unsigned long long) o->witness_at,
+                        fprintf(out, "a surviving neighbour differs at file offset %llu%s",
+                                (unsigned long long) o->witness_at,
                                 o->detail ? ", " : "");
-                fputs(o->detail ? o->detail : o->witness == WITNESS_DIFFER ? "" : offer_state_to_string(o->state), out);
+                fputs(o->detail ? o->detail : o->witness == WITNESS_DIFFER ? ""
+                      : offer_state_to_string(o->state), out);
         }
 
         if (fclose(out) != 0)
@@ -185,7 +193,8 @@ static int refuse_offers(const Findings *f, Plan *p) {
                        unreachable ? REASON_REPLICA_UNREACHABLE : offer_reason(nearest), "%s", all);
 }
 
-/* Two replicas speak for the same bytes when nothing shows either of them to be stale; then they must say the same. */
+/* Two replicas speak for the same bytes when nothing shows either of them to be stale; then they must say
+ * the same. */
 static bool offer_speaks(const Offer *o) {
         return o->state == OFFER_HELD && o->witness != WITNESS_DIFFER && o->proofs != 0;
 }
@@ -196,12 +205,14 @@ static int choose_offer(const Protect *protect, const Findings *f, Plan *p) {
 
         for (size_t i = 0; i < f->offers.n; i++) {
                 const Offer *o = f->offers.items + i;
-                ProofSet enough = o->state == OFFER_HELD ? proof_policy_satisfied(&protect->proof, o->proofs) : 0;
+                ProofSet enough = o->state == OFFER_HELD ? proof_policy_satisfied(&protect->proof,
+                                                                                  o->proofs) : 0;
 
                 if (offer_speaks(o)) {
                         if (speaker && speaker->group != o->group)
                                 return verdict(p, VERDICT_REFUSE, REASON_REPLICAS_DISAGREE,
-                                               "%s and %s hold different bytes for the lost ones", speaker->replica, o->replica);
+                                               "%s and %s hold different bytes for the lost ones",
+                                                       speaker->replica, o->replica);
                         speaker = o;
                 }
 
@@ -240,12 +251,14 @@ static int choose_writers(const Protect *protect, Plan *p) {
         case _WRITER_MAX:
         case _WRITER_INVALID:
         default:
-                return verdict(p, VERDICT_REFUSE, REASON_WRITER_NOT_ALLOWED, "Writer=%s cannot write this page",
+                return verdict(p, VERDICT_REFUSE, REASON_WRITER_NOT_ALLOWED,
+                               "Writer=%s cannot write this page",
                                writer_to_string(protect->writer));
         }
 }
 
-/* A page that the file ends in is written whole and the file cut back to its size: nobody may append meanwhile, so only a lease will do. */
+/* A page that the file ends in is written whole and the file cut back to its size: nobody may append
+ * meanwhile, so only a lease will do. */
 static int choose_exclusion(const Protect *protect, bool tail, Plan *p) {
         for (size_t i = 0; i < protect->exclusion.n; i++) {
                 Exclusion e = protect->exclusion.items[i];
@@ -280,7 +293,8 @@ static int make_steps(const Findings *f, const Owner *o, Plan *p) {
         return 0;
 }
 
-/* Facts that contradict themselves come from a bug or from a file system that moves: they are never acted on. */
+/* Facts that contradict themselves come from a bug or from a file system that moves: they are never acted
+ * on. */
 static bool findings_are_sane(const Findings *f) {
         uint64_t end;
 
@@ -311,7 +325,8 @@ static int judge_file(const Policy *policy, const Findings *f, const Owner *o, P
         if (!protect)
                 return verdict(p, VERDICT_REFUSE, REASON_NOT_PROTECTED, NULL);
         if (!protect->replicas || !protect->replicas[0])
-                return verdict(p, VERDICT_REFUSE, REASON_NO_REPLICA, "protect file '%s' names none", protect->name);
+                return verdict(p, VERDICT_REFUSE, REASON_NO_REPLICA, "protect file '%s' names none",
+                               protect->name);
         if (f->offers.n == 0)
                 return verdict(p, VERDICT_WAIT, REASON_REPLICA_UNREACHABLE, "no replica has answered");
 

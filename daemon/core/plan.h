@@ -12,13 +12,15 @@ typedef struct Findings {
         Range range;            /* on the block device, whole pages */
         RangeSet bad;           /* the bad sectors in it, as the kernel listed them */
         Owners owners;          /* cover the range completely, in order; sharers repeat the same bytes */
-        Offers offers;          /* from the replicas of the protect that holds the owner's path; for a range with one file */
+        Offers offers;          /* from the replicas of the protect that holds the owner's path; for a range
+                                 * with one file */
         bool read_only;         /* the file system is mounted read-only */
         uint64_t file_size;     /* of the owner; 0 unless OWNER_FILE */
         bool held;              /* a descriptor that keeps the owning file's blocks allocated came along */
 } Findings;
 
 void findings_done(Findings *f);
+int findings_copy(const Findings *f, Findings *ret);    /* 0 or -ENOMEM */
 #define _cleanup_findings_ _cleanup_(findings_done)
 
 typedef enum Verdict {
@@ -44,7 +46,8 @@ typedef struct Plan {
 
         /* VERDICT_REPAIR only: */
         char *replica;
-        ProofSet proofs;        /* the alternative of the policy that must be shown again at the moment of writing; never 0 */
+        ProofSet proofs;        /* the alternative of the policy that must be shown again at the moment of
+                                 * writing; never 0 */
         WriterKind writers[2];  /* tried in this order */
         size_t n_writers;
         ExclusionList exclusion;
@@ -57,16 +60,19 @@ void plan_done(Plan *p);
 const char *verdict_to_string(Verdict v);
 Verdict verdict_from_string(const char *s);
 
-/* The decision. Pure: the same arguments give the same plan. 0 or -ENOMEM; every other trouble is a verdict.
+/* The decision. Pure: the same arguments give the same plan. 0 or -ENOMEM; every other trouble is a
+ * verdict.
  *
- * Promises (tests/unit/test-plan.c): steps cover exactly the pages of f->bad, each once, and nothing outside f->range; there are steps
- * only when every byte of f->range is written data of one and the same file, not shared; p->proofs is an alternative of the policy and
- * contained in what the chosen offer shows. */
+ * Promises (tests/unit/test-plan.c): steps cover exactly the pages of f->bad, each once, and nothing
+ * outside f->range; there are steps only when every byte of f->range is written data of one and the same
+ * file, not shared; p->proofs is an alternative of the policy and contained in what the chosen offer
+ * shows. */
 int plan_make(const Policy *policy, const Findings *f, Plan *ret);
 
 /* The reason why an offer is not good enough. */
 Reason offer_reason(const Offer *o);
 
-/* Cuts findings into parts that can be judged on their own: whole pages each, with the same owners (the same inodes at consecutive
- * offsets, or the same class). Calls `fn` for each part in order; non-zero stops and is returned. The offers go with every part. */
+/* Cuts findings into parts that can be judged on their own: whole pages each, with the same owners (the
+ * same inodes at consecutive offsets, or the same class). Calls `fn` for each part in order; non-zero
+ * stops and is returned. The offers go with every part. */
 int findings_split(const Findings *f, int (*fn)(const Findings *part, void *userdata), void *userdata);

@@ -251,3 +251,25 @@ int budget_parse(const char *s, uint64_t *ret_n, uint64_t *ret_usec) {
         *ret_usec = usec;
         return 0;
 }
+
+int policy_copy(const Policy *p, Policy *ret) {
+        _cleanup_policy_ Policy copy = *p;
+
+        copy.protects.items = NULL;
+        copy.protects.n = copy.protects.allocated = 0;
+        for (size_t i = 0; i < p->protects.n; i++) {
+                _cleanup_protect_ Protect one = {};
+                int r;
+
+                r = protect_copy(p->protects.items + i, &one);
+                if (r >= 0)
+                        r = vec_push(&copy.protects, one);
+                if (r < 0)
+                        return r;
+                one = (Protect) {};
+        }
+
+        *ret = copy;
+        copy = (Policy) {};
+        return 0;
+}

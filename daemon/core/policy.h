@@ -75,17 +75,23 @@ void policy_init(Policy *p);
 void policy_done(Policy *p);
 #define _cleanup_policy_ _cleanup_(policy_done)
 
-/* Defaults of a protect file: Proof=seal,identity+neighbours Exclusion=lease,freeze,optimistic Writer=auto. */
+/* Defaults of a protect file: Proof=seal,identity+neighbours Exclusion=lease,freeze,optimistic
+ * Writer=auto. */
 void protect_init(Protect *p);
 void protect_done(Protect *p);
 #define _cleanup_protect_ _cleanup_(protect_done)
 int protect_copy(const Protect *p, Protect *ret);
 
-/* The protect whose Path= is the longest that holds `path` (whole components: /srv/a does not hold /srv/ab), or NULL. */
+/* A deep copy. 0 or -ENOMEM. */
+int policy_copy(const Policy *p, Policy *ret);
+
+/* The protect whose Path= is the longest that holds `path` (whole components: /srv/a does not hold
+ * /srv/ab), or NULL. */
 const Protect *policy_find_path(const Policy *p, const char *path);
 const Protect *policy_find_device(const Policy *p, const char *device);
 
-/* `path` below the protect's Path=, without a leading slash; "" for the path itself; NULL when it is not below. Points into `path`. */
+/* `path` below the protect's Path=, without a leading slash; "" for the path itself; NULL when it is not
+ * below. Points into `path`. */
 const char *protect_relative(const Protect *p, const char *path);
 
 const char *mode_to_string(Mode m);

@@ -12,7 +12,8 @@
 typedef enum Proof {
         PROOF_SEAL,             /* the rebuilt page hashes to the digest that was stored while it was good */
         PROOF_IDENTITY,         /* same size and mtime */
-        PROOF_NEIGHBOURS,       /* every surviving byte of the page and of the window around it is equal on medium and replica */
+        PROOF_NEIGHBOURS,       /* every surviving byte of the page and of the window around it is equal on
+                                 * medium and replica */
         PROOF_QUORUM,           /* two or more independent replicas agree */
         _PROOF_MAX,
         _PROOF_INVALID = -EINVAL,
@@ -30,7 +31,8 @@ Proof proof_from_string(const char *s);
 /* "identity+neighbours" in the order of the enum; "none" for 0; returns buf. */
 const char *proof_set_to_string(ProofSet s, char buf[static PROOF_SET_MAX]);
 
-/* The reverse; any order, no name twice. 0, -EINVAL. "none" is a set here, but never an alternative of a policy. */
+/* The reverse; any order, no name twice. 0, -EINVAL. "none" is a set here, but never an alternative of a
+ * policy. */
 int proof_set_from_string(const char *s, ProofSet *ret);
 
 /* What is enough: any one of these sets, as a whole. `Proof=seal,identity+neighbours`. */
@@ -59,7 +61,8 @@ ProofSet proof_policy_satisfied(const ProofPolicy *p, ProofSet have);
 /* Neighbours: how the surviving bytes of a window compare with the replica's. */
 typedef enum Witness {
         WITNESS_EQUAL,          /* all equal, and enough of them */
-        WITNESS_FEW,            /* all equal, but fewer than NEIGHBOURS_MIN bytes survive: that proves nothing */
+        WITNESS_FEW,            /* all equal, but fewer than NEIGHBOURS_MIN bytes survive: that proves
+                                 * nothing */
         WITNESS_DIFFER,
 } Witness;
 
@@ -69,8 +72,9 @@ typedef enum Witness {
 /* At least one surviving sector must bear witness. */
 #define NEIGHBOURS_MIN SECTOR_SIZE
 
-/* Compares `size` bytes of medium and replica, both of which begin at file offset `base`, where `surviving` (file offsets) says that
- * the medium could be read; other bytes of `medium` are not looked at. *ret_at is the file offset of the first difference
- * (WITNESS_DIFFER only), *ret_bytes the number of bytes compared, up to and with that difference. Either may be NULL. */
+/* Compares `size` bytes of medium and replica, both of which begin at file offset `base`, where
+ * `surviving` (file offsets) says that the medium could be read; other bytes of `medium` are not looked
+ * at. *ret_at is the file offset of the first difference (WITNESS_DIFFER only), *ret_bytes the number of
+ * bytes compared, up to and with that difference. Either may be NULL. */
 Witness proof_witness(const uint8_t *medium, const uint8_t *replica, uint64_t base, size_t size, const RangeSet *surviving,
                       uint64_t *ret_at, uint64_t *ret_bytes);

@@ -4,10 +4,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The unit of the kernel's bad-block lists (block/badblocks.c), and the smallest piece of poison that they name. */
+/* The unit of the kernel's bad-block lists (block/badblocks.c), and the smallest piece of poison that
+ * they name. */
 #define SECTOR_SIZE UINT64_C(512)
 
-/* The unit of a repair: the DAX recovery write takes whole pages only (drivers/nvdimm/pmem.c, pmem_recovery_write()). */
+/* The unit of a repair: the DAX recovery write takes whole pages only (drivers/nvdimm/pmem.c,
+ * pmem_recovery_write()). */
 #define REPAIR_UNIT UINT64_C(4096)
 #define SECTORS_PER_UNIT (REPAIR_UNIT / SECTOR_SIZE)
 

@@ -6,8 +6,9 @@
 #include "core/range.h"
 #include "util/cleanup.h"
 
-/* A set of bytes as ranges: sorted, disjoint, and coalesced (ranges that touch are one), so that equal sets have equal
- * items. Zero-initialised is the empty set. The items may be read directly; they are changed by these functions only. */
+/* A set of bytes as ranges: sorted, disjoint, and coalesced (ranges that touch are one), so that equal
+ * sets have equal items. Zero-initialised is the empty set. The items may be read directly; they are
+ * changed by these functions only. */
 typedef struct RangeSet {
         Range *items;
         size_t n, allocated;
@@ -22,8 +23,8 @@ int rangeset_subtract(RangeSet *s, Range r);
 int rangeset_add_all(RangeSet *s, const RangeSet *other);
 int rangeset_subtract_all(RangeSet *s, const RangeSet *other);
 
-/* *ret, an empty set before, becomes a new set: a copy; the part of s inside `window`; s with each range aligned out to `unit`.
- * 0, -ENOMEM, or -EOVERFLOW (align_out only). */
+/* *ret, an empty set before, becomes a new set: a copy; the part of s inside `window`; s with each range
+ * aligned out to `unit`. 0, -ENOMEM, or -EOVERFLOW (align_out only). */
 int rangeset_copy(const RangeSet *s, RangeSet *ret);
 int rangeset_clip(const RangeSet *s, Range window, RangeSet *ret);
 int rangeset_align_out(const RangeSet *s, uint64_t unit, RangeSet *ret);

@@ -6,11 +6,13 @@
 #include "core/range.h"
 #include "util/cleanup.h"
 
-/* A piecewise-linear translation between two address spaces (physical, namespace, partition, device mapper, file): segment i sends
- * [from.start, from.end) to [to, to + size). Segments are sorted by `from`, disjoint in `from` and disjoint in `to`, so that the
- * translation can be turned round. Bytes outside every segment have no counterpart. Zero-initialised is the empty map.
+/* A piecewise-linear translation between two address spaces (physical, namespace, partition, device
+ * mapper, file): segment i sends [from.start, from.end) to [to, to + size). Segments are sorted by
+ * `from`, disjoint in `from` and disjoint in `to`, so that the translation can be turned round. Bytes
+ * outside every segment have no counterpart. Zero-initialised is the empty map.
  *
- * A question is answered by a map: the restriction of the map to the bytes asked for. What is missing in it has no counterpart. */
+ * A question is answered by a map: the restriction of the map to the bytes asked for. What is missing in
+ * it has no counterpart. */
 typedef struct SpaceSegment {
         Range from;
         uint64_t to;
@@ -28,8 +30,8 @@ static inline Range space_segment_to(SpaceSegment s) {
         return (Range) { s.to, s.to + range_size(s.from) };
 }
 
-/* 0, -EEXIST when it overlaps a segment in either space, -EOVERFLOW when to + size does not fit, -ENOMEM. Neighbours that continue
- * each other in both spaces become one. */
+/* 0, -EEXIST when it overlaps a segment in either space, -EOVERFLOW when to + size does not fit, -ENOMEM.
+ * Neighbours that continue each other in both spaces become one. */
 int spacemap_add(SpaceMap *m, Range from, uint64_t to);
 
 /* In all of these *ret is an empty map before. 0, -ENOMEM. */

@@ -8,8 +8,9 @@
 
 #include "core/spacemap.h"
 
-/* The machine as a value: what persistent memory there is, which block devices stand on it, what is mounted. topo/ reads it from the
- * running system or from a saved file; everything above works on the value. All strings are owned by the Topology. */
+/* The machine as a value: what persistent memory there is, which block devices stand on it, what is
+ * mounted. topo/ reads it from the running system or from a saved file; everything above works on the
+ * value. All strings are owned by the Topology. */
 
 typedef enum NamespaceMode {
         NAMESPACE_RAW,          /* no struct pages: block path only */
@@ -34,7 +35,8 @@ typedef struct TopoNamespace {
         char *uuid;             /* NULL: none */
         NamespaceMode mode;
         char *disk;             /* TopoDisk.name, or the device-dax name; NULL while disabled */
-        Range data;             /* physical range that `disk` shows: pfnX.Y/resource onwards for fsdax, not the namespace's own resource */
+        Range data;             /* physical range that `disk` shows: pfnX.Y/resource onwards for fsdax, not
+                                 * the namespace's own resource */
 } TopoNamespace;
 
 typedef struct TopoDisk {
@@ -54,7 +56,8 @@ typedef struct TopoLink {
 
 typedef struct TopoMount {
         char *disk;             /* TopoDisk.name */
-        char *mountpoint;       /* where its root is visible: a mount of the file system's root is preferred to a bind mount of a part */
+        char *mountpoint;       /* where its root is visible: a mount of the file system's root is preferred
+                                 * to a bind mount of a part */
         char *root;             /* which folder of the file system is mounted there: "/" nearly always */
         char *fs;               /* "xfs" */
         char *uuid;             /* of the file system; NULL: none found */
@@ -83,12 +86,14 @@ const TopoDisk *topology_find_disk_by_number(const Topology *t, uint32_t major, 
 const TopoNamespace *topology_find_namespace_by_disk(const Topology *t, const char *disk);
 const TopoMount *topology_find_mount(const Topology *t, const char *disk);
 
-/* Bytes of `disk` -> physical addresses, through partitions and device mapper. 0, -ENOENT when no persistent memory is below it,
- * -EOPNOTSUPP when a part of the stack is not linear (btt), -ELOOP, -ENOMEM. */
+/* Bytes of `disk` -> physical addresses, through partitions and device mapper. 0, -ENOENT when no
+ * persistent memory is below it, -EOPNOTSUPP when a part of the stack is not linear (btt), -ELOOP,
+ * -ENOMEM. */
 int topology_physical(const Topology *t, const char *disk, SpaceMap *ret);
 
-/* Where bytes of `disk` can be found on the devices that stand on it (itself included), each device once, in the order of
- * t->disks, with its map disk -> upper. `fn` returns non-zero to stop; that is returned. Otherwise 0, -ENOENT when there is no such
- * disk, -EOPNOTSUPP when a device above shows the same byte twice, -ELOOP, -ENOMEM. */
+/* Where bytes of `disk` can be found on the devices that stand on it (itself included), each device once,
+ * in the order of t->disks, with its map disk -> upper. `fn` returns non-zero to stop; that is returned.
+ * Otherwise 0, -ENOENT when there is no such disk, -EOPNOTSUPP when a device above shows the same byte
+ * twice, -ELOOP, -ENOMEM. */
 typedef int (*TopologyUpperFn)(const TopoDisk *upper, const SpaceMap *map, void *userdata);
 int topology_uppers(const Topology *t, const char *disk, TopologyUpperFn fn, void *userdata);

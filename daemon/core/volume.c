@@ -11,7 +11,8 @@ static int copy_string(const char *s, char **ret) {
         return s && !*ret ? -ENOMEM : 0;
 }
 
-int volume_of_disk(const Topology *t, const char *disk, Volume *ret, uint64_t *ret_physical, bool *ret_known) {
+int volume_of_disk(const Topology *t, const char *disk, Volume *ret, uint64_t *ret_physical,
+                   bool *ret_known) {
         __attribute__((cleanup(volume_done))) Volume v = {};
         const TopoDisk *d = topology_find_disk(t, disk);
         const TopoMount *m = topology_find_mount(t, disk);
