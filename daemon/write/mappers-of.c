@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Who maps a file: /proc/PID/maps has a line "start-end perms offset major:minor inode path" for each mapping (fs/proc/task_mmu.c,
- * show_map_vma()). The device there is that of the superblock (s_dev), as fstat(2) has it on XFS and ext4. */
+/* Who maps a file: /proc/PID/maps has a line "start-end perms offset major:minor inode path" for each
+ * mapping (fs/proc/task_mmu.c, show_map_vma()). The device there is that of the superblock (s_dev), as
+ * fstat(2) has it on XFS and ext4. */
 
 #include <ctype.h>
 #include <dirent.h>
@@ -34,7 +35,8 @@ static bool line_maps(const char *line, const struct stat *st, Range wanted) {
         unsigned maj, min;
         Range mapped, both;
 
-        if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %*s %" SCNx64 " %x:%x %" SCNu64, &start, &end, &offset, &maj, &min, &inode) != 6)
+        if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %*s %" SCNx64 " %x:%x %" SCNu64, &start, &end, &offset,
+                   &maj, &min, &inode) != 6)
                 return false;
         if (inode != st->st_ino || maj != major(st->st_dev) || min != minor(st->st_dev) || end <= start)
                 return false;

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Writers that wrap a writer. `dry` writes nothing. `fault` is for tests: it sleeps, fails or kills at a named point, as
- * fault_parse() reads it from the worker's environment (BEZOAR_FAULT):
+/* Writers that wrap a writer. `dry` writes nothing. `fault` is for tests: it sleeps, fails or kills at a
+ * named point, as fault_parse() reads it from the worker's environment (BEZOAR_FAULT):
  *
  *      POINT:ACTION[=VALUE][,POINT:ACTION[=VALUE]…]
  *      POINT   a name, "before-write", "after-write", or one that the worker calls itself (fault_point())
- *      ACTION  sleep=SECONDS  kill (SIGKILL to ourselves)  error=ERRNO (a number)  skip (before-write only: say 0, write nothing) */
+ *      ACTION  sleep=SECONDS  kill (SIGKILL to ourselves)  error=ERRNO (a number)  skip (before-write only:
+ *   say 0, write nothing) */
 
 #include <assert.h>
 #include <errno.h>

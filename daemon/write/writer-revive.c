@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Brings back a page that a machine check took out of the kernel's map while no program had it mapped. The kernel puts a page back only
- * when its recovery write finds the HWPoison flag on it (pmem_mkpage_present()), and the flag is set only on pages that are mapped when
- * memory_failure() runs (mf_dax_kill_procs()). So: map it, store the right bytes through the mapping (user mappings work), have
- * memory_failure() run again with the mapping in place (hard_offline_page), declare the bad block again, and write.
+/* Brings back a page that a machine check took out of the kernel's map while no program had it mapped.
+ * The kernel puts a page back only when its recovery write finds the HWPoison flag on it
+ * (pmem_mkpage_present()), and the flag is set only on pages that are mapped when memory_failure() runs
+ * (mf_dax_kill_procs()). So: map it, store the right bytes through the mapping (user mappings work), have
+ * memory_failure() run again with the mapping in place (hard_offline_page), declare the bad block again,
+ * and write.
  *
- * memory_failure() sends SIGBUS to whoever maps the page, therefore: never while another program maps these bytes. Then the bytes are right
- * through mappings, but read(2) and write(2) fail until a later try. The same is the end where the kernel flags another page than the
- * bad one (a 2 MiB entry in the file's DAX tree: the flag lands on its first page).
+ * memory_failure() sends SIGBUS to whoever maps the page, therefore: never while another program maps
+ * these bytes. Then the bytes are right through mappings, but read(2) and write(2) fail until a later
+ * try. The same is the end where the kernel flags another page than the bad one (a 2 MiB entry in the
+ * file's DAX tree: the flag lands on its first page).
  *
- * hard_offline_page on a page that the file system uses for metadata shuts it down: the caller has just asked whose the page is. */
+ * hard_offline_page on a page that the file system uses for metadata shuts it down: the caller has just
+ * asked whose the page is. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -45,8 +49,8 @@ static int mapping_open(const Target *t, Mapping *ret) {
         return 0;
 }
 
-/* Stores and compares through the mapping by way of a memfd: the kernel does the copying, so that a mapping that cannot be touched gives
- * EFAULT here, not SIGBUS. */
+/* Stores and compares through the mapping by way of a memfd: the kernel does the copying, so that a
+ * mapping that cannot be touched gives EFAULT here, not SIGBUS. */
 static int store_through(void *to, const void *page) {
         _cleanup_close_ int fd = -1;
         uint8_t back[REPAIR_UNIT];
@@ -78,7 +82,8 @@ static int attribute_write(const char *path, const char *text) {
         return write(fd, text, strlen(text)) < 0 ? -errno : 0;
 }
 
-/* memory_failure() for the page, and the bad block back on the list, so that the next write takes the recovery path. */
+/* memory_failure() for the page, and the bad block back on the list, so that the next write takes the
+ * recovery path. */
 static int declare_again(const Target *t) {
         char path[128], text[64];
         int r;
@@ -89,7 +94,8 @@ static int declare_again(const Target *t) {
                 return r;
 
         (void) snprintf(path, sizeof(path), "/sys/block/%s/badblocks", t->disk);
-        (void) snprintf(text, sizeof(text), "%" PRIu64 " %" PRIu64, t->range.start / SECTOR_SIZE, (uint64_t) SECTORS_PER_UNIT);
+        (void) snprintf(text, sizeof(text), "%" PRIu64 " %" PRIu64, t->range.start / SECTOR_SIZE,
+                        (uint64_t) SECTORS_PER_UNIT);
         return attribute_write(path, text);
 }
 

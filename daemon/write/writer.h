@@ -14,7 +14,8 @@ typedef struct Writer Writer;
 enum {
         _WRITE_E_SUCCESS,
 
-        WRITE_E_ABSENT,         /* poison cleared, nothing written: the page is not present in the kernel's map (EFAULT after a machine check) */
+        WRITE_E_ABSENT,         /* poison cleared, nothing written: the page is not present in the kernel's
+                                 * map (EFAULT after a machine check) */
         WRITE_E_SHARED,         /* the extent is shared: this writer cannot (EIO from copy-on-write) */
         WRITE_E_STORED,         /* revive: right through mappings now, but read(2) and write(2) still fail */
         WRITE_E_BUSY,           /* revive: somebody maps these bytes; going on would send him SIGBUS */
@@ -25,7 +26,8 @@ typedef struct Target {
         int file_fd;            /* O_RDWR, does not change timestamps on write */
         const char *disk;       /* "pmem0", for its badblocks attribute */
         uint64_t offset;        /* of the page in the file */
-        uint64_t file_size;     /* before: a page that the file ends in is written whole, and the file cut back */
+        uint64_t file_size;     /* before: a page that the file ends in is written whole, and the file cut
+                                 * back */
         Range range;            /* of the page on the device */
         uint64_t physical;      /* of the page; 0: not known */
 } Target;
@@ -34,7 +36,8 @@ typedef struct WriterOps {
         const char *name;               /* "pwrite", "revive", …; filters: "dry", "limit", "fault" */
         WriterKind kind;                /* WRITER_AUTO for filters */
 
-        /* Puts the page (REPAIR_UNIT bytes at `page`) in its place and makes it durable. 0, WRITE_E_*, or a negative errno. */
+        /* Puts the page (REPAIR_UNIT bytes at `page`) in its place and makes it durable. 0, WRITE_E_*, or
+         * a negative errno. */
         int (*write)(Writer *w, const Target *t, const void *page);
         void (*close)(Writer *w);       /* optional */
 } WriterOps;
@@ -68,5 +71,6 @@ enum {
         FAULT_E_SKIP,           /* the spec says: go on as if it were done */
 };
 
-/* Tests: does what `spec` (NULL: nothing) has for this point. 0, FAULT_E_SKIP, the error that it asks for, or -EINVAL for a bad spec. */
+/* Tests: does what `spec` (NULL: nothing) has for this point. 0, FAULT_E_SKIP, the error that it asks
+ * for, or -EINVAL for a bad spec. */
 int fault_point(const char *spec, const char *point);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The front of the writers: whoever writes a page comes through writer_write(), which holds the contract that keeps every backend safe:
- * one whole page, aligned in the file, on the device and in memory, and never a target without a file. */
+/* The front of the writers: whoever writes a page comes through writer_write(), which holds the contract
+ * that keeps every backend safe: one whole page, aligned in the file, on the device and in memory, and
+ * never a target without a file. */
 
 #include <assert.h>
 #include <errno.h>
