@@ -39,7 +39,9 @@ static int add_ranges(const ByHand *h, const char *disk, Request *request) {
         if (h->range) {
                 r = parse_range(h->range, &range);
                 if (r < 0) {
-                        fprintf(stderr, "--range=%s: a start and a length in bytes are wanted, as in 1M+4K.\n", h->range);
+                        fprintf(stderr,
+                                "--range=%s: a start and a length in bytes are wanted, as in 1M+4K.\n",
+                                        h->range);
                         return r;
                 }
                 r = range_align_out(range, SECTOR_SIZE, &range);
@@ -70,14 +72,16 @@ int by_hand(const ByHand *h, int out_fd) {
         int r;
 
         if (!streq_ptr(h->verb, "locate")) {
-                fprintf(stderr, "--device= goes with the verb 'locate'; 'repair' and 'settle' read their request from standard input.\n");
+                fprintf(stderr,
+                        "--device= goes with the verb 'locate'; 'repair' and 'settle' read their request from standard input.\n");
                 return -EINVAL;
         }
 
         policy_init(&request.policy);
         r = h->topology ? topo_load(h->topology, &t, &error) : topo_read(&t);
         if (r < 0) {
-                fprintf(stderr, "%s: %s\n", h->topology ? h->topology : "Reading the topology", error ? error : strerror(-r));
+                fprintf(stderr, "%s: %s\n", h->topology ? h->topology : "Reading the topology", error
+                        ? error : strerror(-r));
                 return r;
         }
 

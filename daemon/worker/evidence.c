@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Proofs are facts about bytes that were read once: what is compared here is what is written later, from the same buffer, so a replica
- * that changes between two reads cannot slip anything in. */
+/* Proofs are facts about bytes that were read once: what is compared here is what is written later, from
+ * the same buffer, so a replica that changes between two reads cannot slip anything in. */
 
 #include <assert.h>
 #include <errno.h>
@@ -68,8 +68,10 @@ static int offer_set(Offer *o, OfferState state, const char *format, ...) {
 static void evidence_compare(Evidence *e, const Window *w, uint64_t n) {
         Range beyond = { w->range.start + n, w->range.end };
 
-        e->offer.witness = proof_witness(w->bytes, e->bytes, w->range.start, n, &w->surviving, &e->offer.witness_at, NULL);
-        if (e->offer.witness != WITNESS_DIFFER && beyond.start < beyond.end && rangeset_overlaps(&w->surviving, beyond)) {
+        e->offer.witness = proof_witness(w->bytes, e->bytes, w->range.start, n, &w->surviving,
+                                         &e->offer.witness_at, NULL);
+        if (e->offer.witness != WITNESS_DIFFER && beyond.start < beyond.end &&
+            rangeset_overlaps(&w->surviving, beyond)) {
                 e->offer.witness = WITNESS_DIFFER;
                 e->offer.witness_at = beyond.start;
         }
@@ -79,7 +81,8 @@ static void evidence_compare(Evidence *e, const Window *w, uint64_t n) {
                 e->offer.proofs &= ~PROOF_BIT(PROOF_NEIGHBOURS);
 }
 
-static int evidence_take(const char *replica, const Subject *subject, const Window *w, const RangeSet *lost, Evidence *ret) {
+static int evidence_take(const char *replica, const Subject *subject, const Window *w, const RangeSet *lost,
+                         Evidence *ret) {
         _cleanup_evidence_ Evidence e = {};
         _cleanup_(replica_freep) Replica *rep = NULL;
         uint64_t n, end;
@@ -102,7 +105,9 @@ static int evidence_take(const char *replica, const Subject *subject, const Wind
                 n = rep->size > w->range.start ? rep->size - w->range.start : 0;
 
         if (rep->size < end)
-                r = offer_set(&e.offer, OFFER_SHORT, "it ends at byte %" PRIu64 ", the lost bytes reach to %" PRIu64, rep->size, end);
+                r = offer_set(&e.offer, OFFER_SHORT,
+                              "it ends at byte %" PRIu64 ", the lost bytes reach to %" PRIu64, rep->size,
+                                      end);
         else {
                 e.bytes = calloc(1, range_size(w->range));
                 if (!e.bytes)
@@ -113,7 +118,9 @@ static int evidence_take(const char *replica, const Subject *subject, const Wind
                 if (r < 0) {
                         free(e.bytes);
                         e.bytes = NULL;
-                        r = offer_set(&e.offer, OFFER_UNREADABLE, "reading it at byte %" PRIu64 " failed: %s", w->range.start, strerror(-r));
+                        r = offer_set(&e.offer, OFFER_UNREADABLE,
+                                      "reading it at byte %" PRIu64 " failed: %s", w->range.start,
+                                              strerror(-r));
                 } else
                         evidence_compare(&e, w, n);
         }
@@ -130,7 +137,8 @@ static bool evidence_agree(const Evidence *a, const Evidence *b, const Window *w
         for (size_t i = 0; i < lost->n; i++) {
                 Range l = lost->items[i];
 
-                if (memcmp(a->bytes + (l.start - w->range.start), b->bytes + (l.start - w->range.start), range_size(l)) != 0)
+                if (memcmp(a->bytes + (l.start - w->range.start), b->bytes + (l.start - w->range.start),
+                           range_size(l)) != 0)
                         return false;
         }
         return true;
@@ -159,12 +167,14 @@ static void evidences_quorum(Evidences *l) {
                 for (size_t k = 0; k < l->n; k++) {
                         Offer *a = &l->items[i].offer, *b = &l->items[k].offer;
 
-                        if (i != k && a->group != 0 && a->group == b->group && strcmp(a->replica, b->replica) != 0)
+                        if (i != k && a->group != 0 && a->group == b->group &&
+                            strcmp(a->replica, b->replica) != 0)
                                 a->proofs |= PROOF_BIT(PROOF_QUORUM);
                 }
 }
 
-int evidences_take(char *const *replicas, const Subject *subject, const Window *w, const RangeSet *lost, Evidences *ret) {
+int evidences_take(char *const *replicas, const Subject *subject, const Window *w, const RangeSet *lost,
+                   Evidences *ret) {
         _cleanup_evidences_ Evidences l = {};
 
         for (; replicas && *replicas; replicas++) {

@@ -22,10 +22,12 @@ typedef struct Evidences {
 void evidences_done(Evidences *l);
 #define _cleanup_evidences_ _cleanup_(evidences_done)
 
-/* Asks each of the replicas (NULL-terminated): opens it, reads the window once, compares. `lost`: the file offsets that are to come from one
- * of them. Those that hold the same lost bytes are of one group, and PROOF_QUORUM is shown by two different ones that do. The outcomes are in
- * the offers; only lack of memory and the like is an error. */
+/* Asks each of the replicas (NULL-terminated): opens it, reads the window once, compares. `lost`: the
+ * file offsets that are to come from one of them. Those that hold the same lost bytes are of one group,
+ * and PROOF_QUORUM is shown by two different ones that do. The outcomes are in the offers; only lack of
+ * memory and the like is an error. */
 int evidences_take(char *const *replicas, const Subject *subject, const Window *w, const RangeSet *lost, Evidences *ret);
 
-/* The bytes that are lost in a part of the file: what of `pages` (file offsets, clipped to the file) did not survive. */
+/* The bytes that are lost in a part of the file: what of `pages` (file offsets, clipped to the file) did
+ * not survive. */
 int lost_bytes(const Window *w, Range pages, uint64_t file_size, RangeSet *ret);

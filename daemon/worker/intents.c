@@ -67,7 +67,8 @@ int intents_store(int dir_fd, const Intent *i, const void *page) {
         memcpy(record, text, n);
         record[n] = '\n';
         memcpy(record + n + 1, page, REPAIR_UNIT);
-        if (!SHA256((const unsigned char *) record, n + 1 + REPAIR_UNIT, (unsigned char *) record + n + 1 + REPAIR_UNIT))
+        if (!SHA256((const unsigned char *) record, n + 1 + REPAIR_UNIT,
+                    (unsigned char *) record + n + 1 + REPAIR_UNIT))
                 return -EIO;
 
         intent_name(i, name);

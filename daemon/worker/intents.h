@@ -3,19 +3,21 @@
 
 #include "core/intent.h"
 
-/* The intent log: one file for each page that a worker is about to write, `intent/` below the state folder. A record is the JSON of
- * core/codec on one line, the page, and the SHA-256 (32 bytes) of all that comes before it. */
+/* The intent log: one file for each page that a worker is about to write, `intent/` below the state
+ * folder. A record is the JSON of core/codec on one line, the page, and the SHA-256 (32 bytes) of all
+ * that comes before it. */
 
 /* Opens the folder, making it (mode 0700) where it is not there. 0 or a negative errno. */
 int intents_open(const char *state_dir, int *ret_fd);
 
-/* Stores a record; durable when it returns. Replaces an older one for the same page. 0 or a negative errno: then nothing may be written. */
+/* Stores a record; durable when it returns. Replaces an older one for the same page. 0 or a negative
+ * errno: then nothing may be written. */
 int intents_store(int dir_fd, const Intent *i, const void *page);
 
 /* 0, also when there was none. */
 int intents_remove(int dir_fd, const Intent *i);
 
-/* Calls `fn` for each record, in no order, with the page (REPAIR_UNIT bytes, aligned); for one that is damaged with i NULL and its name. `fn` may
- * remove the record. Non-zero stops and is returned. */
+/* Calls `fn` for each record, in no order, with the page (REPAIR_UNIT bytes, aligned); for one that is
+ * damaged with i NULL and its name. `fn` may remove the record. Non-zero stops and is returned. */
 typedef int (*IntentFn)(const char *name, const Intent *i, const void *page, void *userdata);
 int intents_walk(int dir_fd, IntentFn fn, void *userdata);

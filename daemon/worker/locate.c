@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* From a bad range to owners (the mapper), their names (parent pointers, or a walk through the protected folders), and what each
- * configured replica can show. Nothing is written, and nothing is decided. */
+/* From a bad range to owners (the mapper), their names (parent pointers, or a walk through the protected
+ * folders), and what each configured replica can show. Nothing is written, and nothing is decided. */
 
 #include <assert.h>
 #include <errno.h>
@@ -72,12 +72,14 @@ static int find_owners(const Locator *l, Range range, Owners *owners) {
         if (r < 0)
                 return owners_single(owners, OWNER_UNKNOWN, range, strerror(-r));
         if (r > 0)
-                return owners_single(owners, OWNER_UNKNOWN, range, "the file system changed while it was asked");
+                return owners_single(owners, OWNER_UNKNOWN, range,
+                                     "the file system changed while it was asked");
         return 0;
 }
 
-/* Where below the mount to look for names of files that this protect file holds: its path within the mount; "" for all of the mount when
- * the mount lies within the protected folder; NULL when the two have nothing to do with each other. */
+/* Where below the mount to look for names of files that this protect file holds: its path within the
+ * mount; "" for all of the mount when the mount lies within the protected folder; NULL when the two have
+ * nothing to do with each other. */
 static const char *protect_below(const Protect *p, const char *mountpoint) {
         Protect mount = { .path = (char *) mountpoint };
 
@@ -98,14 +100,16 @@ static int absolute_path(const char *mountpoint, const char *relative, char **re
         return 0;
 }
 
-/* A name of the file, if possible one that a protect file holds: first the protected folders, then everything (for the report). */
+/* A name of the file, if possible one that a protect file holds: first the protected folders, then
+ * everything (for the report). */
 static int find_path(const Locator *l, Owner *o) {
         const char *mountpoint = l->request->volume.mountpoint;
         const Policy *policy = &l->request->policy;
         bool asked_all = false;
 
         for (size_t i = 0; i <= policy->protects.n && !asked_all; i++) {
-                const char *below = i < policy->protects.n ? protect_below(policy->protects.items + i, mountpoint) : "";
+                const char *below = i < policy->protects.n ? protect_below(policy->protects.items + i,
+                                                                           mountpoint) : "";
                 _cleanup_free_ char *relative = NULL;
                 int r;
 
@@ -121,7 +125,8 @@ static int find_path(const Locator *l, Owner *o) {
         return 0;
 }
 
-static int window_for(const Locator *l, int fd, const struct stat *st, const Findings *f, const Owner *o, Window *ret) {
+static int window_for(const Locator *l, int fd, const struct stat *st, const Findings *f, const Owner *o,
+                      Window *ret) {
         Range pages = { o->offset, o->offset + range_size(o->range) }, wide = pages;
         Extent extent = { .range = f->range, .offset = o->offset };
 
@@ -132,7 +137,8 @@ static int window_for(const Locator *l, int fd, const struct stat *st, const Fin
         return window_read(&l->site, fd, (uint64_t) st->st_size, wide, &extent, &f->bad, ret);
 }
 
-static int take_offers(const Locator *l, int fd, const struct stat *st, const Protect *protect, Findings *f, const Owner *o) {
+static int take_offers(const Locator *l, int fd, const struct stat *st, const Protect *protect, Findings *f,
+                       const Owner *o) {
         _cleanup_evidences_ Evidences evidences = {};
         _cleanup_rangeset_ RangeSet lost = {};
         _cleanup_window_ Window w = {};
@@ -141,7 +147,8 @@ static int take_offers(const Locator *l, int fd, const struct stat *st, const Pr
 
         r = window_for(l, fd, st, f, o, &w);
         if (r >= 0)
-                r = lost_bytes(&w, (Range) { o->offset, o->offset + range_size(o->range) }, (uint64_t) st->st_size, &lost);
+                r = lost_bytes(&w, (Range) { o->offset, o->offset + range_size(o->range) },
+                               (uint64_t) st->st_size, &lost);
         if (r < 0 || lost.n == 0)
                 return r;
 
@@ -155,7 +162,8 @@ static int take_offers(const Locator *l, int fd, const struct stat *st, const Pr
         return r;
 }
 
-/* Everything about the file that owns this part; a file that has gone meanwhile leaves the part with an unknown owner. */
+/* Everything about the file that owns this part; a file that has gone meanwhile leaves the part with an
+ * unknown owner. */
 static int look_at_file(const Locator *l, Findings *f) {
         _cleanup_close_ int hold = -1, fd = -1;
         Owner *o = f->owners.items;
@@ -170,7 +178,8 @@ static int look_at_file(const Locator *l, Findings *f) {
                 r = -errno;
         if (r != 0)
                 return r == -ENOMEM ? r : owners_single(&f->owners, OWNER_UNKNOWN, f->range,
-                                                        r < 0 ? strerror(-r) : "the file went away while it was asked for");
+                                                        r < 0 ? strerror(-r)
+                                                                : "the file went away while it was asked for");
 
         f->file_size = (uint64_t) st.st_size;
         r = vec_push(l->holds, hold);
@@ -217,8 +226,10 @@ static int locate_range(Locator *l, const Findings *asked) {
         if (r < 0)
                 return r;
 
-        if (!range_intersect(asked->range, (Range) { 0, l->site.size }, &inside) || !range_equal(inside, asked->range))
-                r = owners_single(&whole.owners, OWNER_UNKNOWN, asked->range, "the range lies behind the end of the device");
+        if (!range_intersect(asked->range, (Range) { 0, l->site.size }, &inside) ||
+            !range_equal(inside, asked->range))
+                r = owners_single(&whole.owners, OWNER_UNKNOWN, asked->range,
+                                  "the range lies behind the end of the device");
         else
                 r = find_owners(l, asked->range, &whole.owners);
         if (r < 0)

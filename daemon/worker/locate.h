@@ -15,6 +15,7 @@ typedef struct Holds {
 void holds_done(Holds *h);
 #define _cleanup_holds_ _cleanup_(holds_done)
 
-/* The verb `locate`: whose each bad range is, and what the replicas offer for it. Facts only. At most one hold for each finding, in their
- * order. 0 or a negative errno; what could not be found out is an owner of type unmounted or unknown with a sentence in `detail`. */
+/* The verb `locate`: whose each bad range is, and what the replicas offer for it. Facts only. At most one
+ * hold for each finding, in their order. 0 or a negative errno; what could not be found out is an owner
+ * of type unmounted or unknown with a sentence in `detail`. */
 int locate(const Request *request, LocateReply *ret, Holds *ret_holds);

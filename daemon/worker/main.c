@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* bezoar-worker: touches the medium, decides nothing. The daemon feeds it requests; by hand it is one verb and one answer. */
+/* bezoar-worker: touches the medium, decides nothing. The daemon feeds it requests; by hand it is one
+ * verb and one answer. */
 
 #include <errno.h>
 #include <getopt.h>
@@ -10,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "config.h"
+#include "build-config.h"
 #include "worker/by-hand.h"
 #include "worker/serve.h"
 

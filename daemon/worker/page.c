@@ -20,7 +20,8 @@ typedef struct Confirm {
 static int confirm_owner(const Owner *o, void *userdata) {
         Confirm *c = userdata;
 
-        if (o->type == OWNER_FILE && o->inode == c->owner.inode && o->generation == c->owner.generation && o->offset == c->offset &&
+        if (o->type == OWNER_FILE && o->inode == c->owner.inode && o->generation == c->owner.generation &&
+            o->offset == c->offset &&
             range_equal(o->range, c->range) && !o->shared && !o->unwritten)
                 c->good++;
         else
@@ -65,7 +66,8 @@ static int is_listed(const Site *s, Range range) {
         return r < 0 ? r : listed.n > 0;
 }
 
-int page_put(const Site *s, const WriterKind *writers, size_t n, const Target *t, const void *page, WriterKind *ret_writer) {
+int page_put(const Site *s, const WriterKind *writers, size_t n, const Target *t, const void *page,
+             WriterKind *ret_writer) {
         int r = -EINVAL;
 
         for (size_t i = 0; i < n; i++) {
@@ -84,7 +86,8 @@ int page_put(const Site *s, const WriterKind *writers, size_t n, const Target *t
                 if (r != WRITE_E_ABSENT)
                         return r;
 
-                /* EFAULT: the kernel refused to clear, or it cleared and could not copy. Its list tells which. */
+                /* EFAULT: the kernel refused to clear, or it cleared and could not copy. Its list tells
+                 * which. */
                 r = is_listed(s, t->range);
                 if (r < 0)
                         return r;
@@ -111,7 +114,8 @@ int page_check(const Site *s, const Target *t, const void *page, const RangeSet 
 
                 if (!range_intersect(must->items[i], (Range) { t->offset, t->offset + n }, &m))
                         continue;
-                if (memcmp(back + (m.start - t->offset), (const uint8_t *) page + (m.start - t->offset), range_size(m)) != 0)
+                if (memcmp(back + (m.start - t->offset), (const uint8_t *) page + (m.start - t->offset),
+                           range_size(m)) != 0)
                         return PAGE_E_DIFFERS;
         }
 

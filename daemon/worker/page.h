@@ -15,22 +15,25 @@ typedef struct PageOwner {
 enum {
         _PAGE_E_SUCCESS,
 
-        PAGE_E_ABSENT,          /* right through mappings at best; the page is not present: WRITE_E_STORED, WRITE_E_BUSY, or no revive allowed */
+        PAGE_E_ABSENT,          /* right through mappings at best; the page is not present: WRITE_E_STORED,
+                                 * WRITE_E_BUSY, or no revive allowed */
         PAGE_E_NOT_CLEARED,     /* the kernel refused, and still lists the poison */
         PAGE_E_SHARED,
         PAGE_E_DIFFERS,         /* read back: other bytes than were written */
         PAGE_E_LISTED,          /* read back right, but the kernel still lists poison there */
 };
 
-/* Asks the file system now: > 0 when this device page is written, unshared data of that file at that offset; 0 when not; or a negative errno. */
+/* Asks the file system now: > 0 when this device page is written, unshared data of that file at that
+ * offset; 0 when not; or a negative errno. */
 int page_owned(const Site *s, PageOwner owner, Range range, uint64_t offset);
 
-/* Writes with the writers in their order, through the filters that the environment asks for (BEZOAR_FAULT). *ret_writer: the last that was
- * tried. 0, PAGE_E_*, or a negative errno. The caller has just seen page_owned() say yes. */
+/* Writes with the writers in their order, through the filters that the environment asks for
+ * (BEZOAR_FAULT). *ret_writer: the last that was tried. 0, PAGE_E_*, or a negative errno. The caller has
+ * just seen page_owned() say yes. */
 int page_put(const Site *s, const WriterKind *writers, size_t n, const Target *t, const void *page, WriterKind *ret_writer);
 
-/* Reads the page back through the file and looks at the list. `must` (file offsets): what has to be equal. 0, PAGE_E_DIFFERS, PAGE_E_LISTED,
- * PAGE_E_ABSENT (EFAULT), or a negative errno. */
+/* Reads the page back through the file and looks at the list. `must` (file offsets): what has to be
+ * equal. 0, PAGE_E_DIFFERS, PAGE_E_LISTED, PAGE_E_ABSENT (EFAULT), or a negative errno. */
 int page_check(const Site *s, const Target *t, const void *page, const RangeSet *must);
 
 /* Fills in how it ended; `format` NULL: no detail. Lack of memory costs the sentence only. */

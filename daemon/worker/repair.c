@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* One file's bad pages, one after another. Before anything is written: the file is opened by its handle and compared with what was
- * located, exclusion is taken, the neighbourhood and the replica are read once, and the proof that the plan names must be shown by
- * those very bytes. Then for each page: build it, log the intent, ask again whose it is, whether it is still bad, and whether the good
- * bytes are still the same, write, read back. The file's times stay as they were. */
+/* One file's bad pages, one after another. Before anything is written: the file is opened by its handle
+ * and compared with what was located, exclusion is taken, the neighbourhood and the replica are read
+ * once, and the proof that the plan names must be shown by those very bytes. Then for each page: build
+ * it, log the intent, ask again whose it is, whether it is still bad, and whether the good bytes are
+ * still the same, write, read back. The file's times stay as they were. */
 
 #include <assert.h>
 #include <errno.h>
@@ -67,7 +68,8 @@ enum {
 
 __attribute__((format(printf, 2, 3)))
 static void tell(const Repair *r, const char *format, ...) {
-        Result p = { .id = r->request->id, .progress = true, .state = CASE_REPAIRING, .exclusion = r->result.exclusion };
+        Result p = { .id = r->request->id, .progress = true, .state = CASE_REPAIRING,
+                    .exclusion = r->result.exclusion };
         va_list ap;
 
         va_start(ap, format);
@@ -81,11 +83,13 @@ static void tell(const Repair *r, const char *format, ...) {
 static int open_file(Repair *r) {
         int q;
 
-        q = mapper_open(r->site.ops, r->site.mount_fd, r->owner->inode, r->owner->generation, O_RDWR, &r->fd);
+        q = mapper_open(r->site.ops, r->site.mount_fd, r->owner->inode, r->owner->generation, O_RDWR,
+                        &r->fd);
         if (q == -EROFS)
                 return ended(r, CASE_WAITING, REASON_READ_ONLY, NULL);
         if (q == -ETXTBSY || q == -EPERM)
-                return ended(r, CASE_WAITING, REASON_FILE_BUSY, "it cannot be opened for writing: %s", strerror(-q));
+                return ended(r, CASE_WAITING, REASON_FILE_BUSY, "it cannot be opened for writing: %s",
+                             strerror(-q));
         if (q > 0)
                 return ended(r, CASE_DETECTED, REASON_CHANGED, "the file is gone");
         if (q < 0)
@@ -109,7 +113,8 @@ static int take_exclusion(Repair *r) {
                 r->result.exclusion = e;
                 return 0;
         }
-        return ended(r, CASE_WAITING, REASON_FILE_BUSY, "another program has it open, and Exclusion= asks for a lease");
+        return ended(r, CASE_WAITING, REASON_FILE_BUSY,
+                     "another program has it open, and Exclusion= asks for a lease");
 }
 
 /* Reads the neighbourhood and the replica, and lets them show what the plan asks for. */
@@ -138,7 +143,8 @@ static int prove(Repair *r) {
                 return ended(r, CASE_DETECTED, REASON_CHANGED, "every byte can be read again");
 
         subject_init(&subject, &r->site, protect, r->owner->path, &r->before);
-        q = evidences_take(r->plan->proofs & PROOF_BIT(PROOF_QUORUM) ? protect->replicas : chosen, &subject, &r->window, &lost,
+        q = evidences_take(r->plan->proofs & PROOF_BIT(PROOF_QUORUM) ? protect->replicas : chosen, &subject,
+                           &r->window, &lost,
                            &r->evidences);
         if (q < 0)
                 return q;
@@ -150,7 +156,8 @@ static int prove(Repair *r) {
                 return -EINVAL;
 
         if (!r->evidence->bytes || (r->evidence->offer.proofs & r->plan->proofs) != r->plan->proofs)
-                return ended(r, CASE_REFUSED, offer_reason(&r->evidence->offer), "%s no longer shows what the plan asks for%s%s",
+                return ended(r, CASE_REFUSED, offer_reason(&r->evidence->offer),
+                             "%s no longer shows what the plan asks for%s%s",
                              r->plan->replica, r->evidence->offer.detail ? ": " : "",
                              r->evidence->offer.detail ? r->evidence->offer.detail : "");
 
@@ -159,8 +166,8 @@ static int prove(Repair *r) {
         return r->result.replica ? 0 : -ENOMEM;
 }
 
-/* The page as it shall be: what can be read beside the poison, the replica's bytes for the rest, zeroes behind the end of the file. *ret_got:
- * the device addresses that were read. */
+/* The page as it shall be: what can be read beside the poison, the replica's bytes for the rest, zeroes
+ * behind the end of the file. *ret_got: the device addresses that were read. */
 static int build_page(Repair *r, const Step *s, const RangeSet *listed, uint8_t *page, RangeSet *ret_got) {
         _cleanup_rangeset_ RangeSet missing = {}, got = {};
         uint64_t end = r->f->file_size - s->offset;
@@ -178,7 +185,8 @@ static int build_page(Repair *r, const Step *s, const RangeSet *listed, uint8_t 
         for (size_t i = 0; i < missing.n; i++) {
                 uint64_t at = missing.items[i].start - s->range.start;
 
-                memcpy(page + at, r->evidence->bytes + (s->offset + at - r->window.range.start), range_size(missing.items[i]));
+                memcpy(page + at, r->evidence->bytes + (s->offset + at - r->window.range.start),
+                       range_size(missing.items[i]));
         }
         if (end < REPAIR_UNIT)
                 memset(page + end, 0, REPAIR_UNIT - end);
@@ -228,7 +236,8 @@ static int look_again(Repair *r, const Step *s, const RangeSet *listed, const Ra
         if (q < 0)
                 return q;
         if (q == 0)
-                return ended(r, CASE_DETECTED, REASON_CHANGED, "the file system gave the block to somebody else");
+                return ended(r, CASE_DETECTED, REASON_CHANGED,
+                             "the file system gave the block to somebody else");
         if (fstat(r->fd, &st) < 0)
                 return -errno;
         if (st.st_size != r->before.st_size)
@@ -263,19 +272,22 @@ static int put_page(Repair *r, const Step *s, const Target *t) {
                 return ended(r, CASE_WAITING, REASON_PAGE_NOT_PRESENT, NULL);
         case PAGE_E_NOT_CLEARED:
                 (void) forget_intent(r, s);
-                return ended(r, CASE_FAILED, REASON_WRITE_FAILED, "the kernel could not clear the poison at file offset %" PRIu64, s->offset);
+                return ended(r, CASE_FAILED, REASON_WRITE_FAILED,
+                             "the kernel could not clear the poison at file offset %" PRIu64, s->offset);
         case PAGE_E_SHARED:
                 (void) forget_intent(r, s);
                 return ended(r, CASE_REFUSED, REASON_SHARED_EXTENT, NULL);
         default:
                 if (q < 0)
-                        return ended(r, CASE_FAILED, REASON_WRITE_FAILED, "writing at file offset %" PRIu64 " failed: %s", s->offset,
+                        return ended(r, CASE_FAILED, REASON_WRITE_FAILED,
+                                     "writing at file offset %" PRIu64 " failed: %s", s->offset,
                                      strerror(-q));
                 return 0;
         }
 }
 
-/* Without a lease another program may have stored to the good sectors since; the bad ones are ours alone to have written. */
+/* Without a lease another program may have stored to the good sectors since; the bad ones are ours alone
+ * to have written. */
 static int read_back(Repair *r, const Step *s, const Target *t, const RangeSet *listed) {
         _cleanup_rangeset_ RangeSet must = {};
         int q = 0;
@@ -298,17 +310,19 @@ static int read_back(Repair *r, const Step *s, const Target *t, const RangeSet *
         case PAGE_E_DIFFERS:
                 return ended(r, CASE_FAILED, REASON_READ_BACK_FAILED, "at file offset %" PRIu64, s->offset);
         default:
-                return ended(r, CASE_FAILED, REASON_READ_BACK_FAILED, "at file offset %" PRIu64 ": %s", s->offset, strerror(-q));
+                return ended(r, CASE_FAILED, REASON_READ_BACK_FAILED, "at file offset %" PRIu64 ": %s",
+                             s->offset, strerror(-q));
         }
 }
 
-/* No longer listed, and it was not us: nothing of the page is ours to write any more. But a write that failed with EFAULT drops the page from
- * the list as well; then it still cannot be read. */
+/* No longer listed, and it was not us: nothing of the page is ours to write any more. But a write that
+ * failed with EFAULT drops the page from the list as well; then it still cannot be read. */
 static int cleared_by_others(Repair *r, const Step *s) {
         uint8_t byte;
 
         if (pread(r->fd, &byte, 1, (off_t) s->offset) < 0)
-                return ended(r, CASE_WAITING, REASON_PAGE_NOT_PRESENT, "somebody else's write took the page at file offset %" PRIu64
+                return ended(r, CASE_WAITING, REASON_PAGE_NOT_PRESENT,
+                             "somebody else's write took the page at file offset %" PRIu64
                              " off the list, but it cannot be read: %s", s->offset, strerror(errno));
         return 0;
 }
@@ -359,10 +373,12 @@ static int do_step(Repair *r, const Step *s) {
         for (unsigned i = 0; i < TRIES_MAX && q == REPAIR_E_AGAIN; i++)
                 q = try_step(r, s);
 
-        return q != REPAIR_E_AGAIN ? q : ended(r, CASE_WAITING, REASON_FILE_BUSY, "its good bytes change faster than they can be rewritten");
+        return q != REPAIR_E_AGAIN ? q : ended(r, CASE_WAITING, REASON_FILE_BUSY,
+                                               "its good bytes change faster than they can be rewritten");
 }
 
-/* Storing through a mapping and cutting a file back move its mtime. Under a lease nobody else can have moved it. */
+/* Storing through a mapping and cutting a file back move its mtime. Under a lease nobody else can have
+ * moved it. */
 static void restore_times(Repair *r) {
         const struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, r->before.st_mtim };
         struct stat st;
@@ -390,7 +406,8 @@ static int prepare(Repair *r) {
 
         q = intents_open(r->request->state_dir, &r->intents_fd);
         if (q < 0)
-                return ended(r, CASE_FAILED, REASON_INTERNAL, "the intent log cannot be used: %s", strerror(-q));
+                return ended(r, CASE_FAILED, REASON_INTERNAL, "the intent log cannot be used: %s",
+                             strerror(-q));
 
         q = site_open(&r->request->volume, &r->site);
         if (q == SITE_E_UNMOUNTED || q == SITE_E_GONE)
@@ -436,12 +453,14 @@ int repair(const Request *request, ProgressFn progress, void *userdata, Result *
 
         assert(progress);
 
-        if (request->ranges.n != 1 || request->plan.verdict != VERDICT_REPAIR || request->plan.proofs == 0 || !request->plan.replica ||
+        if (request->ranges.n != 1 || request->plan.verdict != VERDICT_REPAIR || request->plan.proofs == 0 ||
+            !request->plan.replica ||
             !request->state_dir)
                 return -EINVAL;
         r.f = request->ranges.items;
         r.owner = r.f->owners.items;
-        if (r.f->owners.n != 1 || r.owner->type != OWNER_FILE || !r.owner->path || !range_contains(r.owner->range, r.f->range) ||
+        if (r.f->owners.n != 1 || r.owner->type != OWNER_FILE || !r.owner->path ||
+            !range_contains(r.owner->range, r.f->range) ||
             r.owner->range.start != r.f->range.start)
                 return -EINVAL;
 

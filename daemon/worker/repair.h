@@ -6,7 +6,8 @@
 /* Told of each step before it begins. */
 typedef void (*ProgressFn)(const Result *progress, void *userdata);
 
-/* The verb `repair`: carries out request->plan for request->ranges.items[0]. Everything that the plan was made from is asked again first;
- * where it no longer holds, nothing is written and *ret says so. 0 (the outcome is in *ret), or a negative errno: unexpected, *ret is not
- * filled in; an intent may have been left behind. */
+/* The verb `repair`: carries out request->plan for request->ranges.items[0]. Everything that the plan was
+ * made from is asked again first; where it no longer holds, nothing is written and *ret says so. 0 (the
+ * outcome is in *ret), or a negative errno: unexpected, *ret is not filled in; an intent may have been
+ * left behind. */
 int repair(const Request *request, ProgressFn progress, void *userdata, Result *ret);

@@ -96,7 +96,8 @@ static int serve_repair(const Request *request, int fd) {
 
 /* The last line of a settlement has no id: it says that all has been told. */
 static int serve_settle(const Request *request, int fd) {
-        const Result end = { .state = CASE_DETECTED, .writer = WRITER_AUTO, .exclusion = _EXCLUSION_INVALID };
+        const Result end = { .state = CASE_DETECTED, .writer = WRITER_AUTO,
+                            .exclusion = _EXCLUSION_INVALID };
         Out out = { .fd = fd };
         int r;
 

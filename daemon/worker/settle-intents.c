@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* After a crash: collect the facts about each intent, let core/settle decide, do it. An intent that ends (healed, gone, detected) is
- * removed; one that cannot be settled stays. */
+/* After a crash: collect the facts about each intent, let core/settle decide, do it. An intent that ends
+ * (healed, gone, detected) is removed; one that cannot be settled stays. */
 
 #include <assert.h>
 #include <errno.h>
@@ -53,7 +53,8 @@ static uint64_t pending_size(const Pending *p) {
 static int open_pending(const Settler *s, Pending *p) {
         int r;
 
-        r = mapper_open(s->site->ops, s->site->mount_fd, p->intent->inode, p->intent->generation, O_RDWR, &p->fd);
+        r = mapper_open(s->site->ops, s->site->mount_fd, p->intent->inode, p->intent->generation, O_RDWR,
+                        &p->fd);
         if (r > 0)
                 return 0;
         if (r < 0)
@@ -61,15 +62,17 @@ static int open_pending(const Settler *s, Pending *p) {
         if (fstat(p->fd, &p->st) < 0)
                 return -errno;
 
-        r = page_owned(s->site, (PageOwner) { p->intent->inode, p->intent->generation }, p->intent->range, p->intent->offset);
+        r = page_owned(s->site, (PageOwner) { p->intent->inode, p->intent->generation }, p->intent->range,
+                       p->intent->offset);
         if (r < 0)
                 return r;
         p->facts.owned = r > 0;
         return 0;
 }
 
-/* A crash between writing the last page whole and cutting the file back leaves it a part of a page too long. The bytes behind the old end are
- * the zeroes of the intent then; anything else was appended by somebody. */
+/* A crash between writing the last page whole and cutting the file back leaves it a part of a page too
+ * long. The bytes behind the old end are the zeroes of the intent then; anything else was appended by
+ * somebody. */
 static int cut_back(const Pending *p) {
         uint64_t end = p->intent->offset + REPAIR_UNIT, n = pending_size(p);
         uint8_t tail[REPAIR_UNIT];
@@ -91,7 +94,9 @@ static void compare(Pending *p, const uint8_t *found) {
         p->facts.good_equal = p->facts.bad_equal = true;
         for (uint64_t at = 0; at < n; at += SECTOR_SIZE) {
                 uint64_t size = at + SECTOR_SIZE <= n ? SECTOR_SIZE : n - at;
-                bool bad = rangeset_overlaps(&p->bad, (Range) { p->intent->offset + at, p->intent->offset + at + size });
+                bool bad = rangeset_overlaps(&p->bad,
+                                             (Range) { p->intent->offset + at,
+                                                      p->intent->offset + at + size });
 
                 if (memcmp(found + at, p->page + at, size) != 0)
                         *(bad ? &p->facts.bad_equal : &p->facts.good_equal) = false;
@@ -121,7 +126,8 @@ static int look(const Settler *s, Pending *p) {
         if (r < 0)
                 return r;
         p->facts.modified = ((uint64_t) p->st.st_size != i->file_size && r == 0) ||
-                            (r == 0 && (p->st.st_mtim.tv_sec != i->mtime_sec || (uint32_t) p->st.st_mtim.tv_nsec != i->mtime_nsec));
+                            (r == 0 && (p->st.st_mtim.tv_sec != i->mtime_sec ||
+                                        (uint32_t) p->st.st_mtim.tv_nsec != i->mtime_nsec));
 
         r = pread_full(p->fd, found, pending_size(p), i->offset);
         p->facts.read = r >= 0 ? SETTLE_READ_OK : r == -EFAULT ? SETTLE_READ_ABSENT : SETTLE_READ_POISON;
@@ -136,7 +142,8 @@ static int finish(const Settler *s, const Pending *p, CaseState state, Reason re
 }
 
 /* Writes the page of the intent: it was proved before it was logged. */
-static int write_again(const Settler *s, const Pending *p, const WriterKind *writers, size_t n, Result *result) {
+static int write_again(const Settler *s, const Pending *p, const WriterKind *writers, size_t n,
+                       Result *result) {
         const Target t = {
                 .file_fd = p->fd,
                 .disk = s->site->disk,
@@ -164,7 +171,8 @@ static int write_again(const Settler *s, const Pending *p, const WriterKind *wri
                 return 0;
         }
         if (r != 0) {
-                result_set(result, CASE_FAILED, REASON_WRITE_FAILED, "%s", r < 0 ? strerror(-r) : "what was read back is not right");
+                result_set(result, CASE_FAILED, REASON_WRITE_FAILED, "%s", r < 0 ? strerror(-r)
+                           : "what was read back is not right");
                 return 0;
         }
 
@@ -174,7 +182,8 @@ static int write_again(const Settler *s, const Pending *p, const WriterKind *wri
 }
 
 static int act(const Settler *s, const Pending *p, Result *result) {
-        static const WriterKind pwrite_then_revive[] = { WRITER_PWRITE, WRITER_REVIVE }, revive[] = { WRITER_REVIVE };
+        static const WriterKind pwrite_then_revive[] = { WRITER_PWRITE, WRITER_REVIVE },
+                revive[] = { WRITER_REVIVE };
 
         switch (settle_decide(&p->facts)) {
         case SETTLE_FORGET:
@@ -194,7 +203,8 @@ static int act(const Settler *s, const Pending *p, Result *result) {
         case _SETTLE_MAX:
         case _SETTLE_INVALID:
         default:
-                result_set(result, CASE_IN_DOUBT, REASON_IN_DOUBT, "file offset %" PRIu64 " of '%s'", p->intent->offset,
+                result_set(result, CASE_IN_DOUBT, REASON_IN_DOUBT, "file offset %" PRIu64 " of '%s'",
+                           p->intent->offset,
                            p->intent->path ? p->intent->path : "?");
                 return 0;
         }
@@ -215,7 +225,8 @@ static int settle_one(const Settler *s, const Intent *i, const void *page, Resul
                 result_set(result, CASE_WAITING, REASON_UNMOUNTED, NULL);
                 return 0;
         }
-        if (!range_is_aligned(i->range, REPAIR_UNIT) || range_size(i->range) != REPAIR_UNIT || i->offset >= i->file_size)
+        if (!range_is_aligned(i->range, REPAIR_UNIT) || range_size(i->range) != REPAIR_UNIT ||
+            i->offset >= i->file_size)
                 return -EBADMSG;
 
         r = open_pending(s, &p);
@@ -230,7 +241,8 @@ static int visit(const char *name, const Intent *i, const void *page, void *user
         int r;
 
         if (!i) {
-                result_set(&result, CASE_IN_DOUBT, REASON_IN_DOUBT, "the intent record '%s' is damaged", name);
+                result_set(&result, CASE_IN_DOUBT, REASON_IN_DOUBT, "the intent record '%s' is damaged",
+                           name);
                 s->fn(&result, s->userdata);
                 return 0;
         }
@@ -245,7 +257,8 @@ static int visit(const char *name, const Intent *i, const void *page, void *user
         if (r == -ENOMEM)
                 return r;
         if (r < 0)
-                result_set(&result, CASE_WAITING, REASON_INTERNAL, "the intent of an earlier repair cannot be settled: %s", strerror(-r));
+                result_set(&result, CASE_WAITING, REASON_INTERNAL,
+                           "the intent of an earlier repair cannot be settled: %s", strerror(-r));
         s->fn(&result, s->userdata);
         return 0;
 }

@@ -13,19 +13,22 @@ enum {
         SITE_E_GONE,            /* there is no such device */
 };
 
-/* A device with its file system, opened: everything that a worker asks is asked of these descriptors, so that a device or a mount that is
- * replaced meanwhile is not mistaken for the one that was found poisoned. */
+/* A device with its file system, opened: everything that a worker asks is asked of these descriptors, so
+ * that a device or a mount that is replaced meanwhile is not mistaken for the one that was found
+ * poisoned. */
 typedef struct Site {
         const char *disk;       /* "pmem0"; points into the Volume */
         uint32_t major, minor;  /* of the device */
         uint64_t size;          /* of the device */
-        int block_fd;           /* O_RDONLY | O_DIRECT: sectors beside a bad one can be read here, not through the file */
+        int block_fd;           /* O_RDONLY | O_DIRECT: sectors beside a bad one can be read here, not
+                                 * through the file */
         int mount_fd;           /* -1: not mounted */
         const MapperOps *ops;   /* NULL: no mapper for this file system */
         bool read_only;
 } Site;
 
-/* The Volume must outlive the Site. 0; SITE_E_UNMOUNTED, with *ret valid but for mount_fd; SITE_E_GONE; or a negative errno. */
+/* The Volume must outlive the Site. 0; SITE_E_UNMOUNTED, with *ret valid but for mount_fd; SITE_E_GONE;
+ * or a negative errno. */
 int site_open(const Volume *v, Site *ret);
 void site_close(Site *s);
 #define _cleanup_site_ _cleanup_(site_close)

@@ -5,7 +5,8 @@
 
 #include "worker/subject.h"
 
-void subject_init(Subject *s, const Site *site, const Protect *protect, const char *path, const struct stat *st) {
+void subject_init(Subject *s, const Site *site, const Protect *protect, const char *path,
+                  const struct stat *st) {
         const char *relative = protect_relative(protect, path);
 
         assert(relative);

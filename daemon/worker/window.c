@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Reading beside poison. Through a DAX file one bad sector costs the whole page, and a request that runs into it (dax_iomap_iter(): the
- * whole rest of the request is asked for at once), so the file is read in runs between bad pages, page by page where a run fails. The
- * good sectors of a bad page come from the block device: pmem_do_read() refuses only the sectors that are listed. After a machine check
- * the page is not present and nothing of it can be read; the kernel copies with fixups there (copy_mc), so trying is safe. */
+/* Reading beside poison. Through a DAX file one bad sector costs the whole page, and a request that runs
+ * into it (dax_iomap_iter(): the whole rest of the request is asked for at once), so the file is read in
+ * runs between bad pages, page by page where a run fails. The good sectors of a bad page come from the
+ * block device: pmem_do_read() refuses only the sectors that are listed. After a machine check the page
+ * is not present and nothing of it can be read; the kernel copies with fixups there (copy_mc), so trying
+ * is safe. */
 
 #include <assert.h>
 #include <errno.h>
@@ -36,7 +38,8 @@ int page_salvage(const Site *s, Range page_range, const RangeSet *bad, uint8_t *
         for (size_t i = 0; i < good.n; i++) {
                 Range run = good.items[i];
 
-                if (pread_full(s->block_fd, page + (run.start - page_range.start), range_size(run), run.start) < 0)
+                if (pread_full(s->block_fd, page + (run.start - page_range.start), range_size(run),
+                               run.start) < 0)
                         continue;
                 r = rangeset_add(&got, run);
                 if (r < 0)
@@ -51,11 +54,13 @@ int page_salvage(const Site *s, Range page_range, const RangeSet *bad, uint8_t *
 static int window_add(Window *w, Range r, uint64_t file_size) {
         Range inside;
 
-        return range_intersect(r, (Range) { 0, file_size }, &inside) ? rangeset_add(&w->surviving, inside) : 0;
+        return range_intersect(r, (Range) { 0, file_size }, &inside) ? rangeset_add(&w->surviving, inside)
+                : 0;
 }
 
 /* A page that the file does not give: what the block device gives of it, if we know where it lies. */
-static int window_salvage(const Site *s, Window *w, uint64_t at, uint64_t file_size, const Extent *extent, const RangeSet *bad) {
+static int window_salvage(const Site *s, Window *w, uint64_t at, uint64_t file_size, const Extent *extent,
+                          const RangeSet *bad) {
         _cleanup_rangeset_ RangeSet got = {};
         Range device;
         int r;
@@ -67,11 +72,13 @@ static int window_salvage(const Site *s, Window *w, uint64_t at, uint64_t file_s
         device.end = device.start + REPAIR_UNIT;
         r = page_salvage(s, device, bad, w->bytes + (at - w->range.start), &got);
         for (size_t i = 0; r >= 0 && i < got.n; i++)
-                r = window_add(w, (Range) { at + (got.items[i].start - device.start), at + (got.items[i].end - device.start) }, file_size);
+                r = window_add(w, (Range) { at + (got.items[i].start - device.start),
+                                           at + (got.items[i].end - device.start) }, file_size);
         return r;
 }
 
-static int window_read_page(const Site *s, int fd, Window *w, uint64_t at, uint64_t file_size, const Extent *extent, const RangeSet *bad) {
+static int window_read_page(const Site *s, int fd, Window *w, uint64_t at, uint64_t file_size,
+                            const Extent *extent, const RangeSet *bad) {
         uint8_t *to = w->bytes + (at - w->range.start);
         uint64_t n = at + REPAIR_UNIT <= file_size ? REPAIR_UNIT : file_size - at;
 
@@ -93,7 +100,8 @@ static bool page_is_bad(uint64_t at, const Extent *extent, const RangeSet *bad) 
         return rangeset_overlaps(bad, (Range) { device, device + REPAIR_UNIT });
 }
 
-static int window_read_run(const Site *s, int fd, Window *w, Range run, uint64_t file_size, const Extent *extent, const RangeSet *bad) {
+static int window_read_run(const Site *s, int fd, Window *w, Range run, uint64_t file_size,
+                           const Extent *extent, const RangeSet *bad) {
         uint64_t end = run.end <= file_size ? run.end : file_size;
         int r = 0;
 
@@ -107,7 +115,8 @@ static int window_read_run(const Site *s, int fd, Window *w, Range run, uint64_t
         return r;
 }
 
-int window_read(const Site *s, int file_fd, uint64_t file_size, Range wanted, const Extent *extent, const RangeSet *bad, Window *ret) {
+int window_read(const Site *s, int file_fd, uint64_t file_size, Range wanted, const Extent *extent,
+                const RangeSet *bad, Window *ret) {
         _cleanup_window_ Window w = {};
         uint64_t from;
         int r;

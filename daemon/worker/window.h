@@ -14,17 +14,20 @@ typedef struct Window {
 void window_done(Window *w);
 #define _cleanup_window_ _cleanup_(window_done)
 
-/* Where the file's bytes lie on the device, for one extent: file offset `offset` is device address `range.start`. */
+/* Where the file's bytes lie on the device, for one extent: file offset `offset` is device address
+ * `range.start`. */
 typedef struct Extent {
         Range range;
         uint64_t offset;
 } Extent;
 
-/* Reads `wanted` (whole pages; clipped to file_size, aligned out to pages): through the file, and what the kernel will not give there (a bad
- * sector costs the whole page) sector by sector from the block device, for pages of `extent`. `bad`: the listed sectors (device
- * addresses), never touched. Bytes that cannot be read are no error: they do not survive. 0 or a negative errno. */
+/* Reads `wanted` (whole pages; clipped to file_size, aligned out to pages): through the file, and what
+ * the kernel will not give there (a bad sector costs the whole page) sector by sector from the block
+ * device, for pages of `extent`. `bad`: the listed sectors (device addresses), never touched. Bytes that
+ * cannot be read are no error: they do not survive. 0 or a negative errno. */
 int window_read(const Site *s, int file_fd, uint64_t file_size, Range wanted, const Extent *extent, const RangeSet *bad, Window *ret);
 
-/* The sectors of one page of the extent that are not in `bad`, from the block device into `page` (REPAIR_UNIT bytes, aligned). *ret: their
- * device addresses, as far as they could be read. 0 or a negative errno (no memory). */
+/* The sectors of one page of the extent that are not in `bad`, from the block device into `page`
+ * (REPAIR_UNIT bytes, aligned). *ret: their device addresses, as far as they could be read. 0 or a
+ * negative errno (no memory). */
 int page_salvage(const Site *s, Range page_range, const RangeSet *bad, uint8_t *page, RangeSet *ret);
