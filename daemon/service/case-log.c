@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/codec.h"
+#include "service/case-log.h"
+#include "util/log-ids.h"
+#include "util/log.h"
+#include "util/strv.h"
+
+typedef struct Kind {
+        int level;
+        const char *id;
+} Kind;
+
+static const Kind state_kinds[_CASE_STATE_MAX] = {
+        [CASE_DETECTED] = { LOG_INFO, NULL },
+        [CASE_LOCATED] = { LOG_WARNING, LOG_ID_POISON_FOUND },
+        [CASE_REPAIRING] = { LOG_INFO, NULL },
+        [CASE_HEALED] = { LOG_NOTICE, LOG_ID_HEALED },
+        [CASE_HARMLESS] = { LOG_NOTICE, NULL },
+        [CASE_REFUSED] = { LOG_CRIT, LOG_ID_REFUSED },
+        [CASE_WAITING] = { LOG_WARNING, LOG_ID_WAITING },
+        [CASE_FAILED] = { LOG_ERR, LOG_ID_REPAIR_FAILED },
+        [CASE_IN_DOUBT] = { LOG_CRIT, LOG_ID_IN_DOUBT },
+        [CASE_GONE] = { LOG_INFO, NULL },
+};
+
+/* Some reasons are things of their own to an operator. */
+static Kind kind_of(const Case *c) {
+        switch ((int) c->reason) {
+        case REASON_METADATA:
+        case REASON_LOG:
+                return (Kind) { LOG_CRIT, LOG_ID_METADATA_POISONED };
+        case REASON_FREE_PAGE_MAY_BE_ABSENT:
+                return (Kind) { LOG_CRIT, LOG_ID_FREE_PAGE_ABSENT };
+        case REASON_REPLICA_STALE:
+        case REASON_REPLICA_UNREACHABLE:
+                return (Kind) { state_kinds[c->state].level, LOG_ID_REPLICA_STALE };
+        case REASON_BUDGET:
+                return (Kind) { LOG_CRIT, LOG_ID_BUDGET_EXHAUSTED };
+        default:
+                return state_kinds[c->state];
+        }
+}
+
+static const Owner *file_of(const Case *c) {
+        for (size_t i = 0; i < c->owners.n; i++)
+                if (c->owners.items[i].type == OWNER_FILE)
+                        return c->owners.items + i;
+        return NULL;
+}
+
+static void add_owner(LogEntry *e, const Owner *o) {
+        _cleanup_free_ char *path = o->path ? codec_path_escape(o->path) : NULL;
+
+        log_entry_add(e, "BEZOAR_FILE", path);
+        log_entry_addf(e, "BEZOAR_INODE", "%" PRIu64, o->inode);
+        log_entry_addf(e, "BEZOAR_FILE_OFFSET", "%" PRIu64, o->offset);
+}
+
+static LogEntry *entry_for(const Case *c) {
+        LogEntry *e = log_entry_new();
+        const Owner *o = file_of(c);
+        char proofs[PROOF_SET_MAX];
+
+        log_entry_addf(e, "BEZOAR_CASE", "%" PRIu64, c->id);
+        log_entry_add(e, "BEZOAR_STATE", case_state_to_string(c->state));
+        log_entry_add(e, "BEZOAR_DEVICE", c->volume.device);
+        log_entry_addf(e, "BEZOAR_OFFSET", "%" PRIu64, c->range.start);
+        log_entry_addf(e, "BEZOAR_LENGTH", "%" PRIu64, range_size(c->range));
+        if (c->physical.end > 0)
+                log_entry_addf(e, "BEZOAR_PHYSICAL", "0x%" PRIx64, c->physical.start);
+        for (char **d = c->dimms; d && *d; d++)
+                log_entry_add(e, "BEZOAR_DIMM", *d);
+        if (o)
+                add_owner(e, o);
+        if (c->reason != REASON_NONE) {
+                log_entry_add(e, "BEZOAR_REASON", reason_to_string(c->reason));
+                log_entry_add(e, "BEZOAR_ADVICE", reason_advice(c->reason));
+        }
+        log_entry_add(e, "BEZOAR_REPLICA", c->replica);
+        if (c->proofs != 0)
+                log_entry_add(e, "BEZOAR_PROOF", proof_set_to_string(c->proofs, proofs));
+        if (c->writer != WRITER_AUTO)
+                log_entry_add(e, "BEZOAR_WRITER", writer_to_string(c->writer));
+        return e;
+}
+
+/* "bytes 4096 to 8192 of '/srv/pmem/db' (inode 131 on /dev/pmem0)", or of the device alone. */
+static char *place_of(const Case *c) {
+        const Owner *o = file_of(c);
+        _cleanup_free_ char *path = o && o->path ? codec_path_escape(o->path) : NULL;
+        char *s = NULL;
+        int n;
+
+        if (path)
+                n = asprintf(&s, "bytes %" PRIu64 " to %" PRIu64 " of '%s'", o->offset,
+                             o->offset + range_size(c->range), path);
+        else if (o)
+                n = asprintf(&s, "bytes %" PRIu64 " to %" PRIu64 " of inode %" PRIu64 " on %s", o->offset,
+                             o->offset + range_size(c->range),
+                             o->inode, c->volume.device);
+        else
+                n = asprintf(&s, "bytes %" PRIu64 " to %" PRIu64 " of %s", c->range.start, c->range.end,
+                             c->volume.device);
+        return n < 0 ? NULL : s;
+}
+
+void case_log(const Case *c) {
+        static const char *const words[_CASE_STATE_MAX] = {
+                [CASE_DETECTED] = "Poison detected",
+                [CASE_LOCATED] = "Poison found",
+                [CASE_REPAIRING] = "Repairing",
+                [CASE_HEALED] = "Healed",
+                [CASE_HARMLESS] = "Harmless",
+                [CASE_REFUSED] = "Refused to write",
+                [CASE_WAITING] = "Waiting",
+                [CASE_FAILED] = "Repair failed",
+                [CASE_IN_DOUBT] = "In doubt",
+                [CASE_GONE] = "Gone",
+        };
+        const char *detail = c->events.n > 0 ? c->events.items[c->events.n - 1].detail : NULL;
+        const char *explanation = c->reason != REASON_NONE ? reason_explain(c->reason) : NULL;
+        _cleanup_free_ char *place = place_of(c);
+        Kind kind = kind_of(c);
+
+        /* The detail is the explanation itself where there is no other. */
+        if (detail && streq_ptr(detail, explanation))
+                detail = NULL;
+
+        log_entry_commit(entry_for(c), kind.level, kind.id, "%s: case %" PRIu64 ", %s%s%s%s%s%s",
+                         words[c->state], c->id,
+                         place ? place : c->volume.device, explanation ? ": " : "", explanation
+                                 ? explanation : "",
+                         detail ? " (" : "", detail ? detail : "", detail ? ")" : "");
+}
+
+void case_log_list_full(const char *device) {
+        LogEntry *e = log_entry_new();
+
+        log_entry_add(e, "BEZOAR_DEVICE", device);
+        log_entry_commit(e, LOG_CRIT, LOG_ID_BADBLOCKS_FULL,
+                         "The kernel's bad-block list of %s is cut off: there may be poison that it does not name.",
+                         device);
+}
+
+void case_log_ledger_failed(const Case *c, int error) {
+        LogEntry *e = entry_for(c);
+
+        log_entry_commit(e, LOG_ERR, LOG_ID_LEDGER_FAILED,
+                         "Case %" PRIu64 " could not be recorded, going on without: %s", c->id,
+                         strerror(-error));
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/job.h"
+#include "util/cleanup.h"
+
+/* Runs the workers: one process a device at most, its requests one after another, each with a deadline. A
+ * worker that dies or hangs costs its request, never the daemon. One idle worker is kept ready: when
+ * poison strikes, nothing has to be loaded first. */
+
+typedef struct sd_event sd_event;
+typedef struct Engine Engine;
+
+/* One line of a worker's answer, or the end of the request without one. All of it belongs to the engine,
+ * but for `holds`. */
+typedef struct EngineAnswer {
+        int error;                      /* 0; -ECHILD: the worker died; -ETIMEDOUT; -EBADMSG: not understood;
+                                         * -EREMOTEIO: it failed */
+        const char *detail;             /* a sentence for an error; NULL */
+        const LocateReply *located;     /* locate */
+        int *holds;                     /* descriptors that came along; whoever takes one leaves -1 there,
+                                         * the rest is closed */
+        size_t n_holds;
+        const Result *result;           /* repair, settle: progress, results */
+        bool last;                      /* nothing more comes for this request */
+} EngineAnswer;
+
+typedef void (*EngineFn)(const EngineAnswer *a, void *userdata);
+
+/* `worker_path` is started without arguments. 0 or a negative errno. */
+int engine_new(sd_event *event, const char *worker_path, Engine **ret);
+Engine *engine_free(Engine *e);
+DEFINE_CLEANUP(Engine *, engine_free);
+
+/* Starts the idle worker that is kept ready; so that it is not paid for at the first request. */
+void engine_warm(Engine *e);
+
+/* Sends a request to the worker of request->volume.device. `fn` is called for each answer, never before
+ * this returns, and lastly with `last` set. 0 or a negative errno: then fn is not called. */
+int engine_submit(Engine *e, const Request *request, uint64_t timeout_usec, EngineFn fn, void *userdata);
+
+/* Is a request for this device on its way? */
+bool engine_is_busy(const Engine *e, const char *device);
+bool engine_is_idle(const Engine *e);

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* bezoard: arguments, wiring, readiness, loop. */
+
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <systemd/sd-daemon.h>
+#include <systemd/sd-event.h>
+
+#include "build-config.h"
+#include "service/config.h"
+#include "service/manager.h"
+#include "util/log.h"
+#include "util/strv.h"
+
+typedef struct Arguments {
+        ManagerOptions manager;
+        bool check_config;
+} Arguments;
+
+static void help(void) {
+        printf("bezoard [OPTIONS…]\n\n"
+               "Heals poisoned persistent memory from replicas. Started by systemd: systemctl enable --now bezoard\n\n"
+               "  -h --help              Show this help\n"
+               "     --version           Show the version\n"
+               "     --check-config      Check the configuration, say what is wrong, and exit\n"
+               "     --config=DIR        Configuration folder (default: " BEZOAR_CONFIG_DIR ")\n"
+               "     --state=DIR         State folder (default: " BEZOAR_STATE_DIR ")\n"
+               "     --topology=FILE     A saved topology instead of this machine\n"
+               "     --worker=PROGRAM    The worker (default: " BEZOAR_WORKER_PATH ")\n"
+               "     --debug             Log more\n");
+}
+
+/* 1: go on, 0: done, < 0. */
+static int parse(int argc, char *argv[], Arguments *ret) {
+        enum { ARG_VERSION = 0x100, ARG_CHECK, ARG_CONFIG, ARG_STATE, ARG_TOPOLOGY, ARG_WORKER, ARG_DEBUG };
+        static const struct option options[] = {
+                { "help",         no_argument,       NULL, 'h'          },
+                { "version",      no_argument,       NULL, ARG_VERSION  },
+                { "check-config", no_argument,       NULL, ARG_CHECK    },
+                { "config",       required_argument, NULL, ARG_CONFIG   },
+                { "state",        required_argument, NULL, ARG_STATE    },
+                { "topology",     required_argument, NULL, ARG_TOPOLOGY },
+                { "worker",       required_argument, NULL, ARG_WORKER   },
+                { "debug",        no_argument,       NULL, ARG_DEBUG    },
+                {},
+        };
+        int c;
+
+        while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
+                switch (c) {
+                case 'h':
+                        help();
+                        return 0;
+                case ARG_VERSION:
+                        puts("bezoar " BEZOAR_VERSION);
+                        return 0;
+                case ARG_CHECK:
+                        ret->check_config = true;
+                        break;
+                case ARG_CONFIG:
+                        ret->manager.config_dir = optarg;
+                        break;
+                case ARG_STATE:
+                        ret->manager.state_dir = optarg;
+                        break;
+                case ARG_TOPOLOGY:
+                        ret->manager.topology_file = optarg;
+                        break;
+                case ARG_WORKER:
+                        ret->manager.worker_path = optarg;
+                        break;
+                case ARG_DEBUG:
+                        log_set_max_level(LOG_DEBUG);
+                        break;
+                default:
+                        return -EINVAL;
+                }
+
+        if (optind < argc) {
+                fprintf(stderr, "bezoard takes no arguments: '%s' is too much.\n", argv[optind]);
+                return -EINVAL;
+        }
+        return 1;
+}
+
+static int check_config(const char *dir) {
+        _cleanup_diagnostics_ Diagnostics d = {};
+        _cleanup_policy_ Policy p = {};
+        int r;
+
+        r = config_load(dir, &p, &d);
+        for (size_t i = 0; i < d.n; i++) {
+                _cleanup_free_ char *text = diagnostic_format(d.items + i);
+
+                puts(text ? text : d.items[i].text);
+        }
+        if (r < 0) {
+                fprintf(stderr, "%s: %s\n", dir, strerror(-r));
+                return r;
+        }
+        if (d.n == 0)
+                printf("%s: fine, %zu protect file%s\n", dir, p.protects.n, p.protects.n == 1 ? "" : "s");
+        return d.errors > 0 ? -EINVAL : 0;
+}
+
+typedef struct Daemon {
+        sd_event *event;
+        Manager *manager;
+        char *status;           /* as last told */
+} Daemon;
+
+/* Told when it reads differently only: the service manager has better things to do in a storm. */
+static void tell_status(Daemon *d) {
+        _cleanup_free_ char *text = NULL;
+        ManagerCounts n;
+        size_t open = 0;
+
+        manager_count(d->manager, &n);
+        for (CaseState s = 0; s < _CASE_STATE_MAX; s++)
+                if (!case_state_is_closed(s) && s != CASE_HARMLESS)
+                        open += n.by_state[s];
+
+        if (asprintf(&text, "STATUS=%zu device%s watched, %zu case%s open (%zu refused, %zu in doubt), %zu healed", n.devices,
+                     n.devices == 1 ? "" : "s", open, open == 1 ? "" : "s", n.by_state[CASE_REFUSED],
+                     n.by_state[CASE_IN_DOUBT], n.by_state[CASE_HEALED]) < 0) {
+                text = NULL;
+                return;
+        }
+        if (streq_ptr(text, d->status))
+                return;
+
+        (void) sd_notify(false, text);
+        free(d->status);
+        d->status = TAKE_PTR(text);
+}
+
+static void on_case(const Case *c, void *userdata) {
+}
+
+static void on_counts(void *userdata) {
+        tell_status(userdata);
+}
+
+static void on_stopped(void *userdata) {
+        (void) sd_event_exit(((Daemon *) userdata)->event, 0);
+}
+
+static int on_terminate(sd_event_source *s, const struct signalfd_siginfo *si, void *userdata) {
+        Daemon *d = userdata;
+
+        log_info("Stopping; what a worker has begun is finished first.");
+        (void) sd_notify(false, "STOPPING=1");
+        manager_stop(d->manager);
+        return 0;
+}
+
+static int on_hangup(sd_event_source *s, const struct signalfd_siginfo *si, void *userdata) {
+        Daemon *d = userdata;
+
+        (void) sd_notify(false, "RELOADING=1");
+        manager_reload(d->manager);
+        (void) sd_notify(false, "READY=1");
+        return 0;
+}
+
+static int add_signals(Daemon *d) {
+        sigset_t set;
+        int r;
+
+        (void) sigemptyset(&set);
+        (void) sigaddset(&set, SIGTERM);
+        (void) sigaddset(&set, SIGINT);
+        (void) sigaddset(&set, SIGHUP);
+        (void) sigaddset(&set, SIGCHLD);
+        if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+                return -errno;
+        (void) signal(SIGPIPE, SIG_IGN);
+
+        r = sd_event_add_signal(d->event, NULL, SIGTERM, on_terminate, d);
+        if (r >= 0)
+                r = sd_event_add_signal(d->event, NULL, SIGINT, on_terminate, d);
+        if (r >= 0)
+                r = sd_event_add_signal(d->event, NULL, SIGHUP, on_hangup, d);
+        return r;
+}
+
+static int run(const Arguments *a) {
+        static const ManagerObserver observer = { .case_changed = on_case, .counts_changed = on_counts,
+                                                 .stopped = on_stopped };
+        Daemon d = {};
+        int r;
+
+        r = sd_event_default(&d.event);
+        if (r >= 0)
+                r = sd_event_set_watchdog(d.event, true);
+        if (r >= 0)
+                r = add_signals(&d);
+        if (r >= 0)
+                r = manager_new(d.event, &a->manager, &d.manager);
+        if (r < 0)
+                log_error_errno(r, "The daemon could not be set up: %m");
+        else {
+                manager_set_observer(d.manager, &observer, &d);
+                r = manager_start(d.manager);
+        }
+        if (r >= 0) {
+                (void) sd_notify(false, "READY=1");
+                r = sd_event_loop(d.event);
+                if (r < 0)
+                        log_error_errno(r, "The event loop failed: %m");
+        }
+
+        manager_free(d.manager);
+        sd_event_unref(d.event);
+        free(d.status);
+        return r;
+}
+
+int main(int argc, char *argv[]) {
+        Arguments a = { .manager = { .config_dir = BEZOAR_CONFIG_DIR, .state_dir = BEZOAR_STATE_DIR,
+                                    .worker_path = BEZOAR_WORKER_PATH } };
+        int r;
+
+        log_open();
+        r = parse(argc, argv, &a);
+        if (r <= 0)
+                return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+
+        r = a.check_config ? check_config(a.manager.config_dir) : run(&a);
+        return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Cases of the running daemon. Whatever happens to one goes through tracked_move(): state, ledger,
+ * journal and observer cannot fall apart. */
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/volume.h"
+#include "service/case-log.h"
+#include "service/manager-internal.h"
+#include "util/log.h"
+#include "util/strv.h"
+#include "util/time-util.h"
+#include "util/vec.h"
+
+Tracked *tracked_free(Tracked *t) {
+        if (!t)
+                return NULL;
+        closep(&t->hold);
+        findings_done(&t->found);
+        plan_done(&t->plan);
+        case_free(t->c);
+        free(t);
+        return NULL;
+}
+DEFINE_CLEANUP(Tracked *, tracked_free);
+
+const char *tracked_disk(const Tracked *t) {
+        const char *slash = strrchr(t->c->volume.device, '/');
+
+        return slash ? slash + 1 : t->c->volume.device;
+}
+
+void tracked_release(Tracked *t) {
+        closep(&t->hold);
+        t->hold = -1;
+}
+
+/* What the topology knows of the place: volume, physical range, DIMMs. A case keeps what it knew when the
+ * device is gone. */
+static int tracked_describe(Tracked *t) {
+        const Topology *topology = &t->manager->topology;
+        const TopoNamespace *ns = topology_find_namespace_by_disk(topology, tracked_disk(t));
+        const TopoRegion *region = ns && ns->region ? topology_find_region(topology, ns->region) : NULL;
+        __attribute__((cleanup(volume_done))) Volume v = {};
+        uint64_t physical;
+        bool known;
+        int r;
+
+        r = volume_of_disk(topology, tracked_disk(t), &v, &physical, &known);
+        if (r == -ENOENT)
+                return 0;
+        if (r < 0)
+                return r;
+
+        volume_done(&t->c->volume);
+        t->c->volume = v;
+        v = (Volume) {};
+        if (known && range_shift_up(t->c->range, physical, &t->c->physical) < 0)
+                t->c->physical = (Range) {};
+
+        if (region && !t->c->dimms)
+                r = strv_copy(region->dimms, &t->c->dimms);
+        return r;
+}
+
+static int tracked_add(Manager *m, Case *c, Tracked **ret) {
+        _cleanup_(tracked_freep) Tracked *t = NULL;
+        int r;
+
+        t = calloc(1, sizeof(*t));
+        if (!t)
+                return -ENOMEM;
+        *t = (Tracked) { .manager = m, .hold = -1, .wants_locate = true, .retry_at = USEC_INFINITY };
+
+        r = vec_push(&m->cases, t);
+        if (r < 0)
+                return r;
+        t->c = c;
+        *ret = TAKE_PTR(t);
+        return 0;
+}
+
+int tracked_new(Manager *m, const char *disk, Range range, const RangeSet *bad, const char *why,
+                Tracked **ret) {
+        _cleanup_(case_freep) Case *c = NULL;
+        _cleanup_free_ char *node = NULL;
+        uint64_t id = ledger_next_id(m->ledger);
+        Tracked *t;
+        int r;
+
+        if (asprintf(&node, "/dev/%s", disk) < 0)
+                return -ENOMEM;
+        r = case_new(id, node, range, bad, now_realtime(), &c);
+        if (r >= 0)
+                r = tracked_add(m, c, &t);
+        if (r < 0)
+                return r;
+        (void) TAKE_PTR(c);
+
+        t->listed = true;
+        r = tracked_describe(t);
+        if (r < 0)
+                log_warning_errno(r, "Case %" PRIu64 " could not be described in full, ignoring: %m", id);
+        if (why)
+                log_info("Case %" PRIu64 ": %s", id, why);
+        tracked_store(t);
+        case_log(t->c);
+        if (m->observer)
+                m->observer->case_changed(t->c, m->observer_userdata);
+
+        *ret = t;
+        return 0;
+}
+
+int tracked_adopt(Manager *m, Case *c) {
+        Tracked *t;
+        int r;
+
+        r = tracked_add(m, c, &t);
+        if (r < 0)
+                return r;
+
+        r = tracked_describe(t);
+        return r == -ENOMEM ? r : 0;
+}
+
+void tracked_store(Tracked *t) {
+        int r = ledger_store(t->manager->ledger, t->c);
+
+        if (r < 0)
+                case_log_ledger_failed(t->c, r);
+}
+
+void tracked_move(Tracked *t, CaseState to, Reason reason, const char *detail) {
+        Manager *m = t->manager;
+        size_t events = t->c->events.n;
+        int r;
+
+        r = tracked_describe(t);
+        if (r >= 0)
+                r = case_transition(t->c, to, reason, detail, now_realtime());
+        if (r < 0) {
+                log_error_errno(r, "Case %" PRIu64 " could not go from '%s' to '%s': %m", t->c->id,
+                                case_state_to_string(t->c->state),
+                                case_state_to_string(to));
+                return;
+        }
+        if (t->c->events.n == events)
+                return; /* nothing new */
+
+        if (to == CASE_HEALED)
+                m->healed++;
+        else if (to == CASE_GONE)
+                m->gone++;
+
+        tracked_store(t);
+        case_log(t->c);
+        if (m->observer)
+                m->observer->case_changed(t->c, m->observer_userdata);
+        if (case_state_is_closed(to))
+                manager_poke(m);
+}
+
+void tracked_retry_later(Tracked *t) {
+        t->tries++;
+        t->retry_at = now_monotonic() + backoff(t->tries);
+        manager_poke(t->manager);
+}
+
+void manager_drop_closed(Manager *m) {
+        for (size_t i = 0; i < m->cases.n;) {
+                Tracked *t = m->cases.items[i];
+
+                if (t->busy || !case_state_is_closed(t->c->state)) {
+                        i++;
+                        continue;
+                }
+                vec_remove(&m->cases, i, 1);
+                tracked_free(t);
+        }
+}

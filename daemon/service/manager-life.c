@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Life of the manager, and the one deferred piece of work in which everything happens: hints and answers
+ * only leave marks (wants_*), so a thousand hints cost one scan. The work reads the topology, scans,
+ * hands out requests, and sets the timer for what is to be tried again. Nothing in it blocks: what could,
+ * is a worker's. */
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "service/config.h"
+#include "service/manager-internal.h"
+#include "topo/topo.h"
+#include "util/log-ids.h"
+#include "util/log.h"
+#include "util/strv.h"
+#include "util/time-util.h"
+#include "util/vec.h"
+
+void manager_poke(Manager *m) {
+        (void) sd_event_source_set_enabled(m->work, SD_EVENT_ONESHOT);
+}
+
+Device *manager_find_device(const Manager *m, const char *disk) {
+        for (size_t i = 0; i < m->devices.n; i++)
+                if (streq_ptr(m->devices.items[i]->disk, disk))
+                        return m->devices.items[i];
+        return NULL;
+}
+
+static Device *device_free(Device *d) {
+        if (!d)
+                return NULL;
+        free(d->disk);
+        free(d);
+        return NULL;
+}
+DEFINE_CLEANUP(Device *, device_free);
+
+static int device_add(Manager *m, const char *disk) {
+        _cleanup_(device_freep) Device *d = calloc(1, sizeof(*d));
+        int r;
+
+        if (!d)
+                return -ENOMEM;
+        d->disk = strdup(disk);
+        if (!d->disk)
+                return -ENOMEM;
+        r = vec_push(&m->devices, d);
+        if (r >= 0)
+                (void) TAKE_PTR(d);
+        return r;
+}
+
+/* ---- marks ---- */
+
+static void want_scan(Manager *m, const char *disk) {
+        for (size_t i = 0; i < m->devices.n; i++)
+                if (!disk || streq_ptr(m->devices.items[i]->disk, disk))
+                        m->devices.items[i]->wants_scan = true;
+        manager_poke(m);
+}
+
+/* Look again at an open case: at what a write may have left, or at whose it is. */
+static void want_again(Tracked *t) {
+        Device *d = manager_find_device(t->manager, tracked_disk(t));
+
+        t->retry_at = USEC_INFINITY;
+        if (t->busy)
+                return;
+        if (case_outlives_listing(t->c) && d)
+                d->wants_settle = true;
+        if (t->listed)
+                t->wants_locate = true;
+}
+
+static void want_all_again(Manager *m) {
+        for (size_t i = 0; i < m->cases.n; i++)
+                want_again(m->cases.items[i]);
+        want_scan(m, NULL);
+}
+
+static void on_hint(const SourceOps *from, const Hint *hint, void *userdata) {
+        Manager *m = userdata;
+
+        log_debug("Hint from %s: %s", from->name, hint->kind == HINT_TOPOLOGY ? "topology" : hint->device
+                  ? hint->device : "all devices");
+
+        if (hint->kind == HINT_TOPOLOGY) {
+                m->wants_topology = true;
+                manager_poke(m);
+        } else if (!hint->device && strcmp(from->name, "timer") == 0)
+                want_all_again(m);      /* in case all else failed, and for what only time can mend: a
+                                         * replica that was brought up to date */
+        else
+                want_scan(m, hint->device);
+}
+
+/* ---- topology ---- */
+
+static int read_topology(Manager *m) {
+        _cleanup_topology_ Topology t = {};
+        _cleanup_free_ char *error = NULL;
+        int r;
+
+        r = m->options->topology_file ? topo_load(m->options->topology_file, &t, &error) : topo_read(&t);
+        if (r < 0)
+                return log_error_errno(r, "The topology could not be read: %s", error ? error
+                                       : strerror(-r));
+
+        topology_done(&m->topology);
+        m->topology = t;
+        t = (Topology) {};
+        return 0;
+}
+
+static int update_devices(Manager *m) {
+        for (size_t i = m->devices.n; i > 0; i--)
+                if (!topology_find_disk(&m->topology, m->devices.items[i - 1]->disk)) {
+                        device_free(m->devices.items[i - 1]);
+                        vec_remove(&m->devices, i - 1, 1);
+                }
+
+        for (size_t i = 0; i < m->topology.disks.n; i++) {
+                const TopoDisk *d = m->topology.disks.items + i;
+                int r;
+
+                if (!d->badblocks || manager_find_device(m, d->name))
+                        continue;
+                r = device_add(m, d->name);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static void take_topology(Manager *m) {
+        int r;
+
+        m->wants_topology = false;
+        if (read_topology(m) < 0)
+                return;
+        r = update_devices(m);
+        if (r < 0)
+                log_error_errno(r, "Not all devices can be watched: %m");
+
+        for (size_t i = 0; i < m->sources.n; i++) {
+                r = source_update(m->sources.items[i], &m->topology);
+                if (r < 0)
+                        log_warning_errno(r, "Source '%s' cannot watch all devices, ignoring: %m",
+                                          m->sources.items[i]->ops->name);
+        }
+
+        for (size_t i = 0; i < m->devices.n; i++) {
+                m->devices.items[i]->wants_scan = true;
+                m->devices.items[i]->wants_settle = true;
+        }
+        for (size_t i = 0; i < m->cases.n; i++)
+                if (m->cases.items[i]->c->state == CASE_WAITING)
+                        want_again(m->cases.items[i]);
+}
+
+/* ---- work ---- */
+
+static int on_retry(sd_event_source *s, uint64_t usec, void *userdata) {
+        Manager *m = userdata;
+        uint64_t now = now_monotonic();
+
+        for (size_t i = 0; i < m->cases.n; i++)
+                if (m->cases.items[i]->retry_at <= now)
+                        want_again(m->cases.items[i]);
+        manager_poke(m);
+        return 0;
+}
+
+static void arm_retry(Manager *m) {
+        uint64_t next = USEC_INFINITY;
+
+        for (size_t i = 0; i < m->cases.n; i++)
+                if (m->cases.items[i]->retry_at < next)
+                        next = m->cases.items[i]->retry_at;
+
+        if (next == USEC_INFINITY)
+                (void) sd_event_source_set_enabled(m->retry, SD_EVENT_OFF);
+        else {
+                (void) sd_event_source_set_time(m->retry, next);
+                (void) sd_event_source_set_enabled(m->retry, SD_EVENT_ONESHOT);
+        }
+}
+
+static int on_work(sd_event_source *s, void *userdata) {
+        Manager *m = userdata;
+
+        if (m->wants_topology)
+                take_topology(m);
+        for (size_t i = 0; i < m->devices.n; i++)
+                if (m->devices.items[i]->wants_scan)
+                        manager_scan(m, m->devices.items[i]);
+        manager_drop_closed(m);
+        manager_dispatch(m);
+        arm_retry(m);
+
+        if (m->observer) {
+                m->observer->counts_changed(m->observer_userdata);
+                if (m->stopping && engine_is_idle(m->engine))
+                        m->observer->stopped(m->observer_userdata);
+        }
+        return 0;
+}
+
+/* ---- configuration ---- */
+
+static void log_diagnostics(const Diagnostics *d) {
+        for (size_t i = 0; i < d->n; i++) {
+                const Diagnostic *x = d->items + i;
+                LogEntry *e = log_entry_new();
+
+                _cleanup_free_ char *text = diagnostic_format(x);
+
+                log_entry_add(e, "CONFIG_FILE", x->file);
+                log_entry_addf(e, "CONFIG_LINE", "%u", x->line);
+                log_entry_commit(e, x->severity == SEVERITY_ERROR ? LOG_ERR : LOG_WARNING, LOG_ID_CONFIG_BAD,
+                                 "%s", text ? text : x->text);
+        }
+}
+
+static int load_policy(Manager *m) {
+        _cleanup_diagnostics_ Diagnostics d = {};
+        _cleanup_policy_ Policy p = {};
+        Budget b;
+        int r;
+
+        r = config_load(m->options->config_dir, &p, &d);
+        log_diagnostics(&d);
+        if (r < 0)
+                return log_error_errno(r, "The configuration in '%s' could not be read: %m",
+                                       m->options->config_dir);
+
+        r = budget_init(&b, p.budget_n, p.budget_usec);
+        if (r < 0)
+                return log_error_errno(r, "The repair budget could not be set up: %m");
+
+        budget_done(&m->budget);
+        m->budget = b;
+        policy_done(&m->policy);
+        m->policy = p;
+        p = (Policy) {};
+        if (m->policy.protects.n == 0)
+                log_notice("No protect file in '%s/protect.d': poison will be reported, nothing will be repaired.", m->options->config_dir);
+        return 0;
+}
+
+/* ---- life ---- */
+
+static int load_case(Case *c, void *userdata) {
+        Manager *m = userdata;
+
+        if (case_state_is_closed(c->state)) {
+                *(c->state == CASE_HEALED ? &m->healed : &m->gone) += 1;
+                case_free(c);
+                return 0;
+        }
+
+        /* Its requests died with the daemon that made them. */
+        return tracked_adopt(m, c);
+}
+
+static int open_sources(Manager *m) {
+        const SourceConfig config = { .event = m->event, .fn = on_hint, .userdata = m,
+                                     .rescan_usec = m->policy.rescan_usec };
+
+        for (const SourceOps *const *ops = source_table; *ops; ops++) {
+                _cleanup_(source_freep) Source *s = NULL;
+                int r;
+
+                /* A saved topology is not this machine: only the timer tells anything of it. */
+                if (m->options->topology_file && strcmp((*ops)->name, "timer") != 0 &&
+                    strcmp((*ops)->name, "badblocks") != 0)
+                        continue;
+
+                r = source_open(*ops, &config, &s);
+                if (r < 0)
+                        log_warning_errno(r, "Source '%s' cannot be used, ignoring: %m", (*ops)->name);
+                if (!s)
+                        continue;
+                r = vec_push(&m->sources, s);
+                if (r < 0)
+                        return r;
+                (void) TAKE_PTR(s);
+        }
+        return 0;
+}
+
+static void close_sources(Manager *m) {
+        for (size_t i = 0; i < m->sources.n; i++)
+                source_free(m->sources.items[i]);
+        vec_done(&m->sources);
+}
+
+int manager_new(sd_event *event, const ManagerOptions *options, Manager **ret) {
+        _cleanup_(manager_freep) Manager *m = NULL;
+        int r;
+
+        m = calloc(1, sizeof(*m));
+        if (!m)
+                return -ENOMEM;
+        m->event = sd_event_ref(event);
+        m->options = options;
+        policy_init(&m->policy);
+
+        r = sd_event_add_defer(event, &m->work, on_work, m);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(m->work, SD_EVENT_OFF);
+        if (r >= 0)
+                r = sd_event_add_time(event, &m->retry, CLOCK_MONOTONIC, USEC_INFINITY, 0, on_retry, m);
+        if (r >= 0)
+                r = engine_new(event, options->worker_path, &m->engine);
+        if (r < 0)
+                return r;
+        (void) sd_event_source_set_description(m->work, "manager-work");
+        (void) sd_event_source_set_description(m->retry, "manager-retry");
+        /* After what sources and workers have to say. */
+        (void) sd_event_source_set_priority(m->work, SD_EVENT_PRIORITY_NORMAL + 10);
+
+        *ret = TAKE_PTR(m);
+        return 0;
+}
+
+Manager *manager_free(Manager *m) {
+        if (!m)
+                return NULL;
+        engine_free(m->engine);         /* first: its answers point at cases */
+        close_sources(m);
+        for (size_t i = 0; i < m->cases.n; i++)
+                tracked_free(m->cases.items[i]);
+        vec_done(&m->cases);
+        for (size_t i = 0; i < m->devices.n; i++)
+                device_free(m->devices.items[i]);
+        vec_done(&m->devices);
+        ledger_free(m->ledger);
+        budget_done(&m->budget);
+        policy_done(&m->policy);
+        topology_done(&m->topology);
+        sd_event_source_disable_unref(m->work);
+        sd_event_source_disable_unref(m->retry);
+        sd_event_unref(m->event);
+        free(m);
+        return NULL;
+}
+
+void manager_set_observer(Manager *m, const ManagerObserver *observer, void *userdata) {
+        m->observer = observer;
+        m->observer_userdata = userdata;
+}
+
+static void case_set_aside(const char *path, const char *why, void *userdata) {
+        log_error("'%s' holds no case, and was set aside: %s", path, why);
+}
+
+/* Without a place for its records the daemon still heals: it says so, and keeps the cases in memory. */
+static int open_ledger(Manager *m) {
+        int r;
+
+        r = ledger_open(m->options->state_dir, LEDGER_HISTORY, &m->ledger);
+        if (r >= 0 || r == -ENOMEM)
+                return r;
+
+        log_error_errno(r, "The ledger in '%s' cannot be used, cases will be forgotten at the next restart: %m",
+                        m->options->state_dir);
+        return ledger_open(NULL, LEDGER_HISTORY, &m->ledger);
+}
+
+int manager_start(Manager *m) {
+        static const LedgerVisitor visitor = { .found = load_case, .set_aside = case_set_aside };
+        int r;
+
+        r = load_policy(m);
+        if (r < 0)
+                return r;
+        r = open_ledger(m);
+        if (r < 0)
+                return r;
+        r = ledger_load(m->ledger, &visitor, m);
+        if (r < 0)
+                return log_error_errno(r, "The ledger in '%s' could not be read: %m", m->options->state_dir);
+        r = open_sources(m);
+        if (r < 0)
+                return log_error_errno(r, "The sources could not be opened: %m");
+
+        take_topology(m);
+        engine_warm(m->engine);
+        manager_poke(m);
+        return 0;
+}
+
+void manager_reload(Manager *m) {
+        if (load_policy(m) < 0)
+                return;
+
+        close_sources(m);       /* the timer has a new interval */
+        (void) open_sources(m);
+        m->wants_topology = true;
+        for (size_t i = 0; i < m->cases.n; i++)
+                m->cases.items[i]->tries = 0;
+        want_all_again(m);
+}
+
+void manager_rescan(Manager *m) {
+        m->wants_topology = true;
+        want_all_again(m);
+}
+
+void manager_stop(Manager *m) {
+        m->stopping = true;
+        manager_poke(m);
+}
+
+void manager_count(const Manager *m, ManagerCounts *ret) {
+        *ret = (ManagerCounts) { .devices = m->devices.n, .last_scan = m->last_scan };
+        ret->by_state[CASE_HEALED] = m->healed;
+        ret->by_state[CASE_GONE] = m->gone;
+        for (size_t i = 0; i < m->cases.n; i++)
+                if (!case_state_is_closed(m->cases.items[i]->c->state))
+                        ret->by_state[m->cases.items[i]->c->state]++;
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The kernel's bad-block list against what is known. What is listed and belongs to no open case becomes
+ * one; a case of which nothing is listed any more is over, unless a write of ours may have taken it off
+ * the list without finishing. */
+
+#include <assert.h>
+#include <errno.h>
+
+#include "service/case-log.h"
+#include "service/manager-internal.h"
+#include "topo/topo.h"
+#include "util/log.h"
+#include "util/strv.h"
+#include "util/time-util.h"
+
+#define CASE_PAGES_MAX 256      /* 1 MiB: a longer run becomes several cases, so that no request grows
+                                 * without bound */
+
+static void scan_known(Manager *m, Device *d, const RangeSet *bad, RangeSet *known) {
+        for (size_t i = 0; i < m->cases.n; i++) {
+                Tracked *t = m->cases.items[i];
+                _cleanup_rangeset_ RangeSet now = {};
+
+                if (!streq_ptr(tracked_disk(t), d->disk) || case_state_is_closed(t->c->state))
+                        continue;
+                if (rangeset_clip(bad, t->c->range, &now) < 0 || rangeset_add(known, t->c->range) < 0)
+                        continue;
+
+                t->listed = now.n > 0;
+                if (t->busy)
+                        continue;
+                if (t->listed && !rangeset_equal(&now, &t->c->bad)) {
+                        rangeset_done(&t->c->bad);
+                        t->c->bad = now;
+                        now = (RangeSet) {};
+                        t->wants_locate = true;
+                        t->wants_repair = false;
+                        tracked_store(t);
+                } else if (!t->listed && !case_outlives_listing(t->c))
+                        tracked_move(t, CASE_GONE, REASON_CLEARED, NULL);
+        }
+}
+
+static void scan_new(Manager *m, Device *d, const RangeSet *bad, const RangeSet *known) {
+        _cleanup_rangeset_ RangeSet pages = {};
+        int r;
+
+        r = rangeset_align_out(bad, REPAIR_UNIT, &pages);
+        if (r >= 0)
+                r = rangeset_subtract_all(&pages, known);
+
+        for (size_t i = 0; r >= 0 && i < pages.n; i++)
+                for (uint64_t at = pages.items[i].start; r >= 0 &&
+                     at < pages.items[i].end; at += CASE_PAGES_MAX * REPAIR_UNIT) {
+                        Range part = { at, at + CASE_PAGES_MAX * REPAIR_UNIT };
+                        _cleanup_rangeset_ RangeSet in_part = {};
+                        Tracked *t;
+
+                        if (part.end > pages.items[i].end)
+                                part.end = pages.items[i].end;
+                        r = rangeset_clip(bad, part, &in_part);
+                        if (r >= 0)
+                                r = tracked_new(m, d->disk, part, &in_part, NULL, &t);
+                }
+
+        if (r < 0) {
+                log_error_errno(r, "Not all bad blocks of %s could be taken up, trying again later: %m",
+                                d->disk);
+                d->wants_scan = true;
+        }
+}
+
+void manager_scan(Manager *m, Device *d) {
+        _cleanup_rangeset_ RangeSet bad = {}, known = {};
+        bool truncated = false;
+        int r;
+
+        d->wants_scan = false;
+        r = topo_badblocks(d->disk, &bad, &truncated);
+        if (r == -ENOENT)
+                return; /* it is going away; udev will say so */
+        if (r < 0) {
+                log_error_errno(r, "The bad-block list of %s could not be read: %m", d->disk);
+                return;
+        }
+
+        if (truncated && !d->list_full)
+                case_log_list_full(d->disk);
+        d->list_full = truncated;
+
+        scan_known(m, d, &bad, &known);
+        scan_new(m, d, &bad, &known);
+        m->last_scan = now_realtime();
+        manager_drop_closed(m);
+}
