@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A real bezoard on a saved topology, a made-up /sys and a worker that only pretends; for tests of everything between them."""
+import json, os, pathlib, signal, socket, subprocess, sys, tempfile, threading, time
+
+HERE = pathlib.Path(__file__).parent
+SIZE = 1 << 30
+PHYSICAL = 0x100a00000
+
+
+class Daemon:
+    def __init__(self, program, disks=("pmem0",), config="", protect="[Protect]\nPath=/srv/t\nReplica=mirror:/srv/mirror\n", **answers):
+        self.program = program
+        self.dir = tempfile.TemporaryDirectory(prefix="bezoar-test-")
+        self.root = pathlib.Path(self.dir.name)
+        self.process = None
+        for folder in ("etc/protect.d", "state", "fake", "sys/block"):
+            (self.root / folder).mkdir(parents=True)
+        (self.root / "etc/bezoar.conf").write_text(config)
+        if protect:
+            (self.root / "etc/protect.d/t.conf").write_text(protect)
+        self.topology(disks)
+        self.answer(**answers)
+
+    def topology(self, disks):
+        t = {"regions": [], "namespaces": [], "disks": [], "links": [], "mounts": []}
+        for i, disk in enumerate(disks):
+            start = PHYSICAL + i * 2 * SIZE
+            t["regions"].append({"name": f"region{i}", "bus": "ndbus0", "physical": {"start": start, "length": SIZE}, "dimms": [f"nmem{i}"]})
+            t["namespaces"].append({"name": f"namespace{i}.0", "region": f"region{i}", "mode": "fsdax", "disk": disk,
+                                    "data": {"start": start, "length": SIZE}})
+            t["disks"].append({"name": disk, "node": f"/dev/{disk}", "major": 259, "minor": i, "size": SIZE, "logical_block_size": 512,
+                               "badblocks": True})
+            t["mounts"].append({"disk": disk, "mountpoint": "/srv", "root": "/", "fs": "xfs", "uuid": f"uuid-{i}", "options": "rw"})
+            (self.root / "sys/block" / disk).mkdir(exist_ok=True)
+            (self.root / "sys/block" / disk / "badblocks").write_text("")
+        (self.root / "topology.json").write_text(json.dumps(t))
+
+    def answer(self, **answers):
+        new = self.root / "fake/answers.new"
+        new.write_text(json.dumps(answers))
+        new.rename(self.root / "fake/answers.json")
+
+    def poison(self, *ranges, disk="pmem0"):
+        """Sectors: (start, count) each."""
+        (self.root / "sys/block" / disk / "badblocks").write_text("".join(f"{s} {n}\n" for s, n in ranges))
+
+    def badblocks(self, disk="pmem0"):
+        return (self.root / "sys/block" / disk / "badblocks").read_text()
+
+    def start(self):
+        notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        path = self.root / "notify"
+        path.unlink(missing_ok=True)
+        notify.bind(str(path))
+        env = dict(os.environ, NOTIFY_SOCKET=str(path), BEZOAR_SYSFS=str(self.root / "sys"), FAKE=str(self.root / "fake"))
+        env.pop("WATCHDOG_USEC", None)
+        self.log = open(self.root / "log", "a")
+        self.process = subprocess.Popen([self.program, f"--config={self.root}/etc", f"--state={self.root}/state",
+                                         f"--topology={self.root}/topology.json", f"--worker={HERE}/fake-worker", "--debug"],
+                                        env=env, stderr=self.log)
+        ready = threading.Event()
+        threading.Thread(target=self.listen, args=(notify, ready), daemon=True).start()
+        if not ready.wait(20):
+            raise AssertionError(f"never ready:\n{self.text()}")
+        return self
+
+    def listen(self, notify, ready):
+        """As the service manager would: everything is read, or the sender blocks."""
+        while True:
+            message = notify.recv(4096).decode()
+            if "READY=1" in message:
+                ready.set()
+            for line in message.splitlines():
+                if line.startswith("STATUS="):
+                    self.status = line[7:]
+
+    def rescan(self):
+        self.process.send_signal(signal.SIGHUP)
+
+    def stop(self, sig=signal.SIGTERM):
+        self.process.send_signal(sig)
+        code = self.process.wait(20)
+        self.process = None
+        return code
+
+    def cases(self):
+        return [json.loads(p.read_text()) for p in sorted((self.root / "state/cases").glob("[0-9]*.json"), key=lambda p: int(p.stem))]
+
+    def requests(self, verb=None):
+        try:
+            lines = (self.root / "fake/requests").read_text().splitlines()
+        except FileNotFoundError:
+            return []
+        return [r for r in map(json.loads, lines) if verb in (None, r["verb"])]
+
+    def wait(self, what, predicate, seconds=15):
+        end = time.monotonic() + seconds
+        while not predicate():
+            if time.monotonic() > end:
+                cases = "\n".join(f"{c['id']}: {c['state']} {c.get('reason', '')}" for c in self.cases()[:20])
+                log = "\n".join(self.text().splitlines()[-20:])
+                raise AssertionError(f"not within {seconds} s: {what}\n{cases}\n{log}")
+            time.sleep(0.02)
+
+    def wait_states(self, *states):
+        self.wait(f"cases {states}", lambda: tuple(c["state"] for c in self.cases()) == states)
+
+    def text(self):
+        return (self.root / "log").read_text()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+        self.dir.cleanup()
+
+
+def run(tests):
+    """Runs each function with the program's path; TAP on standard output."""
+    program = sys.argv[1]
+    print(f"1..{len(tests)}")
+    failed = 0
+    for n, test in enumerate(tests, 1):
+        if len(sys.argv) > 2 and test.__name__ not in sys.argv[2:]:
+            print(f"ok {n} - {test.__name__} # SKIP not asked for")
+            continue
+        try:
+            test(program)
+            print(f"ok {n} - {test.__name__}")
+        except Exception as e:
+            failed += 1
+            print(f"not ok {n} - {test.__name__}")
+            print("\n".join("# " + line for line in f"{type(e).__name__}: {e}".splitlines()))
+        sys.stdout.flush()
+    sys.exit(failed > 0)

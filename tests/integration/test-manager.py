@@ -1,0 +1,219 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The daemon between its hints, its workers and its ledger."""
+import signal, sys, time
+
+from daemon import PHYSICAL, Daemon, run
+
+GOOD = {"locate": "one-file", "repair": "healed"}
+
+
+def heals(program):
+    """Proves the way of an ordinary case: found at start-up, located, recorded as repairing, healed, closed."""
+    with Daemon(program, **GOOD) as d:
+        d.poison((801, 1))
+        d.start()
+        d.wait_states("healed")
+        case, = d.cases()
+        assert [e["state"] for e in case["events"]] == ["detected", "located", "repairing", "healed"], case
+        assert case["range"] == {"start": 800 * 512, "length": 4096}, case
+        assert case["physical"]["start"] == PHYSICAL + 800 * 512 and case["dimms"] == ["nmem0"], case
+        assert case["replica"] == "mirror:/srv/mirror" and case["proof"] == "identity+neighbours" and case["writer"] == "pwrite"
+        plan = d.requests("repair")[0]["plan"]
+        assert [s["offset"] for s in plan["steps"]] == [800 * 512], plan
+        assert d.stop() == 0
+
+
+def later_poison(program):
+    """Proves that poison that comes later is found by looking again, and gets a new number."""
+    with Daemon(program, **GOOD) as d:
+        d.start()
+        for sector in (80, 160):
+            d.poison((sector, 1))
+            d.rescan()
+            d.wait("healed", lambda: d.cases() and d.cases()[-1]["state"] == "healed" and not d.badblocks())
+        assert [c["id"] for c in d.cases()] == ["1", "2"], d.cases()
+
+
+def observe(program):
+    """Proves that in observe mode no repair is asked for."""
+    with Daemon(program, config="[Bezoar]\nMode=observe\n", **GOOD) as d:
+        d.poison((80, 1))
+        d.start()
+        d.wait_states("waiting")
+        time.sleep(0.3)
+        assert not d.requests("repair") and d.cases()[0]["reason"] == "observe", d.cases()
+
+
+def unprotected(program):
+    """Proves that without a protect file nothing is written."""
+    with Daemon(program, protect=None, **GOOD) as d:
+        d.poison((80, 1))
+        d.start()
+        d.wait_states("refused")
+        assert not d.requests("repair") and d.cases()[0]["reason"] == "not-protected", d.cases()
+
+
+def refused_then_protected(program):
+    """Proves that a refused case is judged again when the configuration is loaded again."""
+    with Daemon(program, protect=None, **GOOD) as d:
+        d.poison((80, 1))
+        d.start()
+        d.wait_states("refused")
+        (d.root / "etc/protect.d/t.conf").write_text("[Protect]\nPath=/srv/t\nReplica=mirror:/srv/mirror\n")
+        d.rescan()
+        d.wait_states("healed")
+
+
+def split(program):
+    """Proves that a run of bad pages with two owners becomes two cases, each with its own part."""
+    with Daemon(program, locate="two-files", repair="healed") as d:
+        d.poison((80, 16))
+        d.start()
+        d.wait_states("healed", "healed")
+        assert [c["range"] for c in d.cases()] == [{"start": 80 * 512, "length": 4096}, {"start": 88 * 512, "length": 4096}], d.cases()
+        assert [c["owners"][0]["inode"] for c in d.cases()] == [131, 132]
+
+
+def worker_dies(program):
+    """Proves that a worker that dies while locating costs a try, not the case, and that the next one is asked again."""
+    for how in ("die", "garbage", "error"):
+        with Daemon(program, locate=how, repair="healed") as d:
+            d.poison((80, 1))
+            d.start()
+            d.wait_states("waiting")
+            d.answer(**GOOD)
+            d.rescan()
+            d.wait_states("healed")
+
+
+def worker_hangs(program):
+    """Proves that a worker that hangs is killed at its deadline while the daemon goes on."""
+    with Daemon(program, config="[Bezoar]\nWorkerTimeoutSec=1s\n", locate="hang", repair="healed") as d:
+        d.poison((80, 1))
+        d.start()
+        d.wait_states("waiting")
+        assert d.cases()[0]["reason"] == "worker-timeout", d.cases()
+        d.answer(**GOOD)
+        d.rescan()
+        d.wait_states("healed")
+
+
+def repair_dies(program):
+    """Proves that after a worker died in a repair its intents are settled before anything is written again."""
+    with Daemon(program, locate="one-file", repair="die") as d:
+        d.poison((80, 1))
+        d.start()
+        d.wait_states("failed")
+        assert d.cases()[0]["reason"] == "worker-died", d.cases()
+        d.answer(locate="one-file", repair="healed",
+                 settle=[{"id": "1", "state": "healed", "reason": "", "bytes": 512}])
+        before = len(d.requests("repair"))
+        d.poison()
+        d.rescan()
+        d.wait_states("healed")
+        assert len(d.requests("repair")) == before, "repaired again although the intent was settled"
+
+
+def cleared_but_absent(program):
+    """Proves that a page that is off the list but not present keeps its case open."""
+    with Daemon(program, locate="one-file", repair="waiting") as d:
+        d.poison((80, 8))
+        d.start()
+        d.wait_states("waiting")
+        d.wait("list empty", lambda: not d.badblocks())
+        d.rescan()
+        time.sleep(0.5)
+        assert [(c["state"], c["reason"]) for c in d.cases()] == [("waiting", "page-not-present")], d.cases()
+
+
+def cleared_by_others(program):
+    """Proves that what somebody else cleared is gone, not healed."""
+    with Daemon(program, protect=None, **GOOD) as d:
+        d.poison((80, 1))
+        d.start()
+        d.wait_states("refused")
+        d.poison()
+        d.rescan()
+        d.wait_states("gone")
+
+
+def restart(program):
+    """Proves that open cases survive a killed daemon with their numbers, and that numbers go on."""
+    with Daemon(program, protect=None, **GOOD) as d:
+        d.poison((80, 1))
+        d.start()
+        d.wait_states("refused")
+        d.stop(signal.SIGKILL)
+        d.poison((80, 1), (8000, 1))
+        d.start()
+        d.wait_states("refused", "refused")
+        assert [c["id"] for c in d.cases()] == ["1", "2"], d.cases()
+
+
+def killed_in_repair(program):
+    """Proves that a case that was being repaired when the daemon died is settled at the next start, then repaired."""
+    with Daemon(program, locate="one-file", repair="hang") as d:
+        d.poison((80, 1))
+        d.start()
+        d.wait_states("repairing")
+        d.stop(signal.SIGKILL)
+        d.answer(**GOOD)
+        d.start()
+        d.wait_states("healed")
+        verbs = [r["verb"] for r in d.requests()]
+        assert "settle" in verbs[verbs.index("repair"):], verbs
+
+
+def stop_finishes(program):
+    """Proves that SIGTERM lets a repair that has begun end first."""
+    with Daemon(program, locate="one-file", repair="slow") as d:
+        d.poison((80, 1))
+        d.start()
+        d.wait_states("repairing")
+        assert d.stop() == 0
+        assert d.cases()[0]["state"] == "healed", d.cases()
+
+
+def budget(program):
+    """Proves that repairs stop when the budget is used up, and that it is said."""
+    with Daemon(program, config="[Bezoar]\nRepairBudget=2/1h\n", **GOOD) as d:
+        d.poison((80, 1), (160, 1), (240, 1))
+        d.start()
+        d.wait("two healed, one waits", lambda: sorted(c["state"] for c in d.cases()) == ["healed", "healed", "waiting"])
+        assert [c["reason"] for c in d.cases() if c["state"] == "waiting"] == ["budget"], d.cases()
+
+
+def two_devices(program):
+    """Proves that a device whose worker hangs does not hold up another one."""
+    with Daemon(program, disks=("pmem0", "pmem1"), locate="hang", repair="healed") as d:
+        d.poison((80, 1))
+        d.start()
+        d.wait("pmem0 asked", lambda: d.requests("locate"))
+        d.answer(**GOOD)
+        d.poison((80, 1), disk="pmem1")
+        d.rescan()
+        d.wait("pmem1 healed", lambda: any(c["state"] == "healed" and c["volume"]["device"] == "/dev/pmem1" for c in d.cases()))
+
+
+def cut_off_list(program):
+    """Proves that a list that was cut off is said to be, and that what it names is taken up."""
+    with Daemon(program, protect=None, **GOOD) as d:
+        (d.root / "sys/block/pmem0/badblocks").write_text("80 1\n160 ")
+        d.start()
+        d.wait_states("refused")
+        assert "cut off" in d.text(), d.text()
+
+
+def many(program):
+    """Proves that a long run and many ranges become cases of bounded size, and that all of them are healed."""
+    with Daemon(program, config="[Bezoar]\nRepairBudget=100000/1h\n", **GOOD) as d:
+        d.poison((0, 4096), *((100000 + i * 80, 1) for i in range(200)))
+        d.start()
+        d.wait("all healed", lambda: len(d.cases()) == 202 and all(c["state"] == "healed" for c in d.cases()), 60)
+        assert max(c["range"]["length"] for c in d.cases()) == 1 << 20
+        assert not d.badblocks()
+
+
+run([heals, later_poison, observe, unprotected, refused_then_protected, split, worker_dies, worker_hangs, repair_dies, cleared_but_absent,
+     cleared_by_others, restart, killed_in_repair, stop_finishes, budget, two_devices, cut_off_list, many])
