@@ -8,6 +8,7 @@
 #include <libgen.h>
 #include <linux/fiemap.h>
 #include <linux/fs.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stddef.h>
@@ -263,6 +264,14 @@ static _Noreturn int verb_hold_store(const Args *a) {
                 (*p)++;
 }
 
+static void say_when(const char *what) {
+        struct timespec t;
+
+        clock_gettime(CLOCK_REALTIME, &t);
+        printf("%lld.%06ld %s\n", (long long) t.tv_sec, t.tv_nsec / 1000, what);
+        fflush(stdout);
+}
+
 /* Says each time when what reading gives becomes another: "SECONDS ok" or "SECONDS EIO". Until it is killed. */
 static _Noreturn int verb_watch(const Args *a) {
         int fd = open_file(a, O_RDONLY), last = -1;
@@ -270,14 +279,23 @@ static _Noreturn int verb_watch(const Args *a) {
 
         for (;; usleep(2000)) {
                 int now = pread(fd, p, a->length, a->offset) < 0 ? errno : 0;
-                struct timespec t;
 
                 if (now == last)
                         continue;
-                clock_gettime(CLOCK_REALTIME, &t);
-                printf("%lld.%06ld %s\n", (long long) t.tv_sec, t.tv_nsec / 1000, now ? strerrorname_np(now) : "ok");
-                fflush(stdout);
+                say_when(now ? strerrorname_np(now) : "ok");
                 last = now;
+        }
+}
+
+/* Says each time when a bad-block list changes: "SECONDS listed" or "SECONDS empty". Until it is killed. */
+static _Noreturn int verb_watch_list(const Args *a) {
+        struct pollfd p = { .fd = open_file(a, O_RDONLY), .events = POLLPRI };
+
+        for (;;) {
+                char text[4096];
+
+                say_when(pread(p.fd, text, sizeof(text), 0) > 0 ? "listed" : "empty");
+                poll(&p, 1, -1);
         }
 }
 
@@ -298,6 +316,7 @@ static const struct {
         { "store",        verb_store        },
         { "store-stdin",  verb_store_stdin  },
         { "watch",        verb_watch        },
+        { "watch-list",   verb_watch_list   },
         { "write",        verb_write        },
 };
 

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+# timeout: 900
+#
+# How long it takes from the moment when the kernel lists a bad sector until the file is whole again, by the daemon and by
+# hand, in one and the same boot, with the same files and the same mirror. By hand, the clock starts with the first command.
+. /lab/daemon.sh
+ROUNDS=20 BY_HAND=10
+file=$DB/ledger.db
+
+# median and extremes of numbers, one a line, given in microseconds
+summary() {
+    sort -n | awk '{v[NR] = $1 / 1000} END {printf "median %.1f ms (%.1f to %.1f, n = %d)", v[int((NR + 1) / 2)], v[1], v[NR], NR}'
+}
+
+median() {
+    sort -n "$1" | awk '{v[NR] = $1} END {print v[int((NR + 1) / 2)]}'
+}
+
+# lose OFFSET: one sector; T0 becomes the time at which the kernel listed it, to the microsecond, in microseconds.
+lose() {
+    local out=/run/lab/list
+    $probe watch-list /sys/block/$PMEM/badblocks >$out &
+    wait_until 10 test -s $out
+    lose_ars $file "$1" 512
+    wait_until 20 grep -q ' listed$' $out
+    kill $!
+    T0=$(sed -n '/ listed$/ {s/ .*//; s/\.//; p; q}' $out)
+}
+
+# The procedure that operators are told: which blocks, whose, which file, copy the page back.
+heal_by_hand() {
+    local offset inode path page
+    offset=$(ndctl list -M -n namespace0.0 | jq '[.] | flatten[0].badblocks[0].offset')
+    page=$((offset / 8 * 8))
+    inode=$(xfs_io -c "fsmap -d $page $((page + 7))" $MNT | sed -n 's/.*inode \([0-9]*\) .*/\1/p')
+    path=$(find $MNT -xdev -inum "$inode")
+    page=$(xfs_io -c "fsmap -d $page $((page + 7))" $MNT | awk -v want=$page '/inode/ {
+        split($3, disk, /[^0-9]+/); for (i = 1; i <= NF; i++) if ($i == "inode") split($(i + 2), part, /[^0-9]+/)
+        print int((want - disk[2] + part[1]) / 8) }')
+    dd if="$MIRROR/${path#"$DB"/}" of="$path" bs=4096 skip="$page" seek="$page" count=1 conv=notrunc,fsync status=none
+    no_badblocks
+    cmp "$path" "$MIRROR/${path#"$DB"/}"
+}
+
+fresh_db ledger.db 4194304 catalog.db 1048576
+for i in $(seq 200); do
+    echo "$i" >"$DB/note$i"
+done
+cp -a "$DB"/note* "$MIRROR/"
+
+: >/run/lab/by-hand
+for i in $(seq $BY_HAND); do
+    lose $((i * 40960))
+    set +x
+    start=${EPOCHREALTIME/./}           # not T0: how long it takes until somebody types is not counted
+    heal_by_hand
+    echo $((${EPOCHREALTIME/./} - start)) >>/run/lab/by-hand
+    set -x
+done
+touch -r "$MIRROR/ledger.db" "$file"    # dd has touched it
+
+start_daemon
+: >/run/lab/daemon
+for i in $(seq $ROUNDS); do
+    offset=$((i * 81920))
+    lose $offset
+    wait_entry STATE=healed "FILE=$file" "OFFSET=$(page_at $file $offset)"
+    echo $(($(field _SOURCE_REALTIME_TIMESTAMP) - T0)) >>/run/lab/daemon
+    forget_entries
+done
+cmp $file "$MIRROR/ledger.db"
+
+say "heal-latency: one sector, from listed to read back and recorded"
+say "  bezoard  $(summary </run/lab/daemon)"
+say "  by hand  $(summary </run/lab/by-hand)"
+say "  by hand / bezoard: $(awk -v a="$(median /run/lab/by-hand)" -v b="$(median /run/lab/daemon)" 'BEGIN {printf "%.1f", a / b}')"
