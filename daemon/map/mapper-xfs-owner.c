@@ -4,10 +4,15 @@
  * what kind of file its inode is: bulkstat does, by inode number and without opening anything. */
 
 #include <errno.h>
+#include <linux/dqblk_xfs.h>
 #include <linux/fsmap.h>
+#include <linux/quota.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "map/mapper-xfs.h"
 #include "map/mapper.h"
@@ -26,7 +31,7 @@ static int stat_inode(int mount_fd, uint64_t inode, XfsStat *ret) {
         return 0;
 }
 
-/* Is a record still as it was? For an inode that bulkstat does not show: it is gone when its extents are. */
+/* Is a record still as it was? */
 static int record_stands(int mount_fd, const struct fsmap *rec) {
         _cleanup_xfs_records_ XfsRecords now = {};
         Range first;
@@ -47,6 +52,34 @@ static int record_stands(int mount_fd, const struct fsmap *rec) {
                         return true;
         }
         return false;
+}
+
+/* Q_XGETQSTATV tells the inodes of the quota files while quota is on. */
+static bool is_quota_file(int mount_fd, uint64_t inode) {
+        struct fs_quota_statv q = { .qs_version = FS_QSTATV_VERSION1 };
+
+        if (syscall(SYS_quotactl_fd, mount_fd, QCMD(Q_XGETQSTATV, 0), 0, &q) < 0)
+                return false;
+        return inode == q.qs_uquota.qfs_ino || inode == q.qs_gquota.qfs_ino || inode == q.qs_pquota.qfs_ino;
+}
+
+/* Bulkstat does not show the inode of a record. It may be one of the file system's own, or it was deleted:
+ * then its blocks are freed in the background (inodegc, Linux 5.14), and it is gone when they are. */
+static int classify_hidden(int mount_fd, const struct fsmap *rec, Owner *o, const char **detail) {
+        int r;
+
+        if (is_quota_file(mount_fd, rec->fmr_owner)) {
+                o->type = OWNER_METADATA;
+                *detail = "quota file";
+                return 0;
+        }
+        r = record_stands(mount_fd, rec);
+        if (r <= 0)
+                return r < 0 ? r : MAP_E_GONE;
+
+        o->type = OWNER_UNKNOWN;
+        *detail = "a file that is being deleted, or an internal one";
+        return 0;
 }
 
 static void classify_special(uint64_t owner, Owner *o, const char **detail) {
@@ -125,14 +158,9 @@ static int classify_inode(int mount_fd, const struct fsmap *rec, Owner *o, const
         if (r < 0)
                 return r;
 
-        if (r == MAP_E_NOT_FOUND) {
-                r = record_stands(mount_fd, rec);
-                if (r <= 0)
-                        return r < 0 ? r : MAP_E_GONE;
-                o->type = OWNER_METADATA;
-                *detail = "internal file"; /* quota, realtime bitmap, … : bulkstat leaves them out */
-                return 0;
-        }
+        if (r == MAP_E_NOT_FOUND)
+                return classify_hidden(mount_fd, rec, o, detail);
+
         if (rec->fmr_flags & (FMR_OF_ATTR_FORK | FMR_OF_EXTENT_MAP)) {
                 o->type = OWNER_METADATA;
                 o->generation = st.generation;
