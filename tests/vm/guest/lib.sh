@@ -8,6 +8,8 @@ MNT=/srv/pmem
 PMEM=pmem0
 PS4='+${EPOCHREALTIME:6:8} '
 probe=/lab/tools/lab-probe
+# shellcheck source=tests/vm/guest/daemon.sh
+. "${BASH_SOURCE[0]%/*}/daemon.sh"
 
 # --- the ends of a scenario
 
@@ -104,11 +106,9 @@ prepare_media() {
 # clean_up: whatever the last scenario left. Nothing of it may be seen by the next.
 clean_up() {
     local i
-    systemctl stop bezoard.service bezoard.socket 2>/dev/null || true
-    systemctl reset-failed bezoard.service 2>/dev/null || true
-    rm -rf /etc/bezoar/protect.d/* /etc/bezoar/bezoar.conf.d /var/lib/bezoar/* /srv/mirror
+    clean_up_daemon
     awk '$1 ~ /^\/dev\/(pmem|mapper)/ {print $2}' /proc/mounts | tac | xargs -r umount
-    rm -f /run/lab/hold.*
+    rm -rf /srv/mirror /run/lab/hold.*
     for i in 0 1; do
         [ ! -e /run/lab/poisoned.pmem$i ] || PMEM=pmem$i heal_medium
     done

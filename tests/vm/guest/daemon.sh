@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+#
+# What scenarios of the daemon are written with, on top of lib.sh. Most of them go: fresh_db, start_daemon, lose_ars or
+# lose_mce, expect_healed or expect_refused.
+
+DB=$MNT/db                      # the protected folder
+MIRROR=/srv/mirror/db           # its copy, on the root file system
+
+# MESSAGE_IDs of daemon/util/log-ids.h. An alert keeps its id for ever, so they are written down a second time here.
+declare -A ID=(
+    [config-bad]=74d8363dba6055244ec7111f75f9f381
+    [found]=cf1555b0b639b87ae89f60f7f6d7aae1
+    [healed]=5de66c27994b7a8bea4396f3b379c827
+    [refused]=a63e129e2772e31969e3e178d0904a6c
+    [stale]=a3d6552801a888f4e06abc19ddcc482e
+    [waiting]=534b2d5038a7d74bcf30ff9c7d435683
+)
+
+# --- files, and what they were
+
+# fresh_db NAME BYTES…: a new XFS with these files in $DB, a copy of them in $MIRROR, and a protect file.
+fresh_db() {
+    follow_journal
+    fresh_xfs
+    mkdir -p "$DB" /run/lab/was
+    while [ $# -gt 0 ]; do
+        make_file "$DB/$1" "$2"
+        remember "$DB/$1"
+        shift 2
+    done
+    mkdir -p "${MIRROR%/*}"
+    cp -a "$DB" "$MIRROR"
+    protect db "Path=$DB" "Replica=mirror:$MIRROR"
+}
+
+# fate FILE: all that must be the same after a repair.
+fate() {
+    echo "$(hash_of "$1") in $(extents "$1") extents, $(stat -c '%s bytes, inode %i, %y' "$1")"
+}
+
+# remember FILE: this is what expect_as_before FILE compares with.
+remember() {
+    fate "$1" >"/run/lab/was/${1##*/}"
+}
+
+expect_as_before() {
+    expect "$1" "$(cat "/run/lab/was/${1##*/}")" "$(fate "$1")"
+}
+
+# page_at FILE OFFSET: where on the device the page with that byte of the file is, in bytes.
+page_at() {
+    echo $(($(phys "$1" "$2") / 8 * 4096))
+}
+
+# lose_ars FILE OFFSET BYTES…: these bytes are destroyed on the medium, and the firmware finds all of them at once.
+# Does not wait for badblocks: the daemon may be quicker than a look at it.
+lose_ars() {
+    local sector
+    while [ $# -gt 0 ]; do
+        sector=$(phys "$1" "$2")
+        destroy "$sector" $(($3 / 512))
+        echo "$sector $(($3 / 512))" >>"/run/lab/poisoned.$PMEM"
+        if [ $# -gt 3 ]; then
+            inject "$sector" $(($3 / 512)) --no-notify
+        else
+            inject "$sector" $(($3 / 512)) &
+        fi
+        shift 3
+    done
+}
+
+# lose_mce FILE OFFSET: the page is destroyed on the medium, and the CPU finds it.
+lose_mce() {
+    local page=$(($(page_at "$1" "$2") / 512))
+    destroy $page 8
+    : >>"/run/lab/poisoned.$PMEM"
+    request mce $(($(data_start) + page * 512))
+}
+
+# --- configuration and life of the daemon
+
+# protect NAME SETTING=VALUE…: the protect file of that name.
+protect() {
+    local name=$1
+    shift
+    mkdir -p /etc/bezoar/protect.d
+    printf '%s\n' '[Protect]' "$@" >"/etc/bezoar/protect.d/$name.conf"
+}
+
+# configure SETTING=VALUE…: settings of the daemon.
+configure() {
+    mkdir -p /etc/bezoar/bezoar.conf.d
+    printf '%s\n' '[Bezoar]' "$@" >/etc/bezoar/bezoar.conf.d/lab.conf
+}
+
+start_daemon() {
+    systemctl start bezoard.service
+}
+
+reload_daemon() {
+    systemctl reload bezoard.service
+}
+
+# kill_daemon: the daemon and its workers end at once; systemd starts it again a second later.
+kill_daemon() {
+    systemctl kill -s KILL bezoard.service
+}
+
+# fault POINT:ACTION[=VALUE]: what a worker of a daemon that is started from now on does at that point; nothing: no more
+# of it. See daemon/write/writer-filters.c.
+fault() {
+    if [ $# -gt 0 ]; then
+        systemctl set-environment "BEZOAR_FAULT=$1"
+    else
+        systemctl unset-environment BEZOAR_FAULT
+    fi
+}
+
+# An intent is logged, so a worker is about to write; all intents are settled.
+intent_is_logged() {
+    compgen -G "/var/lib/bezoar/intent/*" >/dev/null
+}
+
+no_intents() {
+    ! intent_is_logged
+}
+
+clean_up_daemon() {
+    fault
+    kill_daemon 2>/dev/null || true
+    systemctl stop bezoard.service 2>/dev/null || true
+    systemctl reset-failed bezoard.service 2>/dev/null || true
+    rm -rf /etc/bezoar/protect.d/* /etc/bezoar/bezoar.conf.d /var/lib/bezoar/* /run/lab/was
+}
+
+# --- the story in the journal
+
+# follow_journal: what the daemon says from now on can be asked for.
+follow_journal() {
+    local cursor
+    cursor=$(journalctl -n 0 --show-cursor | sed -n 's/^-- cursor: //p')
+    : >/run/lab/entries
+    journalctl -f --no-tail -o json --after-cursor="$cursor" _SYSTEMD_UNIT=bezoard.service >/run/lab/entries 2>&1 &
+    exec 7</run/lab/entries
+    ENTRIES=() SEEN=0 PARTIAL=
+}
+
+collect_entries() {
+    local line
+    while IFS= read -r line <&7; do
+        ENTRIES+=("$PARTIAL$line")
+        PARTIAL=
+    done
+    PARTIAL+=$line
+}
+
+# has_fields JSON FIELD=VALUE…: BEZOAR_ is put in front of the names.
+has_fields() {
+    local pair
+    for pair in "${@:2}"; do
+        [[ $1 == *"\"BEZOAR_${pair%%=*}\":\"${pair#*=}\""* ]] || return 1
+    done
+}
+
+# find_entry FIELD=VALUE…: makes ENTRY the newest one that has all these.
+find_entry() {
+    local i
+    collect_entries
+    for ((i = ${#ENTRIES[@]} - 1; i >= SEEN; i--)); do
+        ENTRY=${ENTRIES[i]}
+        ! has_fields "$ENTRY" "$@" || return 0
+    done
+    return 1
+}
+
+# wait_entry FIELD=VALUE…
+wait_entry() {
+    wait_until 40 find_entry "$@"
+}
+
+# expect_no_entry FIELD=VALUE…
+expect_no_entry() {
+    ! find_entry "$@" || fail "the journal should have no such entry: $ENTRY"
+}
+
+# count_entries FIELD=VALUE…
+count_entries() {
+    local entry n=0
+    collect_entries
+    for entry in "${ENTRIES[@]:SEEN}"; do
+        ! has_fields "$entry" "$@" || n=$((n + 1))
+    done
+    echo $n
+}
+
+# forget_entries: what was said until now is not found any more.
+forget_entries() {
+    collect_entries
+    SEEN=${#ENTRIES[@]}
+}
+
+# field NAME: of ENTRY.
+field() {
+    jq -r --arg name "$1" '.[$name] // ""' <<<"$ENTRY"
+}
+
+# expect_fields FIELD=VALUE…: ENTRY has them.
+expect_fields() {
+    local pair
+    for pair; do
+        expect "BEZOAR_${pair%%=*}" "${pair#*=}" "$(field "BEZOAR_${pair%%=*}")"
+    done
+}
+
+# expect_id NAME: ENTRY is that alert.
+expect_id() {
+    expect MESSAGE_ID "${ID[$1]}" "$(field MESSAGE_ID)"
+}
+
+# --- how a case ends
+
+# expect_healed FILE OFFSET [FIELD=VALUE…]: the page with that byte was healed, the file is as it was, and the journal
+# has the particulars.
+expect_healed() {
+    local file=$1 page
+    page=$(page_at "$1" "$2")
+    wait_entry STATE=healed "FILE=$file" "OFFSET=$page"
+    expect_id healed
+    expect_fields "DEVICE=/dev/$PMEM" LENGTH=4096 "INODE=$(stat -c %i "$file")" "${@:3}"
+    ! is_bad $((page / 512)) || fail "badblocks has the page still: $(badblocks)"
+    expect_as_before "$file"
+}
+
+# expect_untouched FILE OFFSET: the sector with that byte is poisoned as before, and cannot be read.
+expect_untouched() {
+    is_bad "$(phys "$1" "$2")" || fail "badblocks has it no more: $(badblocks)"
+    expect "reading byte $2 of $1" EIO "$($probe read "$1" "$2" 1)"
+}
+
+# expect_refused FILE OFFSET REASON: that page was not written, and the journal says why and what to do.
+expect_refused() {
+    wait_entry STATE=refused "FILE=$1" "OFFSET=$(page_at "$1" "$2")" "REASON=$3"
+    expect_match "the advice" "?*" "$(field BEZOAR_ADVICE)"
+    expect_untouched "$1" "$2"
+}
