@@ -73,16 +73,24 @@ static void settle_shared(Owners *owners, Range range) {
         }
 }
 
-static int gather(int mount_fd, Range range, Owners *owners) {
+/* The owners of `range` out of the records of `wide`. */
+static int gather(int mount_fd, Range wide, Range range, Owners *owners) {
         _cleanup_xfs_records_ XfsRecords records = {};
         int r;
 
-        r = xfs_query(mount_fd, range, &records);
+        r = xfs_query(mount_fd, wide, &records);
         if (r != 0)
                 return r;
 
         for (size_t i = 0; i < records.n; i++) {
                 _cleanup_owner_ Owner o = {};
+                Range in;
+
+                r = range_init(records.items[i].fmr_physical, records.items[i].fmr_length, &in);
+                if (r < 0)
+                        return -EUCLEAN;
+                if (!range_intersect(in, range, &in))
+                        continue; /* what became of a neighbour's inode is nobody's trouble */
 
                 r = xfs_owner(mount_fd, &records.items[i], &o);
                 if (r != 0)
@@ -107,7 +115,7 @@ static int xfs_walk(int mount_fd, Range range, OwnerFn fn, void *userdata) {
         r = widen(range, g.block_size, &wide);
         if (r < 0)
                 return r;
-        r = gather(mount_fd, wide, &owners);
+        r = gather(mount_fd, wide, range, &owners);
         if (r != 0)
                 return r;
 
