@@ -117,9 +117,12 @@ int codec_read_plan(const CodecNode *at, Plan *ret) {
 static struct json_object *make_request(const Request *r) {
         _cleanup_json_ struct json_object *o = json_object_new_object();
 
-        return o &&
-               codec_put_word(o, "verb", verb_to_string(r->verb)) &&
-               (!r->id || codec_put_id(o, "id", r->id)) &&
+        if (!o || !codec_put_word(o, "verb", verb_to_string(r->verb)))
+                return NULL;
+        if (r->verb == VERB_TOPOLOGY) /* asks of nothing in particular */
+                return TAKE_PTR(o);
+
+        return (!r->id || codec_put_id(o, "id", r->id)) &&
                codec_put(o, "volume", codec_make_volume(&r->volume)) &&
                (!r->physical_known || codec_put_u64(o, "physical_base", r->physical)) &&
                codec_put_text(o, "state_dir", r->state_dir) &&
@@ -177,6 +180,10 @@ static int read_request(const CodecNode *at, Request *ret) {
         r = codec_get_enum(at, "verb", CODEC_REQUIRED, verb_from_string, &q.verb);
         if (r < 0)
                 return r;
+        if (q.verb == VERB_TOPOLOGY) {
+                *ret = q;
+                return 0;
+        }
         if ((r = codec_get_id(at, "id", CODEC_OPTIONAL, &q.id)) < 0 ||
             (r = codec_get(at, "volume", CODEC_REQUIRED, json_type_object, &volume)) < 0 ||
             (r = codec_read_volume(&volume, &q.volume)) < 0 ||

@@ -12,6 +12,7 @@ static const char *const verb_table[_VERB_MAX] = {
         [VERB_LOCATE] = "locate",
         [VERB_REPAIR] = "repair",
         [VERB_SETTLE] = "settle",
+        [VERB_TOPOLOGY] = "topology",
 };
 
 void request_done(Request *r) {

@@ -7,12 +7,13 @@
 /* What crosses between the daemon and a worker, both ways, one JSON value a line (core/codec). A worker
  * serves requests from its standard input one after another until that ends. It answers `locate` with one
  * LocateReply; `repair` and `settle` with any number of progress lines and then one result line for each
- * page run or intent. */
+ * page run or intent; `topology`, a request of that word alone, with the Topology. */
 
 typedef enum Verb {
         VERB_LOCATE,
         VERB_REPAIR,
         VERB_SETTLE,
+        VERB_TOPOLOGY,
         _VERB_MAX,
         _VERB_INVALID = -EINVAL,
 } Verb;

@@ -118,6 +118,17 @@ static int answer_located(Lane *l, const char *line, int *holds, size_t n_holds,
         return r;
 }
 
+static int answer_topology(Lane *l, const char *line, char **ret_error) {
+        _cleanup_topology_ Topology t = {};
+        EngineAnswer a = { .topology = &t };
+        int r;
+
+        r = codec_topology_decode(line, &t, ret_error);
+        if (r >= 0)
+                lane_end_job(l, &a);
+        return r;
+}
+
 static int answer_result(Lane *l, const char *line, char **ret_error) {
         _cleanup_result_ Result result = {};
         EngineAnswer a = { .result = &result };
@@ -150,8 +161,20 @@ static void on_line(const char *line, int *holds, size_t n_holds, void *userdata
                 return;
         }
 
-        r = l->jobs->verb == VERB_LOCATE ? answer_located(l, line, holds, n_holds, &error)
-                : answer_result(l, line, &error);
+        switch (l->jobs->verb) {
+        case VERB_LOCATE:
+                r = answer_located(l, line, holds, n_holds, &error);
+                break;
+        case VERB_TOPOLOGY:
+                r = answer_topology(l, line, &error);
+                break;
+        case VERB_REPAIR:
+        case VERB_SETTLE:
+        case _VERB_MAX:
+        case _VERB_INVALID:
+        default:
+                r = answer_result(l, line, &error);
+        }
         if (r < 0) {
                 l->worker = worker_process_kill(l->worker);
                 lane_fail_job(l, -EBADMSG, error);
@@ -306,13 +329,13 @@ static int lane_for(Engine *e, const char *device, Lane **ret) {
 }
 
 int engine_submit(Engine *e, const Request *request, uint64_t timeout_usec, EngineFn fn, void *userdata) {
+        const char *device = request->volume.device ? request->volume.device : verb_to_string(request->verb);
         _cleanup_(job_freep) Job *j = NULL;
         Job **p;
         Lane *l;
         int r;
 
         assert(fn);
-        assert(request->volume.device);
 
         j = calloc(1, sizeof(*j));
         if (!j)
@@ -322,7 +345,7 @@ int engine_submit(Engine *e, const Request *request, uint64_t timeout_usec, Engi
         if (!j->line)
                 return -ENOMEM;
 
-        r = lane_for(e, request->volume.device, &l);
+        r = lane_for(e, device, &l);
         if (r < 0)
                 return r;
 

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "core/job.h"
+#include "core/topology.h"
 #include "util/cleanup.h"
 
 /* Runs the workers: one process a device at most, its requests one after another, each with a deadline. A
@@ -25,6 +26,7 @@ typedef struct EngineAnswer {
                                          * the rest is closed */
         size_t n_holds;
         const Result *result;           /* repair, settle: progress, results */
+        Topology *topology;             /* topology; whoever takes it leaves an empty one there */
         bool last;                      /* nothing more comes for this request */
 } EngineAnswer;
 
@@ -38,7 +40,7 @@ DEFINE_CLEANUP(Engine *, engine_free);
 /* Starts the idle worker that is kept ready; so that it is not paid for at the first request. */
 void engine_warm(Engine *e);
 
-/* Sends a request to the worker of request->volume.device. `fn` is called for each answer, never before
+/* Sends a request to the worker of request->volume.device; one about no device goes to a worker of its own. `fn` is called for each answer, never before
  * this returns, and lastly with `last` set. 0 or a negative errno: then fn is not called. */
 int engine_submit(Engine *e, const Request *request, uint64_t timeout_usec, EngineFn fn, void *userdata);
 

@@ -54,7 +54,9 @@ struct Manager {
 
         sd_event_source *work;          /* deferred: everything that hints and answers ask for */
         sd_event_source *retry;         /* the earliest retry_at */
-        bool wants_topology;
+        bool wants_topology, topology_asked;
+        unsigned topology_tries;
+        uint64_t topology_retry_at;     /* monotonic; USEC_INFINITY: nothing failed */
         bool stopping;
         uint64_t last_scan;
         size_t healed, gone;

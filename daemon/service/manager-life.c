@@ -101,22 +101,6 @@ static void on_hint(const SourceOps *from, const Hint *hint, void *userdata) {
 
 /* ---- topology ---- */
 
-static int read_topology(Manager *m) {
-        _cleanup_topology_ Topology t = {};
-        _cleanup_free_ char *error = NULL;
-        int r;
-
-        r = m->options->topology_file ? topo_load(m->options->topology_file, &t, &error) : topo_read(&t);
-        if (r < 0)
-                return log_error_errno(r, "The topology could not be read: %s", error ? error
-                                       : strerror(-r));
-
-        topology_done(&m->topology);
-        m->topology = t;
-        t = (Topology) {};
-        return 0;
-}
-
 static int update_devices(Manager *m) {
         for (size_t i = m->devices.n; i > 0; i--)
                 if (!topology_find_disk(&m->topology, m->devices.items[i - 1]->disk)) {
@@ -137,12 +121,13 @@ static int update_devices(Manager *m) {
         return 0;
 }
 
-static void take_topology(Manager *m) {
+static void apply_topology(Manager *m, Topology *t) {
         int r;
 
-        m->wants_topology = false;
-        if (read_topology(m) < 0)
-                return;
+        topology_done(&m->topology);
+        m->topology = *t;
+        *t = (Topology) {};
+
         r = update_devices(m);
         if (r < 0)
                 log_error_errno(r, "Not all devices can be watched: %m");
@@ -163,6 +148,54 @@ static void take_topology(Manager *m) {
                         want_again(m->cases.items[i]);
 }
 
+static void topology_failed(Manager *m, const char *why) {
+        log_error("The topology could not be read, trying again later: %s", why);
+        m->topology_retry_at = now_monotonic() + backoff(++m->topology_tries);
+}
+
+static void on_topology(const EngineAnswer *a, void *userdata) {
+        Manager *m = userdata;
+
+        m->topology_asked = false;
+        manager_poke(m);
+        if (a->error < 0) {
+                topology_failed(m, a->detail ? a->detail : strerror(-a->error));
+                return;
+        }
+
+        m->topology_tries = 0;
+        apply_topology(m, a->topology);
+}
+
+/* libndctl, libudev and libmount read a lot, and may block: a worker's work. Changes that come meanwhile lead to another reading. */
+static void ask_topology(Manager *m) {
+        const Request q = { .verb = VERB_TOPOLOGY };
+        int r;
+
+        if (m->topology_asked || m->stopping)
+                return;
+
+        m->wants_topology = false;
+        r = engine_submit(m->engine, &q, m->policy.worker_timeout_usec, on_topology, m);
+        if (r < 0)
+                topology_failed(m, strerror(-r));
+        else
+                m->topology_asked = true;
+}
+
+static void load_topology(Manager *m) {
+        _cleanup_topology_ Topology t = {};
+        _cleanup_free_ char *error = NULL;
+        int r;
+
+        m->wants_topology = false;
+        r = topo_load(m->options->topology_file, &t, &error);
+        if (r < 0)
+                topology_failed(m, error ? error : strerror(-r));
+        else
+                apply_topology(m, &t);
+}
+
 /* ---- work ---- */
 
 static int on_retry(sd_event_source *s, uint64_t usec, void *userdata) {
@@ -172,12 +205,16 @@ static int on_retry(sd_event_source *s, uint64_t usec, void *userdata) {
         for (size_t i = 0; i < m->cases.n; i++)
                 if (m->cases.items[i]->retry_at <= now)
                         want_again(m->cases.items[i]);
+        if (m->topology_retry_at <= now) {
+                m->topology_retry_at = USEC_INFINITY;
+                m->wants_topology = true;
+        }
         manager_poke(m);
         return 0;
 }
 
 static void arm_retry(Manager *m) {
-        uint64_t next = USEC_INFINITY;
+        uint64_t next = m->topology_retry_at;
 
         for (size_t i = 0; i < m->cases.n; i++)
                 if (m->cases.items[i]->retry_at < next)
@@ -194,8 +231,10 @@ static void arm_retry(Manager *m) {
 static int on_work(sd_event_source *s, void *userdata) {
         Manager *m = userdata;
 
-        if (m->wants_topology)
-                take_topology(m);
+        if (m->wants_topology && m->options->topology_file)
+                load_topology(m);
+        else if (m->wants_topology)
+                ask_topology(m);
         for (size_t i = 0; i < m->devices.n; i++)
                 if (m->devices.items[i]->wants_scan)
                         manager_scan(m, m->devices.items[i]);
@@ -309,6 +348,7 @@ int manager_new(sd_event *event, const ManagerOptions *options, Manager **ret) {
                 return -ENOMEM;
         m->event = sd_event_ref(event);
         m->options = options;
+        m->topology_retry_at = USEC_INFINITY;
         policy_init(&m->policy);
 
         r = sd_event_add_defer(event, &m->work, on_work, m);
@@ -390,7 +430,7 @@ int manager_start(Manager *m) {
         if (r < 0)
                 return log_error_errno(r, "The sources could not be opened: %m");
 
-        take_topology(m);
+        m->wants_topology = true;
         engine_warm(m->engine);
         manager_poke(m);
         return 0;

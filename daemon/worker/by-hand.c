@@ -71,6 +71,10 @@ int by_hand(const ByHand *h, int out_fd) {
         const char *disk;
         int r;
 
+        if (streq_ptr(h->verb, "topology")) {
+                request.verb = VERB_TOPOLOGY;
+                return serve_request(&request, out_fd);
+        }
         if (!streq_ptr(h->verb, "locate")) {
                 fprintf(stderr,
                         "--device= goes with the verb 'locate'; 'repair' and 'settle' read their request from standard input.\n");

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "core/codec.h"
+#include "topo/topo.h"
 #include "util/file.h"
 #include "worker/locate.h"
 #include "worker/repair.h"
@@ -109,6 +110,19 @@ static int serve_settle(const Request *request, int fd) {
         return out.error;
 }
 
+static int serve_topology(int fd) {
+        _cleanup_topology_ Topology t = {};
+        _cleanup_free_ char *text = NULL;
+        int r;
+
+        r = topo_read(&t);
+        if (r < 0)
+                return r;
+
+        text = codec_topology_encode(&t);
+        return text ? line_write(fd, text) : -ENOMEM;
+}
+
 int serve_request(const Request *request, int out_fd) {
         int r;
 
@@ -121,6 +135,9 @@ int serve_request(const Request *request, int out_fd) {
                 break;
         case VERB_SETTLE:
                 r = serve_settle(request, out_fd);
+                break;
+        case VERB_TOPOLOGY:
+                r = serve_topology(out_fd);
                 break;
         case _VERB_MAX:
         case _VERB_INVALID:

@@ -663,7 +663,7 @@ static void random_plan(Random *random, const Findings *f, Plan *p) {
 
 static Request random_request(Random *random) {
         Request q = {
-                .verb = (Verb) random_below(random, _VERB_MAX),
+                .verb = (Verb) random_below(random, VERB_TOPOLOGY),
                 .id = random_below(random, 2) ? random_number(random) : 0,
                 .volume = random_volume(random),
                 .state_dir = random_string(random),
