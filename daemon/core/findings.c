@@ -23,6 +23,7 @@ int findings_copy(const Findings *f, Findings *ret) {
                 .range = f->range,
                 .read_only = f->read_only,
                 .file_size = f->file_size,
+                .readable = f->readable,
                 .held = f->held,
         };
         int r;

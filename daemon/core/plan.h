@@ -16,6 +16,7 @@ typedef struct Findings {
                                  * with one file */
         bool read_only;         /* the file system is mounted read-only */
         uint64_t file_size;     /* of the owner; 0 unless OWNER_FILE */
+        bool readable;          /* every byte of the range can be read through the file, after all */
         bool held;              /* a descriptor that keeps the owning file's blocks allocated came along */
 } Findings;
 

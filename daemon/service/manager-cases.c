@@ -76,7 +76,7 @@ static int tracked_add(Manager *m, Case *c, Tracked **ret) {
         t = calloc(1, sizeof(*t));
         if (!t)
                 return -ENOMEM;
-        *t = (Tracked) { .manager = m, .hold = -1, .wants_locate = true, .retry_at = USEC_INFINITY };
+        *t = (Tracked) { .manager = m, .hold = -1, .retry_at = USEC_INFINITY };
 
         r = vec_push(&m->cases, t);
         if (r < 0)
@@ -104,6 +104,7 @@ int tracked_new(Manager *m, const char *disk, Range range, const RangeSet *bad, 
         (void) TAKE_PTR(c);
 
         t->listed = true;
+        t->wants_locate = true;
         r = tracked_describe(t);
         if (r < 0)
                 log_warning_errno(r, "Case %" PRIu64 " could not be described in full, ignoring: %m", id);

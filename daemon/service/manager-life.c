@@ -73,7 +73,7 @@ static void want_again(Tracked *t) {
                 return;
         if (case_outlives_listing(t->c) && d)
                 d->wants_settle = true;
-        if (t->listed)
+        if (t->listed || t->c->reason == REASON_PAGE_NOT_PRESENT)
                 t->wants_locate = true;
 }
 

@@ -30,6 +30,8 @@ static void scan_known(Manager *m, Device *d, const RangeSet *bad, RangeSet *kno
                 t->listed = now.n > 0;
                 if (t->busy)
                         continue;
+                if (t->listed && t->found.range.end == 0)
+                        t->wants_locate = true; /* from the ledger: whose it is now is not known yet */
                 if (t->listed && !rangeset_equal(&now, &t->c->bad)) {
                         rangeset_done(&t->c->bad);
                         t->c->bad = now;

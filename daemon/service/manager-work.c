@@ -136,6 +136,21 @@ static void judge(Tracked *t) {
         }
 }
 
+/* A page that is not present: its bytes were stored through a mapping, and the kernel no longer lists it. Is it back? */
+static void judge_absent(Tracked *t) {
+        const Owner *o = t->c->owners.items;
+
+        if (t->c->reason != REASON_PAGE_NOT_PRESENT)
+                return;
+        if (t->c->owners.n == 1 && o->type == OWNER_FILE && t->found.readable) {
+                tracked_move(t, CASE_HEALED, REASON_NONE, "the page is present again, and can be read");
+                tracked_release(t);
+        } else if (t->c->owners.n > 0 && o->type == OWNER_FREE)
+                tracked_move(t, CASE_WAITING, REASON_FREE_PAGE_MAY_BE_ABSENT, "the file that owned it was deleted");
+        else
+                tracked_retry_later(t);
+}
+
 /* ---- locate ---- */
 
 static int take_found(Tracked *t, Findings *f, int *hold) {
@@ -257,7 +272,10 @@ static void on_located(const EngineAnswer *a, void *userdata) {
                         continue;
                 }
                 shrink_to_found(t);
-                judge(t);
+                if (t->listed)
+                        judge(t);
+                else
+                        judge_absent(t);
         }
 }
 
@@ -273,6 +291,11 @@ static int request_add_range(Request *q, const Tracked *t) {
         return r;
 }
 
+/* What is not listed has nothing to be located, but for a page that waits to be present again. */
+static bool can_locate(const Tracked *t) {
+        return t->listed || t->c->reason == REASON_PAGE_NOT_PRESENT;
+}
+
 static int start_locate(Manager *m, Device *d) {
         _cleanup_(errand_freep) Errand *e = NULL;
         _cleanup_request_ Request q = {};
@@ -285,7 +308,7 @@ static int start_locate(Manager *m, Device *d) {
         for (size_t i = 0; r >= 0 && i < m->cases.n && e->cases.n < LOCATE_MAX; i++) {
                 Tracked *t = m->cases.items[i];
 
-                if (!t->wants_locate || t->busy || !t->listed || !streq_ptr(tracked_disk(t), d->disk))
+                if (!t->wants_locate || t->busy || !can_locate(t) || !streq_ptr(tracked_disk(t), d->disk))
                         continue;
                 if (e->cases.n == 0)
                         r = request_init(m, VERB_LOCATE, d->disk, &q);
@@ -449,9 +472,9 @@ static void end_settlement(Manager *m, const char *disk) {
                 if (t->busy || t->settled || !case_outlives_listing(t->c) ||
                     !streq_ptr(tracked_disk(t), disk))
                         continue;
-                if (t->listed)
+                if (t->listed || t->c->reason == REASON_PAGE_NOT_PRESENT)
                         t->wants_locate = true;
-                else if (t->c->reason != REASON_PAGE_NOT_PRESENT)
+                else
                         tracked_move(t, CASE_GONE, REASON_CLEARED,
                                      "no longer listed, and nothing is left in the intent log");
         }

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "util/file.h"
 #include "util/strv.h"
 #include "util/vec.h"
 #include "worker/evidence.h"
@@ -162,6 +163,15 @@ static int take_offers(const Locator *l, int fd, const struct stat *st, const Pr
         return r;
 }
 
+static bool can_read(int fd, uint64_t file_size, uint64_t offset, uint64_t size) {
+        uint8_t page[REPAIR_UNIT];
+
+        for (uint64_t at = offset; at < offset + size && at < file_size; at += REPAIR_UNIT)
+                if (pread_full(fd, page, at + REPAIR_UNIT <= file_size ? REPAIR_UNIT : file_size - at, at) < 0)
+                        return false;
+        return true;
+}
+
 /* Everything about the file that owns this part; a file that has gone meanwhile leaves the part with an
  * unknown owner. */
 static int look_at_file(const Locator *l, Findings *f) {
@@ -187,6 +197,7 @@ static int look_at_file(const Locator *l, Findings *f) {
                 return r;
         hold = -1;
         f->held = true;
+        f->readable = can_read(fd, f->file_size, o->offset, range_size(f->range));
 
         for (size_t i = 0; r >= 0 && i < f->owners.n; i++)
                 r = find_path(l, f->owners.items + i);

@@ -82,7 +82,7 @@ int page_put(const Site *s, const WriterKind *writers, size_t n, const Target *t
                 if (r == WRITE_E_SHARED)
                         return PAGE_E_SHARED;
                 if (r == WRITE_E_STORED || r == WRITE_E_BUSY)
-                        return PAGE_E_ABSENT;
+                        return PAGE_E_STORED;
                 if (r != WRITE_E_ABSENT)
                         return r;
 

@@ -15,8 +15,8 @@ typedef struct PageOwner {
 enum {
         _PAGE_E_SUCCESS,
 
-        PAGE_E_ABSENT,          /* right through mappings at best; the page is not present: WRITE_E_STORED,
-                                 * WRITE_E_BUSY, or no revive allowed */
+        PAGE_E_ABSENT,          /* cleared, but nothing was stored: the page is not present */
+        PAGE_E_STORED,          /* stored, and right through mappings; the page is not present for read(2) */
         PAGE_E_NOT_CLEARED,     /* the kernel refused, and still lists the poison */
         PAGE_E_SHARED,
         PAGE_E_DIFFERS,         /* read back: other bytes than were written */

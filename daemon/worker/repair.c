@@ -263,13 +263,19 @@ static int look_again(Repair *r, const Step *s, const RangeSet *listed, const Ra
         return 0;
 }
 
-static int put_page(Repair *r, const Step *s, const Target *t) {
+static int put_page(Repair *r, const Step *s, const Target *t, uint64_t bytes) {
         int q;
 
         q = page_put(&r->site, r->plan->writers, r->plan->n_writers, t, r->page, &r->result.writer);
         switch (q) {
+        case PAGE_E_STORED:
+                /* The bytes are there. From now on a program may store newer ones through its mapping without any
+                 * trace, so the intent must never be carried out again. */
+                r->result.bytes += bytes;
+                return forget_intent(r, s) < 0 ? -EIO : ended(r, CASE_WAITING, REASON_PAGE_NOT_PRESENT, NULL);
         case PAGE_E_ABSENT:
-                return ended(r, CASE_WAITING, REASON_PAGE_NOT_PRESENT, NULL);
+                return ended(r, CASE_WAITING, REASON_PAGE_NOT_PRESENT,
+                             "the bytes at file offset %" PRIu64 " could not be stored yet", s->offset);
         case PAGE_E_NOT_CLEARED:
                 (void) forget_intent(r, s);
                 return ended(r, CASE_FAILED, REASON_WRITE_FAILED,
@@ -355,7 +361,7 @@ static int try_step(Repair *r, const Step *s) {
                 return q;
         }
 
-        q = put_page(r, s, &t);
+        q = put_page(r, s, &t, REPAIR_UNIT - rangeset_size(&got));
         if (q == 0)
                 q = read_back(r, s, &t, &listed);
         if (q == 0)

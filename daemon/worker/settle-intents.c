@@ -18,6 +18,7 @@
 #include "worker/intents.h"
 #include "worker/page.h"
 #include "worker/settle-intents.h"
+#include "write/mapped.h"
 
 typedef struct Settler {
         const Request *request;
@@ -103,6 +104,15 @@ static void compare(Pending *p, const uint8_t *found) {
         }
 }
 
+/* A page that is not present for read(2) is there for a mapping. */
+static int load_absent(const Pending *p, uint8_t *found) {
+        _cleanup_mapped_ Mapped m = {};
+        int r;
+
+        r = mapped_open(p->fd, p->intent->offset, &m);
+        return r < 0 ? r : mapped_load(&m, found);
+}
+
 static int look(const Settler *s, Pending *p) {
         const Intent *i = p->intent;
         _cleanup_rangeset_ RangeSet listed = {};
@@ -131,6 +141,8 @@ static int look(const Settler *s, Pending *p) {
 
         r = pread_full(p->fd, found, pending_size(p), i->offset);
         p->facts.read = r >= 0 ? SETTLE_READ_OK : r == -EFAULT ? SETTLE_READ_ABSENT : SETTLE_READ_POISON;
+        if (r == -EFAULT && !p->facts.listed)
+                r = load_absent(p, found);
         if (r >= 0)
                 compare(p, found);
         return 0;
@@ -166,6 +178,8 @@ static int write_again(const Settler *s, const Pending *p, const WriterKind *wri
                 r = rangeset_add(&all, (Range) { t.offset, t.offset + REPAIR_UNIT });
         if (r == 0)
                 r = page_check(s->site, &t, p->page, &all);
+        if (r == PAGE_E_STORED)
+                return finish(s, p, CASE_WAITING, REASON_PAGE_NOT_PRESENT, result);
         if (r == PAGE_E_ABSENT) {
                 result_set(result, CASE_WAITING, REASON_PAGE_NOT_PRESENT, NULL);
                 return 0;

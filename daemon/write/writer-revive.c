@@ -21,58 +21,13 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "util/file.h"
+#include "util/cleanup.h"
+#include "write/mapped.h"
 #include "write/mappers-of.h"
 #include "write/writer-backends.h"
-
-typedef struct Mapping {
-        void *page;
-} Mapping;
-
-static void mapping_done(Mapping *m) {
-        if (m->page)
-                (void) munmap(m->page, REPAIR_UNIT);
-}
-
-static int mapping_open(const Target *t, Mapping *ret) {
-        void *p = mmap(NULL, REPAIR_UNIT, PROT_READ | PROT_WRITE, MAP_SHARED, t->file_fd, (off_t) t->offset);
-
-        if (p == MAP_FAILED)
-                return -errno;
-
-        ret->page = p;
-        return 0;
-}
-
-/* Stores and compares through the mapping by way of a memfd: the kernel does the copying, so that a
- * mapping that cannot be touched gives EFAULT here, not SIGBUS. */
-static int store_through(void *to, const void *page) {
-        _cleanup_close_ int fd = -1;
-        uint8_t back[REPAIR_UNIT];
-        int r;
-
-        fd = memfd_create("bezoar-page", MFD_CLOEXEC);
-        if (fd < 0)
-                return -errno;
-
-        r = pwrite_full(fd, page, REPAIR_UNIT, 0);
-        if (r >= 0)
-                r = pread_full(fd, to, REPAIR_UNIT, 0);
-        if (r >= 0 && msync(to, REPAIR_UNIT, MS_SYNC) < 0)
-                r = -errno;
-        if (r >= 0)
-                r = pwrite_full(fd, to, REPAIR_UNIT, REPAIR_UNIT);
-        if (r >= 0)
-                r = pread_full(fd, back, REPAIR_UNIT, REPAIR_UNIT);
-        if (r >= 0 && memcmp(back, page, REPAIR_UNIT) != 0)
-                r = -EIO;
-        return r;
-}
 
 static int attribute_write(const char *path, const char *text) {
         _cleanup_close_ int fd = open(path, O_WRONLY | O_CLOEXEC);
@@ -126,15 +81,15 @@ static int offline_and_write(const Target *t, const void *page) {
 }
 
 static int revive_write(Writer *w, const Target *t, const void *page) {
-        __attribute__((cleanup(mapping_done))) Mapping m = {};
+        _cleanup_mapped_ Mapped m = {};
         int r;
 
         if (t->physical == 0)
                 return -ENXIO;
 
-        r = mapping_open(t, &m);
+        r = mapped_open(t->file_fd, t->offset, &m);
         if (r >= 0)
-                r = store_through(m.page, page);
+                r = mapped_store(&m, page);
         if (r < 0)
                 return r;
 

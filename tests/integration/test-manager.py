@@ -127,6 +127,18 @@ def cleared_but_absent(program):
         assert [(c["state"], c["reason"]) for c in d.cases()] == [("waiting", "page-not-present")], d.cases()
 
 
+def present_again(program):
+    """Proves that such a case is over when the page can be read again, not before."""
+    with Daemon(program, locate="one-file", repair="waiting") as d:
+        d.poison((80, 8))
+        d.start()
+        d.wait_states("waiting")
+        d.answer(locate="readable", repair="die")
+        d.rescan()
+        d.wait_states("healed")
+        assert len(d.requests("repair")) == 1, "written again"
+
+
 def cleared_by_others(program):
     """Proves that what somebody else cleared is gone, not healed."""
     with Daemon(program, protect=None, **GOOD) as d:
@@ -215,5 +227,5 @@ def many(program):
         assert not d.badblocks()
 
 
-run([heals, later_poison, observe, unprotected, refused_then_protected, split, worker_dies, worker_hangs, repair_dies, cleared_but_absent,
+run([heals, later_poison, observe, unprotected, refused_then_protected, split, worker_dies, worker_hangs, repair_dies, cleared_but_absent, present_again,
      cleared_by_others, restart, killed_in_repair, stop_finishes, budget, two_devices, cut_off_list, many])
