@@ -48,6 +48,13 @@ int findings_copy(const Findings *f, Findings *ret) {
         return 0;
 }
 
+bool findings_page_may_be_absent(const Findings *f) {
+        for (uint64_t at = f->range.start; at < f->range.end; at += REPAIR_UNIT)
+                if (rangeset_contains(&f->bad, (Range) { at, at + REPAIR_UNIT }))
+                        return true;
+        return false;
+}
+
 /* The part of an owner that lies in the window. */
 static int owner_clip(const Owner *o, Range window, Owner *ret) {
         Range clipped;

@@ -68,24 +68,13 @@ static int verdict(Plan *p, Verdict v, Reason reason, const char *format, ...) {
         return JUDGE_DONE;
 }
 
-/* Is there a page of which the kernel lists every sector? Only such a page can be missing from the
- * kernel's map: a machine check that marks less than a page does not exist (nfit_handle_mce() marks 1 <<
- * LSB bytes, and set_mce_nospec() takes out whole pages: with a smaller LSB the page would be absent too,
- * but then its other sectors cannot be read either, which locate reports). */
-static bool page_may_be_absent(const Findings *f) {
-        for (uint64_t at = f->range.start; at < f->range.end; at += REPAIR_UNIT)
-                if (rangeset_contains(&f->bad, (Range) { at, at + REPAIR_UNIT }))
-                        return true;
-        return false;
-}
-
 /* Free space and space that nobody has written: nothing is lost. But the kernel zeroes such a block
  * through the block layer when it is allocated or first written, and that is an oops when the page is
  * absent. */
 static int judge_nothing_lost(const Findings *f, const Owner *o, Plan *p) {
         bool free_space = o->type == OWNER_FREE;
 
-        if (page_may_be_absent(f))
+        if (findings_page_may_be_absent(f))
                 return verdict(p, VERDICT_WAIT, REASON_FREE_PAGE_MAY_BE_ABSENT,
                                "%s, and every sector of a page is bad",
                                free_space ? "free space" : "a block that was never written");

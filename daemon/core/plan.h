@@ -24,6 +24,12 @@ void findings_done(Findings *f);
 int findings_copy(const Findings *f, Findings *ret);    /* 0 or -ENOMEM */
 #define _cleanup_findings_ _cleanup_(findings_done)
 
+/* Is there a page of which the kernel lists every sector? Only such a page can be missing from the
+ * kernel's map: a machine check marks whole pages (nfit_handle_mce() marks 1 << LSB bytes; with a smaller
+ * LSB the page would be absent as well, set_mce_nospec() knows nothing smaller, but no firmware that says
+ * so is known). As long as it may be, nothing may set its block free. */
+bool findings_page_may_be_absent(const Findings *f);
+
 typedef enum Verdict {
         VERDICT_REPAIR,
         VERDICT_HARMLESS,       /* no data is lost, nothing is to be written */

@@ -101,6 +101,10 @@ static void judge(Tracked *t) {
         t->plan = plan;
         plan = (Plan) {};
 
+        /* A file that is kept open keeps its file system from being unmounted: only where it must be. */
+        if (t->plan.verdict != VERDICT_REPAIR && !findings_page_may_be_absent(&t->found))
+                tracked_release(t);
+
         switch (t->plan.verdict) {
         case VERDICT_REPAIR:
                 /* From refused or harmless there is no way to a repair but the beginning. */
@@ -114,7 +118,6 @@ static void judge(Tracked *t) {
                 if (!case_may(t->c->state, CASE_HARMLESS))
                         tracked_move(t, CASE_DETECTED, REASON_NONE, NULL);
                 tracked_move(t, CASE_HARMLESS, t->plan.reason, t->plan.detail);
-                tracked_release(t);
                 break;
         case VERDICT_REFUSE:
                 if (!case_may(t->c->state, CASE_REFUSED))
