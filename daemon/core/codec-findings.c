@@ -153,6 +153,7 @@ struct json_object *codec_make_findings(const void *findings) {
                codec_put_vec(o, "offers", &f->offers, make_offer) &&
                codec_put_flag(o, "read_only", f->read_only) &&
                (!f->file_size || codec_put_u64(o, "file_size", f->file_size)) &&
+               codec_put_flag(o, "absent", f->absent) &&
                codec_put_flag(o, "readable", f->readable) &&
                codec_put_flag(o, "held", f->held) ? TAKE_PTR(o) : NULL;
 }
@@ -166,6 +167,7 @@ int codec_read_findings(const CodecNode *at, Findings *ret) {
             (r = codec_get_vec(at, "offers", CODEC_OPTIONAL, &f.offers, read_offer, offer_done)) < 0 ||
             (r = codec_get_bool(at, "read_only", CODEC_OPTIONAL, &f.read_only)) < 0 ||
             (r = codec_get_u64(at, "file_size", CODEC_OPTIONAL, &f.file_size)) < 0 ||
+            (r = codec_get_bool(at, "absent", CODEC_OPTIONAL, &f.absent)) < 0 ||
             (r = codec_get_bool(at, "readable", CODEC_OPTIONAL, &f.readable)) < 0 ||
             (r = codec_get_bool(at, "held", CODEC_OPTIONAL, &f.held)) < 0)
                 return r;

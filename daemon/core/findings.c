@@ -23,6 +23,7 @@ int findings_copy(const Findings *f, Findings *ret) {
                 .range = f->range,
                 .read_only = f->read_only,
                 .file_size = f->file_size,
+                .absent = f->absent,
                 .readable = f->readable,
                 .held = f->held,
         };
@@ -49,6 +50,8 @@ int findings_copy(const Findings *f, Findings *ret) {
 }
 
 bool findings_page_may_be_absent(const Findings *f) {
+        if (f->absent)
+                return true;
         for (uint64_t at = f->range.start; at < f->range.end; at += REPAIR_UNIT)
                 if (rangeset_contains(&f->bad, (Range) { at, at + REPAIR_UNIT }))
                         return true;

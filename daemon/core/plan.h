@@ -16,6 +16,7 @@ typedef struct Findings {
                                  * with one file */
         bool read_only;         /* the file system is mounted read-only */
         uint64_t file_size;     /* of the owner; 0 unless OWNER_FILE */
+        bool absent;            /* good sectors of a bad page cannot be read either */
         bool readable;          /* every byte of the range can be read through the file, after all */
         bool held;              /* a descriptor that keeps the owning file's blocks allocated came along */
 } Findings;
@@ -24,10 +25,10 @@ void findings_done(Findings *f);
 int findings_copy(const Findings *f, Findings *ret);    /* 0 or -ENOMEM */
 #define _cleanup_findings_ _cleanup_(findings_done)
 
-/* Is there a page of which the kernel lists every sector? Only such a page can be missing from the
- * kernel's map: a machine check marks whole pages (nfit_handle_mce() marks 1 << LSB bytes; with a smaller
- * LSB the page would be absent as well, set_mce_nospec() knows nothing smaller, but no firmware that says
- * so is known). As long as it may be, nothing may set its block free. */
+/* May a page of the range be missing from the kernel's map? A machine check takes out whole pages
+ * (set_mce_nospec()), but lists as little as it was told of (1 << LSB bytes, nfit_handle_mce(); 64 on
+ * most machines): a page of which good sectors cannot be read either is absent, and of one that is listed
+ * as a whole nobody can tell. As long as it may be, nothing may set its block free. */
 bool findings_page_may_be_absent(const Findings *f);
 
 typedef enum Verdict {

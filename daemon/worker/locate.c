@@ -208,6 +208,30 @@ static int look_at_file(const Locator *l, Findings *f) {
         return protect ? take_offers(l, fd, &st, protect, f, o) : 0;
 }
 
+/* Reads what is good of each bad page, wherever it belongs. Safe also where the page is absent: the
+ * kernel reads with fixups. */
+static int probe_absent(const Locator *l, Findings *f) {
+        _cleanup_free_ uint8_t *page = aligned_alloc(REPAIR_UNIT, REPAIR_UNIT);
+        int r = 0;
+
+        if (!page)
+                return -ENOMEM;
+
+        for (uint64_t at = f->range.start; r >= 0 && at < f->range.end; at += REPAIR_UNIT) {
+                _cleanup_rangeset_ RangeSet good = {}, got = {};
+                Range range = { at, at + REPAIR_UNIT };
+
+                r = rangeset_add(&good, range);
+                if (r >= 0)
+                        r = rangeset_subtract_all(&good, &f->bad);
+                if (r >= 0)
+                        r = page_salvage(&l->site, range, &f->bad, page, &got);
+                if (r >= 0 && !rangeset_equal(&good, &got))
+                        f->absent = true;
+        }
+        return r;
+}
+
 static int locate_part(const Findings *part, void *userdata) {
         Locator *l = userdata;
         _cleanup_findings_ Findings f = { .range = part->range, .read_only = l->site.read_only };
@@ -216,6 +240,8 @@ static int locate_part(const Findings *part, void *userdata) {
         r = rangeset_copy(&part->bad, &f.bad);
         if (r >= 0)
                 r = owners_copy(&part->owners, &f.owners);
+        if (r >= 0)
+                r = probe_absent(l, &f);
         if (r >= 0 && f.owners.n > 0 && f.owners.items[0].type == OWNER_FILE)
                 r = look_at_file(l, &f);
         if (r >= 0)

@@ -123,6 +123,19 @@ static void test_owners(void **state) {
         }
 }
 
+/* Proves that free space is not called harmless when what is good of its page cannot be read either. */
+static void test_absent(void **state) {
+        _cleanup_policy_ Policy policy = {};
+        _cleanup_findings_ Findings f = {};
+
+        policy_for_db(&policy);
+        findings_good(&f);
+        f.owners.items[0].type = OWNER_FREE;
+        expect(&policy, &f, VERDICT_HARMLESS, REASON_FREE);
+        f.absent = true;
+        expect(&policy, &f, VERDICT_WAIT, REASON_FREE_PAGE_MAY_BE_ABSENT);
+}
+
 /* Proves that a page with two owners, or with none, or with one that covers a part of it, is never written. */
 static void test_mixed_owners(void **state) {
         _cleanup_policy_ Policy policy = {};
@@ -411,6 +424,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_repair),
                 cmocka_unit_test(test_owners),
+                cmocka_unit_test(test_absent),
                 cmocka_unit_test(test_mixed_owners),
                 cmocka_unit_test(test_insane),
                 cmocka_unit_test(test_offers),
