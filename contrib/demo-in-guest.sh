@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
+# timeout: 170
 #
 # The part of contrib/demo that runs in the virtual machine. A scenario like those of tests/vm/scenarios, but one that talks.
 . /lab/daemon.sh
@@ -51,6 +52,7 @@ lose_and_heal() {
     show sha256sum "$file"
     $probe watch "$file" "$offset" 4096 >/run/lab/watch &
     watcher=$!
+    wait_until 5 test -s /run/lab/watch
     start=$EPOCHREALTIME
     "$@"
     wait_entry STATE=healed "FILE=$file"
@@ -84,6 +86,7 @@ say "  4096 bytes of catalog.db are overwritten on the medium; the kernel takes 
 hold_map $DB/catalog.db 40960
 lose_and_heal $DB/catalog.db 40960 lose_mce $DB/catalog.db 40960
 
-title "What an operator finds in the journal"
-show journalctl -b -u bezoard.service --catalog --no-pager -n 2 -o cat
+title "What the alert said, with its explanation"
+journalctl --update-catalog             # as installing a package does
+show journalctl -b -x --no-pager -n 1 MESSAGE_ID="${ID[found]}"
 say ""

@@ -28,19 +28,18 @@ lose() {
     T0=$(sed -n '/ listed$/ {s/ .*//; s/\.//; p; q}' $out)
 }
 
-# The procedure that operators are told: which blocks, whose, which file, copy the page back.
+# The procedure that operators are told: which blocks, whose, which file, copy the page back, read it.
 heal_by_hand() {
-    local offset inode path page
-    offset=$(ndctl list -M -n namespace0.0 | jq '[.] | flatten[0].badblocks[0].offset')
-    page=$((offset / 8 * 8))
-    inode=$(xfs_io -c "fsmap -d $page $((page + 7))" $MNT | sed -n 's/.*inode \([0-9]*\) .*/\1/p')
+    local sector map inode path page
+    sector=$(ndctl list -M -n namespace0.0 | jq '[.] | flatten[0].badblocks[0].offset')
+    map=$(xfs_io -c "fsmap -d $sector $sector" $MNT | grep inode)
+    # 0: 259:0 [192..8383]: inode 132 data 0..8191 8192
+    [[ $map =~ \[([0-9]+)\..*inode\ ([0-9]+)\ data\ ([0-9]+) ]]
+    inode=${BASH_REMATCH[2]} page=$(((sector - BASH_REMATCH[1] + BASH_REMATCH[3]) / 8))
     path=$(find $MNT -xdev -inum "$inode")
-    page=$(xfs_io -c "fsmap -d $page $((page + 7))" $MNT | awk -v want=$page '/inode/ {
-        split($3, disk, /[^0-9]+/); for (i = 1; i <= NF; i++) if ($i == "inode") split($(i + 2), part, /[^0-9]+/)
-        print int((want - disk[2] + part[1]) / 8) }')
-    dd if="$MIRROR/${path#"$DB"/}" of="$path" bs=4096 skip="$page" seek="$page" count=1 conv=notrunc,fsync status=none
+    dd if="$MIRROR/${path#"$DB"/}" of="$path" bs=4096 skip=$page seek=$page count=1 conv=notrunc,fsync status=none
+    dd if="$path" bs=4096 skip=$page count=1 status=none >/dev/null
     no_badblocks
-    cmp "$path" "$MIRROR/${path#"$DB"/}"
 }
 
 fresh_db ledger.db 4194304 catalog.db 1048576
@@ -57,6 +56,7 @@ for i in $(seq $BY_HAND); do
     heal_by_hand
     echo $((${EPOCHREALTIME/./} - start)) >>/run/lab/by-hand
     set -x
+    cmp $file "$MIRROR/ledger.db"
 done
 touch -r "$MIRROR/ledger.db" "$file"    # dd has touched it
 
