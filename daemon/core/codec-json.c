@@ -5,6 +5,7 @@
  * is asked. */
 
 #include <assert.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -247,5 +248,26 @@ int codec_parse(const char *text, char **ret_error, struct json_object **ret) {
                 return codec_fail(&whole, NULL, "it is not an object");
 
         *ret = TAKE_PTR(o);
+        return 0;
+}
+
+int codec_json_pretty(const char *text, char **ret) {
+        const int how = JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED | JSON_C_TO_STRING_NOSLASHESCAPE;
+        _cleanup_json_ struct json_object *o = NULL;
+        const char *pretty;
+        char *copy;
+        int r;
+
+        assert(ret);
+
+        r = codec_parse(text, NULL, &o);
+        if (r < 0)
+                return r;
+        pretty = json_object_to_json_string_ext(o, how);
+        copy = pretty ? strdup(pretty) : NULL;
+        if (!copy)
+                return -ENOMEM;
+
+        *ret = copy;
         return 0;
 }

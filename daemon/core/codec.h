@@ -53,3 +53,6 @@ int codec_error_decode(const char *text, char **ret);   /* -EBADMSG: it is somet
 /* The escape, on its own (for the terminal and the journal). NULL: no memory. */
 char *codec_path_escape(const char *path);
 int codec_path_unescape(const char *text, char **ret);  /* -EBADMSG for a bad escape */
+
+/* A value, any object, over several lines for a person to read. 0, -EBADMSG, -ENOMEM; the caller frees *ret. */
+int codec_json_pretty(const char *text, char **ret);

@@ -746,6 +746,19 @@ static void test_values_arrive(void **state) {
         assert_true(range_equal(q.plan.steps.items[0].range, (Range) { 1048576, 1052672 }));
 }
 
+/* Proves that what is indented for a person is the same value, also where numbers are large. */
+static void test_pretty(void **state) {
+        char *text = NULL;
+
+        assert_int_equal(codec_json_pretty("{\"a\":18446744073709551615,\"b\":[\"/x\"]}", &text), 0);
+        assert_string_equal(text, "{\n  \"a\": 18446744073709551615,\n  \"b\": [\n    \"/x\"\n  ]\n}");
+        free(text);
+        text = NULL;
+        assert_int_equal(codec_json_pretty("[", &text), -EBADMSG);
+        assert_int_equal(codec_json_pretty("1", &text), -EBADMSG);
+        assert_null(text);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_samples),
@@ -759,6 +772,7 @@ int main(void) {
                 cmocka_unit_test(test_escape),
                 cmocka_unit_test(test_escape_random),
                 cmocka_unit_test(test_random_values),
+                cmocka_unit_test(test_pretty),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
