@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Text for the eyes of a person. */
+
+/* `s`, whatever bytes it has, as text that can do a terminal no harm and deceive nobody: as
+ * codec_path_escape() has it, and the same for characters that are invisible or change the direction of
+ * writing, and for everything but ASCII where the locale is not UTF-8. The caller frees it; NULL: no
+ * memory. */
+char *text_safe(const char *s);
+
+/* How many columns of a terminal safe text takes. */
+size_t text_width(const char *s);
+
+#define TEXT_TIME_MAX 64
+
+/* "Fri 2026-11-20 23:01:02 UTC"; "-" for 0. Microseconds since the epoch. Returns buf. */
+const char *text_time(uint64_t usec, char buf[static TEXT_TIME_MAX]);
+
+/* "4min ago"; "-" for 0. Returns buf. */
+const char *text_ago(uint64_t usec, uint64_t now, char buf[static TEXT_TIME_MAX]);
