@@ -17,15 +17,22 @@ median() {
     sort -n "$1" | awk '{v[NR] = $1} END {print v[int((NR + 1) / 2)]}'
 }
 
-# lose OFFSET: one sector; T0 becomes the time at which the kernel listed it, to the microsecond, in microseconds.
+# lose OFFSET: one sector; the time at which the kernel lists it is noted.
 lose() {
-    local out=/run/lab/list
-    $probe watch-list /sys/block/$PMEM/badblocks >$out &
-    wait_until 10 test -s $out
+    $probe watch-list /sys/block/$PMEM/badblocks >/run/lab/list &
+    WATCHER=$!
+    wait_until 10 test -s /run/lab/list
     lose_ars $file "$1" 512
-    wait_until 20 grep -q ' listed$' $out
-    kill $!
-    T0=$(sed -n '/ listed$/ {s/ .*//; s/\.//; p; q}' $out)
+}
+
+is_listed() {
+    grep -q ' listed$' /run/lab/list
+}
+
+# listed_at: that time, in microseconds.
+listed_at() {
+    kill $WATCHER
+    sed -n '/ listed$/ {s/ .*//; s/\.//; p; q}' /run/lab/list
 }
 
 # The procedure that operators are told: which blocks, whose, which file, copy the page back, read it.
@@ -51,8 +58,10 @@ cp -a "$DB"/note* "$MIRROR/"
 : >/run/lab/by-hand
 for i in $(seq $BY_HAND); do
     lose $((i * 40960))
+    wait_until 20 is_listed
+    kill $WATCHER
     set +x
-    start=${EPOCHREALTIME/./}           # not T0: how long it takes until somebody types is not counted
+    start=${EPOCHREALTIME/./}           # how long it takes until somebody types is not counted
     heal_by_hand
     echo $((${EPOCHREALTIME/./} - start)) >>/run/lab/by-hand
     set -x
@@ -64,9 +73,11 @@ start_daemon
 : >/run/lab/daemon
 for i in $(seq $ROUNDS); do
     offset=$((i * 81920))
+    set +x                              # nothing but waiting goes on beside the daemon
     lose $offset
     wait_entry STATE=healed "FILE=$file" "OFFSET=$(page_at $file $offset)"
-    echo $(($(field _SOURCE_REALTIME_TIMESTAMP) - T0)) >>/run/lab/daemon
+    set -x
+    echo $(($(field _SOURCE_REALTIME_TIMESTAMP) - $(listed_at))) >>/run/lab/daemon
     forget_entries
 done
 cmp $file "$MIRROR/ledger.db"
