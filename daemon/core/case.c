@@ -179,6 +179,20 @@ int case_transition(Case *c, CaseState to, Reason reason, const char *detail, ui
         return 0;
 }
 
+int case_set_ignored(Case *c, bool ignored, const char *detail, uint64_t now) {
+        int r;
+
+        assert(c);
+        assert(detail);
+
+        if (c->ignored == ignored)
+                return 0;
+        r = case_add_event(c, c->state, c->reason, detail, now);
+        if (r >= 0)
+                c->ignored = ignored;
+        return r;
+}
+
 bool case_state_is_closed(CaseState s) {
         return s == CASE_HEALED || s == CASE_GONE;
 }

@@ -59,6 +59,7 @@ typedef struct Case {
         ProofSet proofs;        /* that was shown */
         WriterKind writer;      /* that wrote; WRITER_AUTO: none did */
         unsigned attempts;      /* tries since it was last detected */
+        bool ignored;           /* an operator has said to leave it alone */
         struct { CaseEvent *items; size_t n, allocated; } events;
 } Case;
 
@@ -74,6 +75,10 @@ int case_new(uint64_t id, const char *device, Range range, const RangeSet *bad, 
  * is a change too; with the same reason it is none and adds no event. `detail` NULL: the explanation of
  * the reason. */
 int case_transition(Case *c, CaseState to, Reason reason, const char *detail, uint64_t now);
+
+/* An operator's word about an open case; where it says something new, it is an event. 0, -ENOMEM (and
+ * nothing has changed). */
+int case_set_ignored(Case *c, bool ignored, const char *detail, uint64_t now);
 
 /* Would it be allowed? */
 bool case_may(CaseState from, CaseState to);

@@ -68,6 +68,7 @@ static struct json_object *make_case(const Case *c) {
                codec_put_id(o, "id", c->id) &&
                codec_put_word(o, "state", case_state_to_string(c->state)) &&
                codec_put_word(o, "reason", reason_to_string(c->reason)) &&
+               codec_put_flag(o, "ignored", c->ignored) &&
                codec_put(o, "volume", codec_make_volume(&c->volume)) &&
                codec_put_range(o, "range", c->range) &&
                codec_put_rangeset(o, "bad", &c->bad) &&
@@ -94,6 +95,7 @@ static int read_case(const CodecNode *at, Case *c) {
         if ((r = codec_get_id(at, "id", CODEC_REQUIRED, &c->id)) < 0 ||
             (r = codec_get_enum(at, "state", CODEC_REQUIRED, case_state_from_string, &c->state)) < 0 ||
             (r = codec_get_enum(at, "reason", CODEC_OPTIONAL, reason_from_string, &c->reason)) < 0 ||
+            (r = codec_get_bool(at, "ignored", CODEC_OPTIONAL, &c->ignored)) < 0 ||
             (r = codec_get(at, "volume", CODEC_REQUIRED, json_type_object, &volume)) < 0 ||
             (r = codec_read_volume(&volume, &c->volume)) < 0 ||
             (r = codec_get_pages(at, &c->range, &c->bad)) < 0 ||

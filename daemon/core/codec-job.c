@@ -128,7 +128,9 @@ static struct json_object *make_request(const Request *r) {
                codec_put_text(o, "state_dir", r->state_dir) &&
                codec_put(o, "policy", codec_make_policy(&r->policy)) &&
                codec_put_vec(o, "ranges", &r->ranges, codec_make_findings) &&
-               (r->verb != VERB_REPAIR || codec_put(o, "plan", codec_make_plan(&r->plan)))
+               (r->verb != VERB_REPAIR || codec_put(o, "plan", codec_make_plan(&r->plan))) &&
+               (r->verb != VERB_PLAN || !r->path ||
+                (codec_put_text(o, "path", r->path) && codec_put_range(o, "in_file", r->in_file)))
                        ? TAKE_PTR(o)
                        : NULL;
 }
@@ -161,6 +163,19 @@ static int get_repair(const CodecNode *at, Request *q) {
         return 0;
 }
 
+/* Either ranges of the device, or the path of a file and a range in it. */
+static int get_rehearsal(const CodecNode *at, Request *q) {
+        int r;
+
+        r = codec_get_text(at, "path", CODEC_OPTIONAL, &q->path);
+        if (r < 0 || !q->path)
+                return r;
+        if (q->path[0] != '/' || q->ranges.n > 0)
+                return codec_fail(at, "path", "an absolute path, and no ranges, are wanted");
+
+        return codec_get_range(at, "in_file", CODEC_REQUIRED, &q->in_file);
+}
+
 static int get_physical(const CodecNode *at, Request *q) {
         CodecNode n;
         int r;
@@ -188,8 +203,8 @@ static int read_request(const CodecNode *at, Request *ret) {
             (r = codec_get(at, "volume", CODEC_REQUIRED, json_type_object, &volume)) < 0 ||
             (r = codec_read_volume(&volume, &q.volume)) < 0 ||
             (r = get_physical(at, &q)) < 0 ||
-            (r = codec_get_text(at, "state_dir", q.verb == VERB_LOCATE ? CODEC_OPTIONAL : CODEC_REQUIRED,
-                                &q.state_dir)) < 0 ||
+            (r = codec_get_text(at, "state_dir", q.verb == VERB_LOCATE || q.verb == VERB_PLAN
+                                ? CODEC_OPTIONAL : CODEC_REQUIRED, &q.state_dir)) < 0 ||
             (r = codec_get(at, "policy", CODEC_REQUIRED, json_type_object, &policy)) < 0 ||
             (r = codec_read_policy(&policy, &q.policy)) < 0 ||
             (r = codec_get_vec(at, "ranges", CODEC_OPTIONAL, &q.ranges, codec_read_findings,
@@ -197,6 +212,11 @@ static int read_request(const CodecNode *at, Request *ret) {
                 return r;
         if (q.verb == VERB_REPAIR) {
                 r = get_repair(at, &q);
+                if (r < 0)
+                        return r;
+        }
+        if (q.verb == VERB_PLAN) {
+                r = get_rehearsal(at, &q);
                 if (r < 0)
                         return r;
         }

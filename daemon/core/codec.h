@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/case.h"
+#include "core/forecast.h"
 #include "core/intent.h"
 #include "core/job.h"
 #include "core/topology.h"
@@ -9,7 +10,7 @@
 /* Core values <-> JSON text. The forms are described in docs/man/bezoar-worker.8.rst (requests, answers);
  * a case is
  *
- *     {"id","state","reason","volume":{"device","fs","uuid","mountpoint"},"range":{"start","length"},"bad":[…],
+ *     {"id","state","reason","ignored","volume":{"device","fs","uuid","mountpoint"},"range":{"start","length"},"bad":[…],
  *      "physical":{"start","length"},"dimms":[…],"owners":[{"type","start","length","inode","generation","offset",
  *      "path","shared","unwritten","detail"}],"replica","proof","writer","attempts","events":[{"time","state","detail"}]}
  *
@@ -45,6 +46,9 @@ int codec_result_decode(const char *text, Result *ret, char **ret_error);
 /* What stands on the medium before a page is written (its bytes are beside this text, not in it). */
 char *codec_intent_encode(const Intent *i);
 int codec_intent_decode(const char *text, Intent *ret, char **ret_error);
+
+/* {"target","device","mode","parts":[{"found","plan","explanation","advice"}]}; nobody reads it back. */
+char *codec_forecast_encode(const Forecast *f);
 
 /* Instead of an answer: why there is none, {"error"}. */
 char *codec_error_encode(const char *sentence);

@@ -13,6 +13,7 @@ static const char *const verb_table[_VERB_MAX] = {
         [VERB_REPAIR] = "repair",
         [VERB_SETTLE] = "settle",
         [VERB_TOPOLOGY] = "topology",
+        [VERB_PLAN] = "plan",
 };
 
 void request_done(Request *r) {
@@ -25,6 +26,7 @@ void request_done(Request *r) {
                 findings_done(&r->ranges.items[i]);
         vec_done(&r->ranges);
         plan_done(&r->plan);
+        free(r->path);
         *r = (Request) {};
 }
 

@@ -7,13 +7,15 @@
 /* What crosses between the daemon and a worker, both ways, one JSON value a line (core/codec). A worker
  * serves requests from its standard input one after another until that ends. It answers `locate` with one
  * LocateReply; `repair` and `settle` with any number of progress lines and then one result line for each
- * page run or intent; `topology`, a request of that word alone, with the Topology. */
+ * page run or intent; `topology`, a request of that word alone, with the Topology; `plan`, a rehearsal, as
+ * locate, but without descriptors, and also for the bytes of a file by its path. */
 
 typedef enum Verb {
         VERB_LOCATE,
         VERB_REPAIR,
         VERB_SETTLE,
         VERB_TOPOLOGY,
+        VERB_PLAN,
         _VERB_MAX,
         _VERB_INVALID = -EINVAL,
 } Verb;
@@ -30,6 +32,8 @@ typedef struct Request {
         Policy policy;          /* locate: which replicas to ask; settle: whether it may write */
         struct { Findings *items; size_t n, allocated; } ranges;       /* locate: range and bad only. repair: one, as located */
         Plan plan;              /* repair */
+        char *path;             /* plan: instead of ranges, these bytes of this file */
+        Range in_file;
 } Request;
 
 void request_done(Request *r);

@@ -163,6 +163,7 @@ static void on_line(const char *line, int *holds, size_t n_holds, void *userdata
 
         switch (l->jobs->verb) {
         case VERB_LOCATE:
+        case VERB_PLAN:
                 r = answer_located(l, line, holds, n_holds, &error);
                 break;
         case VERB_TOPOLOGY:
@@ -329,7 +330,8 @@ static int lane_for(Engine *e, const char *device, Lane **ret) {
 }
 
 int engine_submit(Engine *e, const Request *request, uint64_t timeout_usec, EngineFn fn, void *userdata) {
-        const char *device = request->volume.device ? request->volume.device : verb_to_string(request->verb);
+        bool aside = request->verb == VERB_PLAN || !request->volume.device;
+        const char *device = aside ? verb_to_string(request->verb) : request->volume.device;
         _cleanup_(job_freep) Job *j = NULL;
         Job **p;
         Lane *l;

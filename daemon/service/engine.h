@@ -21,7 +21,7 @@ typedef struct EngineAnswer {
         int error;                      /* 0; -ECHILD: the worker died; -ETIMEDOUT; -EBADMSG: not understood;
                                          * -EREMOTEIO: it failed */
         const char *detail;             /* a sentence for an error; NULL */
-        const LocateReply *located;     /* locate */
+        const LocateReply *located;     /* locate, plan */
         int *holds;                     /* descriptors that came along; whoever takes one leaves -1 there,
                                          * the rest is closed */
         size_t n_holds;
@@ -40,8 +40,9 @@ DEFINE_CLEANUP(Engine *, engine_free);
 /* Starts the idle worker that is kept ready; so that it is not paid for at the first request. */
 void engine_warm(Engine *e);
 
-/* Sends a request to the worker of request->volume.device; one about no device goes to a worker of its own. `fn` is called for each answer, never before
- * this returns, and lastly with `last` set. 0 or a negative errno: then fn is not called. */
+/* Sends a request to the worker of request->volume.device; one about no device, and a rehearsal (which must
+ * not hold up the real thing), to a worker of its own. `fn` is called for each answer, never before this
+ * returns, and lastly with `last` set. 0 or a negative errno: then fn is not called. */
 int engine_submit(Engine *e, const Request *request, uint64_t timeout_usec, EngineFn fn, void *userdata);
 
 /* Is a request for this device on its way? */

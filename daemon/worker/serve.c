@@ -11,6 +11,7 @@
 #include "topo/topo.h"
 #include "util/file.h"
 #include "worker/locate.h"
+#include "worker/rehearse.h"
 #include "worker/repair.h"
 #include "worker/serve.h"
 #include "worker/settle-intents.h"
@@ -80,6 +81,19 @@ static int serve_locate(const Request *request, int fd) {
         return text ? line_write_with(fd, text, &holds) : -ENOMEM;
 }
 
+static int serve_plan(const Request *request, int fd, char **ret_error) {
+        _cleanup_locate_reply_ LocateReply reply = {};
+        _cleanup_free_ char *text = NULL;
+        int r;
+
+        r = rehearse(request, &reply, ret_error);
+        if (r < 0)
+                return r;
+
+        text = codec_locate_reply_encode(&reply);
+        return text ? line_write(fd, text) : -ENOMEM;
+}
+
 static int serve_repair(const Request *request, int fd) {
         _cleanup_result_ Result result = {};
         Out out = { .fd = fd };
@@ -124,6 +138,7 @@ static int serve_topology(int fd) {
 }
 
 int serve_request(const Request *request, int out_fd) {
+        _cleanup_free_ char *error = NULL;
         int r;
 
         switch (request->verb) {
@@ -139,6 +154,9 @@ int serve_request(const Request *request, int out_fd) {
         case VERB_TOPOLOGY:
                 r = serve_topology(out_fd);
                 break;
+        case VERB_PLAN:
+                r = serve_plan(request, out_fd, &error);
+                break;
         case _VERB_MAX:
         case _VERB_INVALID:
         default:
@@ -146,7 +164,7 @@ int serve_request(const Request *request, int out_fd) {
         }
 
         if (r < 0) {
-                _cleanup_free_ char *text = codec_error_encode(strerror(-r));
+                _cleanup_free_ char *text = codec_error_encode(error ? error : strerror(-r));
 
                 if (text)
                         (void) line_write(out_fd, text);

@@ -42,6 +42,26 @@ static void test_new(void **state) {
         assert_null(case_free(NULL));
 }
 
+/* To be left alone is an event, once, and changes neither the state nor the reason. */
+static void test_ignored(void **state) {
+        _cleanup_(case_freep) Case *c = make_case();
+
+        assert_int_equal(case_transition(c, CASE_REFUSED, REASON_METADATA, NULL, 2000), 0);
+        assert_int_equal(case_set_ignored(c, false, "no", 3000), 0);
+        assert_int_equal(c->events.n, 2);
+        assert_int_equal(case_set_ignored(c, true, "leave it", 3000), 0);
+        assert_int_equal(case_set_ignored(c, true, "leave it", 4000), 0);
+        assert_true(c->ignored);
+        assert_int_equal(c->state, CASE_REFUSED);
+        assert_int_equal(c->reason, REASON_METADATA);
+        assert_int_equal(c->events.n, 3);
+        assert_int_equal(c->events.items[2].time, 3000);
+        assert_int_equal(c->events.items[2].state, CASE_REFUSED);
+        assert_string_equal(c->events.items[2].detail, "leave it");
+        assert_int_equal(case_set_ignored(c, false, "again", 5000), 0);
+        assert_false(c->ignored);
+}
+
 /* A range that is not in whole pages, or bad sectors outside of it, make no case. */
 static void test_new_refuses(void **state) {
         static const struct { Range range, bad; } table[] = {
@@ -278,6 +298,7 @@ int main(void) {
                 cmocka_unit_test(test_same_state),
                 cmocka_unit_test(test_attempts),
                 cmocka_unit_test(test_outlives_listing),
+                cmocka_unit_test(test_ignored),
                 cmocka_unit_test(test_random_lives),
                 cmocka_unit_test(test_volume_copy),
                 cmocka_unit_test(test_state_words),

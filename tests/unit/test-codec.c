@@ -135,7 +135,7 @@ static void done_intent(Any *a) {
 static const Codec codecs[] = {
         { "case", decode_case, encode_case, done_case,
           "{\"id\":\"18446744073709551615\",\"state\":\"waiting\",\"reason\":\"page-not-present\","
-          "\"volume\":" VOLUME ",\"range\":" RANGE ",\"bad\":" BAD ","
+          "\"ignored\":true,\"volume\":" VOLUME ",\"range\":" RANGE ",\"bad\":" BAD ","
           "\"physical\":{\"start\":4294967296,\"length\":8192},"
           "\"dimms\":[\"nmem0\",\"nmem1\"],\"owners\":[" OWNER "],\"replica\":\"mirror:/m\","
           "\"proof\":\"seal+identity+neighbours+quorum\",\"writer\":\"revive\",\"attempts\":4294967295,"
@@ -175,6 +175,9 @@ static const Codec codecs[] = {
           "\"physical\":4306501632,\"inode\":131,\"generation\":0,\"offset\":4096,\"path\":\"/a\","
           "\"file_size\":4097,\"mtime_sec\":-1,\"mtime_nsec\":999999999,\"replica\":\"mirror:/m\","
           "\"proof\":\"seal\"}" },
+        { "plan", decode_request, encode_request, done_request,
+          "{\"verb\":\"plan\",\"volume\":{\"device\":\"/dev/pmem0\"},\"policy\":" POLICY ","
+          "\"ranges\":[],\"path\":\"/srv/a\\\\x0ab\",\"in_file\":{\"start\":1,\"length\":512}}" },
 };
 
 #define CODECS (sizeof(codecs) / sizeof(codecs[0]))
@@ -367,6 +370,9 @@ static const struct Wrong {
         { "request", "\"optimistic,lease\"", "\"lease,lease\"", "policy.protects[0].exclusion: some of" },
         { "request", "\"seal,identity+neighbours\"", "\"none\"", "policy.protects[0].proof: alternatives" },
         { "request", "\"state_dir\":\"/var/lib/bezoar\",", "", "state_dir: it is missing" },
+        { "plan", "\"path\":\"/srv/a", "\"path\":\"srv/a", "path: an absolute path" },
+        { "plan", "\"ranges\":[]", "\"ranges\":[" FINDINGS "]", "path: an absolute path, and no ranges" },
+        { "plan", ",\"in_file\":{\"start\":1,\"length\":512}", "", "in_file: it is missing" },
 
         /* an answer ends somewhere; an intent is whole */
         { "result", "\"state\":\"failed\"", "\"state\":\"repairing\"", "state: no repair ends in it" },

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What would be found if these bytes were bad. Those of a file are looked up with FIEMAP first; then the
+ * way is that of locate, which asks the file system in the other direction: whose is this piece of the
+ * device? */
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/fiemap.h>
+#include <linux/fs.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include "util/openat2.h"
+#include "util/vec.h"
+#include "worker/locate.h"
+#include "worker/rehearse.h"
+#include "worker/site.h"
+
+#define PIECE UINT64_C(1048576)         /* as long as a case can be */
+#define EXTENTS 128                     /* asked for at once */
+
+/* Bytes that are not where fe_physical says, or have not been given a place yet. */
+#define EXTENT_UNPLACED \
+        (FIEMAP_EXTENT_UNKNOWN | FIEMAP_EXTENT_DELALLOC | FIEMAP_EXTENT_ENCODED | FIEMAP_EXTENT_NOT_ALIGNED)
+
+__attribute__((format(printf, 3, 4)))
+static int fail(char **ret_error, int error, const char *format, ...) {
+        va_list ap;
+        int n;
+
+        va_start(ap, format);
+        n = vasprintf(ret_error, format, ap);
+        va_end(ap);
+        if (n < 0)
+                *ret_error = NULL;
+        return error;
+}
+
+/* Only a regular file of this very file system is opened: not a device, whose opening may do something. */
+static int file_open(const Request *q, const Site *site, struct stat *ret_stat, int *ret, char **ret_error) {
+        _cleanup_close_ int found = openat2_resolve(AT_FDCWD, q->path, O_PATH, RESOLVE_NO_MAGICLINKS);
+        char link[64];
+        int fd;
+
+        if (found < 0)
+                return fail(ret_error, found, "the file cannot be found: %s", strerror(-found));
+        if (fstat(found, ret_stat) < 0)
+                return -errno;
+        if (!S_ISREG(ret_stat->st_mode))
+                return fail(ret_error, -EINVAL, "it is not a regular file");
+        if (ret_stat->st_dev != makedev(site->major, site->minor))
+                return fail(ret_error, -EXDEV, "the file is not on %s", q->volume.device);
+
+        (void) snprintf(link, sizeof(link), "/proc/self/fd/%d", found);
+        fd = open(link, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+        if (fd < 0)
+                return -errno;
+        *ret = fd;
+        return 0;
+}
+
+static int check_realtime(int fd, char **ret_error) {
+        struct fsxattr x = {};
+
+        if (ioctl(fd, FS_IOC_FSGETXATTR, &x) < 0 || !(x.fsx_xflags & FS_XFLAG_REALTIME))
+                return 0;
+        return fail(ret_error, -EOPNOTSUPP, "its data is on the realtime device of the file system");
+}
+
+static int add_extent(const struct fiemap_extent *e, Range wanted, RangeSet *bad, char **ret_error) {
+        Range logical, piece, device;
+        int r;
+
+        r = range_init(e->fe_logical, e->fe_length, &logical);
+        if (r < 0)
+                return -EUCLEAN;
+        if (!range_intersect(logical, wanted, &piece))
+                return 0;
+        if (e->fe_flags & EXTENT_UNPLACED)
+                return fail(ret_error, -EOPNOTSUPP,
+                            "the bytes from %" PRIu64 " have no place on the device that could be told",
+                            piece.start);
+
+        if (__builtin_add_overflow(e->fe_physical, piece.start - logical.start, &device.start) ||
+            __builtin_add_overflow(device.start, range_size(piece), &device.end))
+                return -EUCLEAN;
+        return rangeset_add(bad, device);
+}
+
+/* The places on the device of `wanted`; holes have none. FIEMAP_FLAG_SYNC would write. */
+static int map_file(int fd, Range wanted, RangeSet *bad, char **ret_error) {
+        union {
+                struct fiemap map;
+                char space[sizeof(struct fiemap) + EXTENTS * sizeof(struct fiemap_extent)];
+        } u;
+
+        for (uint64_t at = wanted.start; at < wanted.end;) {
+                const struct fiemap_extent *e;
+
+                u.map = (struct fiemap) { .fm_start = at, .fm_length = wanted.end - at,
+                                         .fm_extent_count = EXTENTS };
+                if (ioctl(fd, FS_IOC_FIEMAP, &u.map) < 0)
+                        return -errno;
+                if (u.map.fm_mapped_extents == 0)
+                        return 0;
+
+                for (uint32_t i = 0; i < u.map.fm_mapped_extents; i++) {
+                        int r = add_extent(u.map.fm_extents + i, wanted, bad, ret_error);
+
+                        if (r < 0)
+                                return r;
+                }
+
+                e = u.map.fm_extents + u.map.fm_mapped_extents - 1;
+                if (e->fe_flags & FIEMAP_EXTENT_LAST)
+                        return 0;
+                if (e->fe_logical + e->fe_length <= at)
+                        return -EUCLEAN;
+                at = e->fe_logical + e->fe_length;
+        }
+        return 0;
+}
+
+static int bad_in_file(const Request *q, RangeSet *bad, char **ret_error) {
+        _cleanup_site_ Site site = SITE_NULL;
+        _cleanup_close_ int fd = -1;
+        Range wanted = q->in_file;
+        struct stat st;
+        int r;
+
+        r = site_open(&q->volume, &site);
+        if (r != 0)
+                return r < 0 ? r : fail(ret_error, -ENODEV, "%s is not mounted any more", q->volume.device);
+        r = file_open(q, &site, &st, &fd, ret_error);
+        if (r >= 0)
+                r = check_realtime(fd, ret_error);
+        if (r < 0)
+                return r;
+
+        if (wanted.start >= (uint64_t) st.st_size)
+                return fail(ret_error, -ERANGE, "the range lies behind the end of the file, which has %" PRIu64
+                            " bytes", (uint64_t) st.st_size);
+        if (wanted.end > (uint64_t) st.st_size)
+                wanted.end = (uint64_t) st.st_size;
+        r = range_align_out(wanted, SECTOR_SIZE, &wanted);
+        return r < 0 ? r : map_file(fd, wanted, bad, ret_error);
+}
+
+static int add_piece(Request *q, const RangeSet *bad, Range piece) {
+        _cleanup_findings_ Findings f = { .range = piece };
+        int r;
+
+        r = rangeset_clip(bad, piece, &f.bad);
+        if (r >= 0 && f.bad.n > 0)
+                r = vec_push(&q->ranges, f);
+        if (r >= 0 && f.bad.n > 0)
+                f = (Findings) {};
+        return r;
+}
+
+/* In whole pages, each piece no longer than a case. */
+static int add_pieces(Request *q, const RangeSet *bad) {
+        _cleanup_rangeset_ RangeSet pages = {};
+        int r;
+
+        r = rangeset_align_out(bad, REPAIR_UNIT, &pages);
+        for (size_t i = 0; r >= 0 && i < pages.n; i++)
+                for (uint64_t at = pages.items[i].start; r >= 0 && at < pages.items[i].end;) {
+                        uint64_t left = pages.items[i].end - at, n = left < PIECE ? left : PIECE;
+
+                        r = add_piece(q, bad, (Range) { at, at + n });
+                        at += n;
+                }
+        return r;
+}
+
+static void pieces_done(Request *q) {
+        for (size_t i = 0; i < q->ranges.n; i++)
+                findings_done(q->ranges.items + i);
+        vec_done(&q->ranges);
+}
+
+int rehearse(const Request *request, LocateReply *ret, char **ret_error) {
+        __attribute__((cleanup(pieces_done))) Request q = *request;    /* lent, but for the ranges */
+        _cleanup_rangeset_ RangeSet bad = {};
+        _cleanup_holds_ Holds holds = {};
+        int r = 0;
+
+        assert(ret_error);
+
+        q.ranges.items = NULL;
+        q.ranges.n = q.ranges.allocated = 0;
+
+        if (q.path)
+                r = bad_in_file(&q, &bad, ret_error);
+        for (size_t i = 0; r >= 0 && i < request->ranges.n; i++)
+                r = rangeset_add_all(&bad, &request->ranges.items[i].bad);
+        if (r >= 0)
+                r = add_pieces(&q, &bad);
+        return r < 0 ? r : locate(&q, ret, &holds);
+}
