@@ -358,6 +358,18 @@ int engine_submit(Engine *e, const Request *request, uint64_t timeout_usec, Engi
         return 0;
 }
 
+void engine_cancel(Engine *e, Verb verb) {
+        for (Lane *l = e->lanes; l; l = l->next) {
+                if (strcmp(l->device, verb_to_string(verb)) != 0)
+                        continue;
+                l->worker = worker_process_kill(l->worker);
+                while (l->jobs) {
+                        l->sent = true;
+                        lane_fail_job(l, -ECANCELED, "the daemon stops");
+                }
+        }
+}
+
 bool engine_is_busy(const Engine *e, const char *device) {
         for (const Lane *l = e->lanes; l; l = l->next)
                 if (strcmp(l->device, device) == 0)

@@ -45,6 +45,9 @@ void engine_warm(Engine *e);
  * returns, and lastly with `last` set. 0 or a negative errno: then fn is not called. */
 int engine_submit(Engine *e, const Request *request, uint64_t timeout_usec, EngineFn fn, void *userdata);
 
+/* Ends all requests of a verb that goes to a worker of its own (plan), with -ECANCELED; fn is called. */
+void engine_cancel(Engine *e, Verb verb);
+
 /* Is a request for this device on its way? */
 bool engine_is_busy(const Engine *e, const char *device);
 bool engine_is_idle(const Engine *e);

@@ -139,9 +139,6 @@ static void tell_status(Daemon *d) {
         d->status = TAKE_PTR(text);
 }
 
-static void on_case(const Case *c, void *userdata) {
-}
-
 static void on_counts(void *userdata) {
         tell_status(userdata);
 }
@@ -190,7 +187,7 @@ static int add_signals(Daemon *d) {
 }
 
 static int run(const Arguments *a) {
-        static const ManagerObserver observer = { .case_changed = on_case, .counts_changed = on_counts,
+        static const ManagerObserver observer = { .counts_changed = on_counts,
                                                  .stopped = on_stopped };
         Daemon d = {};
         int r;
@@ -205,8 +202,9 @@ static int run(const Arguments *a) {
         if (r < 0)
                 log_error_errno(r, "The daemon could not be set up: %m");
         else {
-                manager_set_observer(d.manager, &observer, &d);
-                r = manager_start(d.manager);
+                r = manager_add_observer(d.manager, &observer, &d);
+                if (r >= 0)
+                        r = manager_start(d.manager);
         }
         if (r >= 0) {
                 (void) sd_notify(false, "READY=1");

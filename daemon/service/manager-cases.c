@@ -112,8 +112,7 @@ int tracked_new(Manager *m, const char *disk, Range range, const RangeSet *bad, 
                 log_info("Case %" PRIu64 ": %s", id, why);
         tracked_store(t);
         case_log(t->c);
-        if (m->observer)
-                m->observer->case_changed(t->c, m->observer_userdata);
+        manager_tell(m, case_added, t->c);
 
         *ret = t;
         return 0;
@@ -162,8 +161,7 @@ void tracked_move(Tracked *t, CaseState to, Reason reason, const char *detail) {
 
         tracked_store(t);
         case_log(t->c);
-        if (m->observer)
-                m->observer->case_changed(t->c, m->observer_userdata);
+        manager_tell(m, case_changed, t->c);
         if (case_state_is_closed(to))
                 manager_poke(m);
 }
@@ -183,6 +181,7 @@ void manager_drop_closed(Manager *m) {
                         continue;
                 }
                 vec_remove(&m->cases, i, 1);
+                manager_keep_closed(m, TAKE_PTR(t->c));
                 tracked_free(t);
         }
 }

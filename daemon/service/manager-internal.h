@@ -11,7 +11,8 @@
 #include "source/source.h"
 
 /* What the files of the manager share: manager-life.c (life, hints), manager-cases.c (cases), manager-scan.c
- * (what is bad), manager-work.c (requests and answers). */
+ * (what is bad), manager-work.c (requests and answers), manager-query.c and
+ * manager-forecast.c (who asks from outside). */
 
 /* An open case and what only the running daemon knows of it. */
 typedef struct Tracked {
@@ -37,11 +38,15 @@ typedef struct Device {
         bool list_full;         /* was said already */
 } Device;
 
+typedef struct ManagerWatch {
+        const ManagerObserver *observer;
+        void *userdata;
+} ManagerWatch;
+
 struct Manager {
         sd_event *event;
         const ManagerOptions *options;
-        const ManagerObserver *observer;
-        void *observer_userdata;
+        struct { ManagerWatch *items; size_t n, allocated; } observers;
 
         Policy policy;
         Topology topology;
@@ -50,7 +55,12 @@ struct Manager {
         Budget budget;
         struct { Source **items; size_t n, allocated; } sources;
         struct { Device **items; size_t n, allocated; } devices;
-        struct { Tracked **items; size_t n, allocated; } cases;
+        struct { Tracked **items; size_t n, allocated; } cases;         /* open; by id */
+        struct { Case **items; size_t n, allocated; } closed;           /* by id; no more than the ledger
+                                                                         * keeps */
+        Mode configured_mode;
+        bool brake;             /* an operator has said to observe; policy.mode follows */
+        size_t forecasts;       /* on their way */
 
         sd_event_source *work;          /* deferred: everything that hints and answers ask for */
         sd_event_source *retry;         /* the earliest retry_at */
@@ -65,6 +75,17 @@ struct Manager {
 /* manager-life.c */
 void manager_poke(Manager *m);                                  /* run the work soon */
 Device *manager_find_device(const Manager *m, const char *disk);
+
+void tracked_want_again(Tracked *t);                            /* look again, as if it were new */
+
+#define manager_tell(m, what, ...)                                                      \
+        do {                                                                            \
+                for (size_t _i = 0; _i < (m)->observers.n; _i++) {                      \
+                        const ManagerWatch *_w = (m)->observers.items + _i;             \
+                        if (_w->observer->what)                                         \
+                                _w->observer->what(__VA_ARGS__ __VA_OPT__(,) _w->userdata); \
+                }                                                                       \
+        } while (false)
 
 /* manager-cases.c */
 const char *tracked_disk(const Tracked *t);                     /* "pmem0" */
@@ -83,3 +104,9 @@ void manager_scan(Manager *m, Device *d);
 
 /* manager-work.c */
 void manager_dispatch(Manager *m);
+int manager_request(Manager *m, Verb verb, const char *disk, Request *ret);
+
+/* manager-query.c */
+Tracked *manager_find_tracked(const Manager *m, uint64_t id);
+void manager_keep_closed(Manager *m, Case *c);                  /* takes it over */
+void manager_load_brake(Manager *m);

@@ -65,7 +65,7 @@ static void want_scan(Manager *m, const char *disk) {
 }
 
 /* Look again at an open case: at what a write may have left, or at whose it is. */
-static void want_again(Tracked *t) {
+void tracked_want_again(Tracked *t) {
         Device *d = manager_find_device(t->manager, tracked_disk(t));
 
         t->retry_at = USEC_INFINITY;
@@ -79,7 +79,7 @@ static void want_again(Tracked *t) {
 
 static void want_all_again(Manager *m) {
         for (size_t i = 0; i < m->cases.n; i++)
-                want_again(m->cases.items[i]);
+                tracked_want_again(m->cases.items[i]);
         want_scan(m, NULL);
 }
 
@@ -145,7 +145,7 @@ static void apply_topology(Manager *m, Topology *t) {
         }
         for (size_t i = 0; i < m->cases.n; i++)
                 if (m->cases.items[i]->c->state == CASE_WAITING)
-                        want_again(m->cases.items[i]);
+                        tracked_want_again(m->cases.items[i]);
 }
 
 static void topology_failed(Manager *m, const char *why) {
@@ -204,7 +204,7 @@ static int on_retry(sd_event_source *s, uint64_t usec, void *userdata) {
 
         for (size_t i = 0; i < m->cases.n; i++)
                 if (m->cases.items[i]->retry_at <= now)
-                        want_again(m->cases.items[i]);
+                        tracked_want_again(m->cases.items[i]);
         if (m->topology_retry_at <= now) {
                 m->topology_retry_at = USEC_INFINITY;
                 m->wants_topology = true;
@@ -242,11 +242,9 @@ static int on_work(sd_event_source *s, void *userdata) {
         manager_dispatch(m);
         arm_retry(m);
 
-        if (m->observer) {
-                m->observer->counts_changed(m->observer_userdata);
-                if (m->stopping && engine_is_idle(m->engine))
-                        m->observer->stopped(m->observer_userdata);
-        }
+        manager_tell(m, counts_changed);
+        if (m->stopping && engine_is_idle(m->engine))
+                manager_tell(m, stopped);
         return 0;
 }
 
@@ -284,6 +282,9 @@ static int load_policy(Manager *m) {
 
         budget_done(&m->budget);
         m->budget = b;
+        m->configured_mode = p.mode;
+        if (m->brake)
+                p.mode = MODE_OBSERVE;
         policy_done(&m->policy);
         m->policy = p;
         p = (Policy) {};
@@ -299,7 +300,7 @@ static int load_case(Case *c, void *userdata) {
 
         if (case_state_is_closed(c->state)) {
                 *(c->state == CASE_HEALED ? &m->healed : &m->gone) += 1;
-                case_free(c);
+                manager_keep_closed(m, c);
                 return 0;
         }
 
@@ -377,6 +378,10 @@ Manager *manager_free(Manager *m) {
         for (size_t i = 0; i < m->cases.n; i++)
                 tracked_free(m->cases.items[i]);
         vec_done(&m->cases);
+        for (size_t i = 0; i < m->closed.n; i++)
+                case_free(m->closed.items[i]);
+        vec_done(&m->closed);
+        vec_done(&m->observers);
         for (size_t i = 0; i < m->devices.n; i++)
                 device_free(m->devices.items[i]);
         vec_done(&m->devices);
@@ -391,9 +396,8 @@ Manager *manager_free(Manager *m) {
         return NULL;
 }
 
-void manager_set_observer(Manager *m, const ManagerObserver *observer, void *userdata) {
-        m->observer = observer;
-        m->observer_userdata = userdata;
+int manager_add_observer(Manager *m, const ManagerObserver *observer, void *userdata) {
+        return vec_push(&m->observers, ((ManagerWatch) { observer, userdata }));
 }
 
 static void case_set_aside(const char *path, const char *why, void *userdata) {
@@ -417,6 +421,7 @@ int manager_start(Manager *m) {
         static const LedgerVisitor visitor = { .found = load_case, .set_aside = case_set_aside };
         int r;
 
+        manager_load_brake(m);
         r = load_policy(m);
         if (r < 0)
                 return r;
@@ -455,6 +460,7 @@ void manager_rescan(Manager *m) {
 
 void manager_stop(Manager *m) {
         m->stopping = true;
+        engine_cancel(m->engine, VERB_PLAN);
         manager_poke(m);
 }
 
@@ -462,7 +468,14 @@ void manager_count(const Manager *m, ManagerCounts *ret) {
         *ret = (ManagerCounts) { .devices = m->devices.n, .last_scan = m->last_scan };
         ret->by_state[CASE_HEALED] = m->healed;
         ret->by_state[CASE_GONE] = m->gone;
-        for (size_t i = 0; i < m->cases.n; i++)
-                if (!case_state_is_closed(m->cases.items[i]->c->state))
-                        ret->by_state[m->cases.items[i]->c->state]++;
+        for (size_t i = 0; i < m->cases.n; i++) {
+                const Case *c = m->cases.items[i]->c;
+
+                if (case_state_is_closed(c->state))
+                        continue;
+                if (c->ignored)
+                        ret->ignored++;
+                else
+                        ret->by_state[c->state]++;
+        }
 }

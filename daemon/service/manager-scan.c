@@ -17,6 +17,13 @@
 #define CASE_PAGES_MAX 256      /* 1 MiB: a longer run becomes several cases, so that no request grows
                                  * without bound */
 
+static bool rangeset_contains_all(const RangeSet *s, const RangeSet *parts) {
+        for (size_t i = 0; i < parts->n; i++)
+                if (!rangeset_contains(s, parts->items[i]))
+                        return false;
+        return true;
+}
+
 static void scan_known(Manager *m, Device *d, const RangeSet *bad, RangeSet *known) {
         for (size_t i = 0; i < m->cases.n; i++) {
                 Tracked *t = m->cases.items[i];
@@ -33,12 +40,16 @@ static void scan_known(Manager *m, Device *d, const RangeSet *bad, RangeSet *kno
                 if (t->listed && t->found.range.end == 0)
                         t->wants_locate = true; /* from the ledger: whose it is now is not known yet */
                 if (t->listed && !rangeset_equal(&now, &t->c->bad)) {
+                        if (!rangeset_contains_all(&t->c->bad, &now))
+                                (void) case_set_ignored(t->c, false, "the kernel lists more than before",
+                                                        now_realtime());
                         rangeset_done(&t->c->bad);
                         t->c->bad = now;
                         now = (RangeSet) {};
                         t->wants_locate = true;
                         t->wants_repair = false;
                         tracked_store(t);
+                        manager_tell(m, case_changed, t->c);
                 } else if (!t->listed && !case_outlives_listing(t->c))
                         tracked_move(t, CASE_GONE, REASON_CLEARED, NULL);
         }

@@ -60,7 +60,7 @@ static int errand_take(Errand *e, Tracked *t) {
         return r;
 }
 
-static int request_init(Manager *m, Verb verb, const char *disk, Request *ret) {
+int manager_request(Manager *m, Verb verb, const char *disk, Request *ret) {
         _cleanup_request_ Request q = { .verb = verb };
         int r;
 
@@ -91,6 +91,8 @@ static void judge(Tracked *t) {
         int r;
 
         t->wants_repair = false;
+        if (t->c->ignored)
+                return;
         r = plan_make(&m->policy, &t->found, &plan);
         if (r < 0) {
                 tracked_retry_later(t);
@@ -238,7 +240,7 @@ static void locate_failed(Errand *e, const EngineAnswer *a) {
         for (size_t i = 0; i < e->cases.n; i++) {
                 Tracked *t = e->cases.items[i];
 
-                if (case_may(t->c->state, CASE_WAITING) && !case_outlives_listing(t->c))
+                if (case_may(t->c->state, CASE_WAITING) && !case_outlives_listing(t->c) && !t->c->ignored)
                         tracked_move(t, CASE_WAITING, reason, a->detail ? a->detail : strerror(-a->error));
                 t->wants_locate = false;
                 tracked_retry_later(t);
@@ -314,7 +316,7 @@ static int start_locate(Manager *m, Device *d) {
                 if (!t->wants_locate || t->busy || !can_locate(t) || !streq_ptr(tracked_disk(t), d->disk))
                         continue;
                 if (e->cases.n == 0)
-                        r = request_init(m, VERB_LOCATE, d->disk, &q);
+                        r = manager_request(m, VERB_LOCATE, d->disk, &q);
                 if (r >= 0)
                         r = request_add_range(&q, t);
                 if (r >= 0)
@@ -372,6 +374,7 @@ static void on_repaired(const EngineAnswer *a, void *userdata) {
 
         if (a->result && a->result->progress) {
                 log_debug("Case %" PRIu64 ": %s", t->c->id, a->result->detail ? a->result->detail : "");
+                manager_tell(e->manager, case_progress, t->c, a->result->detail ? a->result->detail : "");
                 return;
         }
 
@@ -402,7 +405,7 @@ static int start_repair(Manager *m, Tracked *t) {
 
         r = errand_new(m, tracked_disk(t), &e);
         if (r >= 0)
-                r = request_init(m, VERB_REPAIR, e->disk, &q);
+                r = manager_request(m, VERB_REPAIR, e->disk, &q);
         if (r >= 0)
                 r = findings_copy(&t->found, &f);
         if (r >= 0)
@@ -459,13 +462,6 @@ static int start_repairs(Manager *m, Device *d) {
         return 0;
 }
 
-static Tracked *find_case(const Manager *m, uint64_t id) {
-        for (size_t i = 0; i < m->cases.n; i++)
-                if (m->cases.items[i]->c->id == id)
-                        return m->cases.items[i];
-        return NULL;
-}
-
 /* All intents have been told. A case whose write may have begun, and that has none, was finished by a
  * worker whose report was lost, or never begun: the list tells which. */
 static void end_settlement(Manager *m, const char *disk) {
@@ -488,7 +484,7 @@ static void on_settled(const EngineAnswer *a, void *userdata) {
         Manager *m = e->manager;
 
         if (a->result && a->result->id != 0) {
-                Tracked *t = find_case(m, a->result->id);
+                Tracked *t = manager_find_tracked(m, a->result->id);
 
                 if (t && !t->busy)
                         take_result(t, a->result);
@@ -518,7 +514,7 @@ static int start_settle(Manager *m, Device *d) {
 
         r = errand_new(m, d->disk, &e);
         if (r >= 0)
-                r = request_init(m, VERB_SETTLE, d->disk, &q);
+                r = manager_request(m, VERB_SETTLE, d->disk, &q);
         if (r >= 0)
                 r = errand_send(e, &q, on_settled);
         if (r < 0)

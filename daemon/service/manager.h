@@ -2,12 +2,14 @@
 #pragma once
 
 #include "core/case.h"
+#include "core/forecast.h"
 #include "core/policy.h"
 #include "core/topology.h"
 #include "util/cleanup.h"
 
 /* Owns policy, topology and cases; turns hints into requests to workers, and their answers into the
- * states of cases. Knows no bus: who wants to know registers an observer. */
+ * states of cases. Knows no bus: who wants to know registers an observer. Nothing here waits for a
+ * worker. */
 
 typedef struct sd_event sd_event;
 typedef struct Manager Manager;
@@ -19,9 +21,12 @@ typedef struct ManagerOptions {
         const char *topology_file;      /* NULL: the running system */
 } ManagerOptions;
 
+/* Each may be NULL. */
 typedef struct ManagerObserver {
-        void (*case_changed)(const Case *c, void *userdata);    /* new, another state, closed (then it is
-                                                                 * gone afterwards) */
+        void (*case_added)(const Case *c, void *userdata);
+        void (*case_changed)(const Case *c, void *userdata);    /* another state, reason or range; closed,
+                                                                 * and then never again */
+        void (*case_progress)(const Case *c, const char *detail, void *userdata);
         void (*counts_changed)(void *userdata);                 /* cases or devices came or went, or a scan
                                                                  * was done */
         void (*stopped)(void *userdata);                        /* after manager_stop(): nothing is on its
@@ -33,7 +38,8 @@ int manager_new(sd_event *event, const ManagerOptions *options, Manager **ret);
 Manager *manager_free(Manager *m);
 DEFINE_CLEANUP(Manager *, manager_free);
 
-void manager_set_observer(Manager *m, const ManagerObserver *observer, void *userdata);
+/* Both must outlive the manager. 0 or -ENOMEM. */
+int manager_add_observer(Manager *m, const ManagerObserver *observer, void *userdata);
 
 /* Loads the configuration and the ledger, reads the machine, starts the sources and the first scan. 0 or
  * a negative errno. */
@@ -51,8 +57,71 @@ void manager_stop(Manager *m);
 
 typedef struct ManagerCounts {
         size_t devices;                 /* disks that are watched */
-        size_t by_state[_CASE_STATE_MAX];       /* open cases now; healed and gone: since the ledger began */
+        size_t by_state[_CASE_STATE_MAX];       /* open cases now, without those that are ignored; healed and
+                                                 * gone: since the ledger began */
+        size_t ignored;
         uint64_t last_scan;             /* microseconds since the epoch; 0: none yet */
 } ManagerCounts;
 
 void manager_count(const Manager *m, ManagerCounts *ret);
+
+/* ---- for who asks from outside; what is returned is the manager's, and good until the loop runs again
+ * ---- */
+
+enum {
+        _MANAGER_E_SUCCESS,
+
+        MANAGER_E_NO_SUCH_CASE,
+        MANAGER_E_CLOSED,               /* the case is over */
+        MANAGER_E_NOT_APPLICABLE,       /* not in this state */
+        MANAGER_E_BUSY,                 /* a worker has the case; or there are too many rehearsals */
+        MANAGER_E_CONFIGURED,           /* the configuration says otherwise */
+        MANAGER_E_NO_SUCH_VOLUME,
+        MANAGER_E_RANGE,
+        MANAGER_E_STOPPING,
+};
+
+/* Open, or closed and still kept; NULL. */
+const Case *manager_find_case(const Manager *m, uint64_t id);
+
+/* By their ids; with the closed ones that are kept, or without. Non-zero from fn stops and is returned. */
+int manager_each_case(const Manager *m, bool closed, int (*fn)(const Case *c, void *userdata),
+                      void *userdata);
+
+/* What was last found about an open case; NULL: nothing yet. When it is tried again by itself,
+ * microseconds since the epoch; 0: not by itself. */
+const Findings *manager_find_findings(const Manager *m, uint64_t id);
+uint64_t manager_next_try(const Manager *m, uint64_t id);
+
+const Topology *manager_topology(const Manager *m);
+const Policy *manager_policy(const Manager *m);         /* as in force */
+Mode manager_configured_mode(const Manager *m);
+
+/* Sets the brake (MODE_OBSERVE), which is stored and outlives a restart, or takes it off. 0,
+ * MANAGER_E_CONFIGURED, or a negative errno: the mode is in force, but could not be stored. */
+int manager_set_mode(Manager *m, Mode mode);
+
+typedef enum ResolveAction {
+        RESOLVE_RETRY,
+        RESOLVE_IGNORE,
+        _RESOLVE_MAX,
+        _RESOLVE_INVALID = -EINVAL,
+} ResolveAction;
+
+const char *resolve_action_to_string(ResolveAction a);
+ResolveAction resolve_action_from_string(const char *s);
+
+/* 0, MANAGER_E_*, or a negative errno. */
+int manager_resolve(Manager *m, uint64_t id, ResolveAction action);
+
+#define FORECAST_DEFAULT REPAIR_UNIT
+#define FORECAST_MAX (UINT64_C(16) * 1024 * 1024)
+
+/* f NULL: it did not work, `error` (as in engine.h) and `detail` (NULL: none) say why. */
+typedef void (*ForecastFn)(const Forecast *f, int error, const char *detail, void *userdata);
+
+/* What would be done if these bytes of a file (its path) or a device (its node) were lost; length 0 is
+ * FORECAST_DEFAULT. fn is called once, later, unless the manager is freed first. 0; MANAGER_E_* or a
+ * negative errno, and fn is not called. */
+int manager_forecast(Manager *m, const char *target, uint64_t offset, uint64_t length, ForecastFn fn,
+                     void *userdata);

@@ -144,8 +144,9 @@ static int bad_in_file(const Request *q, RangeSet *bad, char **ret_error) {
                 return r;
 
         if (wanted.start >= (uint64_t) st.st_size)
-                return fail(ret_error, -ERANGE, "the range lies behind the end of the file, which has %" PRIu64
-                            " bytes", (uint64_t) st.st_size);
+                return fail(ret_error, -ERANGE,
+                            "the range lies behind the end of the file, which has %" PRIu64 " bytes",
+                            (uint64_t) st.st_size);
         if (wanted.end > (uint64_t) st.st_size)
                 wanted.end = (uint64_t) st.st_size;
         r = range_align_out(wanted, SECTOR_SIZE, &wanted);

@@ -13,6 +13,7 @@ class Daemon:
         self.dir = tempfile.TemporaryDirectory(prefix="bezoar-test-")
         self.root = pathlib.Path(self.dir.name)
         self.process = None
+        self.bus = None         # address
         for folder in ("etc/protect.d", "state", "fake", "sys/block"):
             (self.root / folder).mkdir(parents=True)
         (self.root / "etc/bezoar.conf").write_text(config)
@@ -52,7 +53,8 @@ class Daemon:
         path = self.root / "notify"
         path.unlink(missing_ok=True)
         notify.bind(str(path))
-        env = dict(os.environ, NOTIFY_SOCKET=str(path), BEZOAR_SYSFS=str(self.root / "sys"), FAKE=str(self.root / "fake"))
+        env = dict(os.environ, NOTIFY_SOCKET=str(path), BEZOAR_SYSFS=str(self.root / "sys"), FAKE=str(self.root / "fake"),
+                   DBUS_SYSTEM_BUS_ADDRESS=self.bus or f"unix:path={self.root}/no-bus")
         env.pop("WATCHDOG_USEC", None)
         self.log = open(self.root / "log", "a")
         self.process = subprocess.Popen([self.program, f"--config={self.root}/etc", f"--state={self.root}/state",
