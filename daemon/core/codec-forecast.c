@@ -16,7 +16,9 @@ static struct json_object *make_part(const void *part) {
                codec_put(o, "found", codec_make_findings(&p->found)) &&
                codec_put(o, "plan", codec_make_plan(&p->plan)) &&
                codec_put_text(o, "explanation", reason ? reason_explain(p->plan.reason) : NULL) &&
-               codec_put_text(o, "advice", reason ? reason_advice(p->plan.reason) : NULL) ? TAKE_PTR(o) : NULL;
+               codec_put_text(o, "advice", reason ? reason_advice(p->plan.reason) : NULL)
+                       ? TAKE_PTR(o)
+                       : NULL;
 }
 
 char *codec_forecast_encode(const Forecast *f) {

@@ -187,6 +187,11 @@ static int get_physical(const CodecNode *at, Request *q) {
         return codec_get_u64(at, "physical_base", CODEC_OPTIONAL, &q->physical);
 }
 
+/* Those that need the intent log. */
+static bool verb_writes(Verb v) {
+        return v != VERB_LOCATE && v != VERB_PLAN;
+}
+
 static int read_request(const CodecNode *at, Request *ret) {
         _cleanup_request_ Request q = {};
         CodecNode volume, policy;
@@ -203,8 +208,8 @@ static int read_request(const CodecNode *at, Request *ret) {
             (r = codec_get(at, "volume", CODEC_REQUIRED, json_type_object, &volume)) < 0 ||
             (r = codec_read_volume(&volume, &q.volume)) < 0 ||
             (r = get_physical(at, &q)) < 0 ||
-            (r = codec_get_text(at, "state_dir", q.verb == VERB_LOCATE || q.verb == VERB_PLAN
-                                ? CODEC_OPTIONAL : CODEC_REQUIRED, &q.state_dir)) < 0 ||
+            (r = codec_get_text(at, "state_dir", verb_writes(q.verb) ? CODEC_REQUIRED : CODEC_OPTIONAL,
+                                &q.state_dir)) < 0 ||
             (r = codec_get(at, "policy", CODEC_REQUIRED, json_type_object, &policy)) < 0 ||
             (r = codec_read_policy(&policy, &q.policy)) < 0 ||
             (r = codec_get_vec(at, "ranges", CODEC_OPTIONAL, &q.ranges, codec_read_findings,

@@ -36,7 +36,8 @@ bool codec_put_word(struct json_object *o, const char *key, const char *word);
 bool codec_put_text(struct json_object *o, const char *key, const char *text);
 bool codec_put_strv(struct json_object *o, const char *key, char *const *l);
 
-/* The members `start` and `length` in `o` itself; an object of these, left out when empty; an array of such. */
+/* The members `start` and `length` in `o` itself; an object of these, left out when empty; an array of
+ * such. */
 bool codec_put_extent(struct json_object *o, Range r);
 bool codec_put_range(struct json_object *o, const char *key, Range r);
 bool codec_put_rangeset(struct json_object *o, const char *key, const RangeSet *s);
@@ -76,10 +77,10 @@ int codec_fail(const CodecNode *at, const char *key, const char *format, ...);
 int codec_get(const CodecNode *at, const char *key, Presence p, enum json_type type, CodecNode *ret);
 int codec_get_u64(const CodecNode *at, const char *key, Presence p, uint64_t *ret);
 int codec_get_u32(const CodecNode *at, const char *key, Presence p, uint32_t *ret);
-int codec_get_id(const CodecNode *at, const char *key, Presence p, uint64_t *ret);       /* never 0 */
+int codec_get_id(const CodecNode *at, const char *key, Presence p, uint64_t *ret);      /* never 0 */
 int codec_get_bool(const CodecNode *at, const char *key, Presence p, bool *ret);
-int codec_get_word(const CodecNode *at, const char *key, Presence p, const char **ret);  /* not to be freed */
-int codec_get_text(const CodecNode *at, const char *key, Presence p, char **ret);        /* frees what was in *ret */
+int codec_get_word(const CodecNode *at, const char *key, Presence p, const char **ret); /* not to be freed */
+int codec_get_text(const CodecNode *at, const char *key, Presence p, char **ret);       /* frees *ret */
 int codec_get_strv(const CodecNode *at, const char *key, Presence p, char ***ret);
 int codec_get_extent(const CodecNode *at, Range *ret);
 int codec_get_range(const CodecNode *at, const char *key, Presence p, Range *ret);

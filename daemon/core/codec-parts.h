@@ -4,8 +4,8 @@
 #include "core/codec-json.h"
 #include "core/job.h"
 
-/* Internal to core/codec*: the values that are parts of others. Makers return NULL for lack of memory; readers
- * 0, -EBADMSG or -ENOMEM, and leave *ret as it was on failure. */
+/* Internal to core/codec*: the values that are parts of others. Makers return NULL for lack of memory;
+ * readers 0, -EBADMSG or -ENOMEM, and leave *ret as it was on failure. */
 
 struct json_object *codec_make_owner(const void *owner);
 int codec_read_owner(const CodecNode *at, Owner *ret);

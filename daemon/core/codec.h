@@ -10,9 +10,10 @@
 /* Core values <-> JSON text. The forms are described in docs/man/bezoar-worker.8.rst (requests, answers);
  * a case is
  *
- *     {"id","state","reason","ignored","volume":{"device","fs","uuid","mountpoint"},"range":{"start","length"},"bad":[…],
- *      "physical":{"start","length"},"dimms":[…],"owners":[{"type","start","length","inode","generation","offset",
- *      "path","shared","unwritten","detail"}],"replica","proof","writer","attempts","events":[{"time","state","detail"}]}
+ *     {"id","state","reason","ignored","volume":{"device","fs","uuid","mountpoint"},
+ *      "range":{"start","length"},"bad":[…],"physical":{"start","length"},"dimms":[…],
+ *      "owners":[{"type","start","length","inode","generation","offset","path","shared","unwritten",
+ *      "detail"}],"replica","proof","writer","attempts","events":[{"time","state","detail"}]}
  *
  * `id` is a string of digits, never "0". Times are microseconds since the epoch. What is not known, and a
  * flag that is false, is left out; a progress line has only id, progress and detail.
@@ -52,11 +53,12 @@ char *codec_forecast_encode(const Forecast *f);
 
 /* Instead of an answer: why there is none, {"error"}. */
 char *codec_error_encode(const char *sentence);
-int codec_error_decode(const char *text, char **ret);   /* -EBADMSG: it is something else, an answer perhaps */
+int codec_error_decode(const char *text, char **ret);   /* -EBADMSG: something else, perhaps an answer */
 
 /* The escape, on its own (for the terminal and the journal). NULL: no memory. */
 char *codec_path_escape(const char *path);
 int codec_path_unescape(const char *text, char **ret);  /* -EBADMSG for a bad escape */
 
-/* A value, any object, over several lines for a person to read. 0, -EBADMSG, -ENOMEM; the caller frees *ret. */
+/* A value, any object, over several lines for a person to read. 0, -EBADMSG, -ENOMEM; the caller frees
+ * *ret. */
 int codec_json_pretty(const char *text, char **ret);

@@ -100,8 +100,8 @@ static int owners_clip(const Owners *owners, Range window, Owners *ret) {
 /* Does `b`, which begins where `a` ends, go on with the same owner? */
 static bool owner_continues(const Owner *a, const Owner *b) {
         if (a->type != b->type || a->range.end != b->range.start || a->inode != b->inode ||
-            a->generation != b->generation ||
-            a->shared != b->shared || a->unwritten != b->unwritten || !streq_ptr(a->detail, b->detail))
+            a->generation != b->generation || a->shared != b->shared || a->unwritten != b->unwritten ||
+            !streq_ptr(a->detail, b->detail))
                 return false;
 
         return a->type != OWNER_FILE || a->offset + range_size(a->range) == b->offset;

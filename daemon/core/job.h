@@ -30,7 +30,8 @@ typedef struct Request {
         bool physical_known;
         char *state_dir;        /* where the intents are; "/var/lib/bezoar" */
         Policy policy;          /* locate: which replicas to ask; settle: whether it may write */
-        struct { Findings *items; size_t n, allocated; } ranges;       /* locate: range and bad only. repair: one, as located */
+        struct { Findings *items; size_t n, allocated; } ranges; /* locate: range and bad only; repair: one,
+                                                                  * as located */
         Plan plan;              /* repair */
         char *path;             /* plan: instead of ranges, these bytes of this file */
         Range in_file;

@@ -168,10 +168,11 @@ static int refuse_offers(const Findings *f, Plan *p) {
                 fprintf(out, "%s%s: ", i > 0 ? "; " : "", o->replica);
                 if (o->witness == WITNESS_DIFFER)
                         fprintf(out, "a surviving neighbour differs at file offset %llu%s",
-                                (unsigned long long) o->witness_at,
-                                o->detail ? ", " : "");
-                fputs(o->detail ? o->detail : o->witness == WITNESS_DIFFER ? ""
-                      : offer_state_to_string(o->state), out);
+                                (unsigned long long) o->witness_at, o->detail ? ", " : "");
+                if (o->detail)
+                        fputs(o->detail, out);
+                else if (o->witness != WITNESS_DIFFER)
+                        fputs(offer_state_to_string(o->state), out);
         }
 
         if (fclose(out) != 0)
@@ -194,14 +195,16 @@ static int choose_offer(const Protect *protect, const Findings *f, Plan *p) {
 
         for (size_t i = 0; i < f->offers.n; i++) {
                 const Offer *o = f->offers.items + i;
-                ProofSet enough = o->state == OFFER_HELD ? proof_policy_satisfied(&protect->proof,
-                                                                                  o->proofs) : 0;
+                ProofSet enough = 0;
+
+                if (o->state == OFFER_HELD)
+                        enough = proof_policy_satisfied(&protect->proof, o->proofs);
 
                 if (offer_speaks(o)) {
                         if (speaker && speaker->group != o->group)
                                 return verdict(p, VERDICT_REFUSE, REASON_REPLICAS_DISAGREE,
                                                "%s and %s hold different bytes for the lost ones",
-                                                       speaker->replica, o->replica);
+                                               speaker->replica, o->replica);
                         speaker = o;
                 }
 
@@ -241,8 +244,7 @@ static int choose_writers(const Protect *protect, Plan *p) {
         case _WRITER_INVALID:
         default:
                 return verdict(p, VERDICT_REFUSE, REASON_WRITER_NOT_ALLOWED,
-                               "Writer=%s cannot write this page",
-                               writer_to_string(protect->writer));
+                               "Writer=%s cannot write this page", writer_to_string(protect->writer));
         }
 }
 

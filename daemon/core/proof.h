@@ -76,5 +76,5 @@ typedef enum Witness {
  * `surviving` (file offsets) says that the medium could be read; other bytes of `medium` are not looked
  * at. *ret_at is the file offset of the first difference (WITNESS_DIFFER only), *ret_bytes the number of
  * bytes compared, up to and with that difference. Either may be NULL. */
-Witness proof_witness(const uint8_t *medium, const uint8_t *replica, uint64_t base, size_t size, const RangeSet *surviving,
-                      uint64_t *ret_at, uint64_t *ret_bytes);
+Witness proof_witness(const uint8_t *medium, const uint8_t *replica, uint64_t base, size_t size,
+                      const RangeSet *surviving, uint64_t *ret_at, uint64_t *ret_bytes);

@@ -3,20 +3,22 @@
 
 #include <errno.h>
 
-/* Why a case is where it is: the word that the operator reads, in the journal (BEZOAR_REASON=), on the bus and in the ledger. */
+/* Why a case is where it is: the word that the operator reads, in the journal (BEZOAR_REASON=), on the bus
+ * and in the ledger. */
 typedef enum Reason {
         REASON_NONE,
 
         /* nothing was lost */
         REASON_UNWRITTEN,               /* allocated, never written: the kernel zeroes it on first write */
         REASON_FREE,                    /* free space, page present: cleared when it is allocated */
-        REASON_CLEARED,                 /* the kernel no longer lists it, and it was not us: somebody wrote or cleared */
+        REASON_CLEARED,                 /* no longer listed, and it was not us: somebody wrote or cleared */
 
         /* whose bytes */
         REASON_METADATA,                /* the file system's own */
         REASON_LOG,                     /* its journal */
         REASON_UNKNOWN_OWNER,
-        REASON_FREE_PAGE_MAY_BE_ABSENT, /* whole page bad in free space: an armed kernel crash if a machine check did it */
+        REASON_FREE_PAGE_MAY_BE_ABSENT, /* whole page bad in free space: if a machine check did it, an armed
+                                         * kernel crash */
         REASON_UNMOUNTED,
         REASON_READ_ONLY,               /* mounted read-only */
         REASON_CHANGED,                 /* the owner changed between locate and repair: ask again */
@@ -44,11 +46,12 @@ typedef enum Reason {
 
         /* the repair itself */
         REASON_FILE_BUSY,               /* exclusion could not be had as policy asks */
-        REASON_PAGE_NOT_PRESENT,        /* the page is not present in the kernel's map, and could not be brought back */
+        REASON_PAGE_NOT_PRESENT,        /* it is not in the kernel's map, and could not be brought back */
         REASON_WRITE_FAILED,
         REASON_READ_BACK_FAILED,        /* what was read back is not what was written */
         REASON_STILL_LISTED,            /* written and right, but the kernel still lists the range */
-        REASON_IN_DOUBT,                /* a crash in the kernel's window; bytes differ from the intent in a way nobody can explain */
+        REASON_IN_DOUBT,                /* a crash in the kernel's window, and bytes that differ from the
+                                         * intent in a way that nobody can explain */
         REASON_WORKER_DIED,
         REASON_WORKER_TIMEOUT,
         REASON_INTERNAL,                /* an unexpected error: `detail` has it */

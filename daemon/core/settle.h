@@ -4,29 +4,33 @@
 #include <errno.h>
 #include <stdbool.h>
 
-/* What is to be done with an intent that a crash left behind (a repair was about to write, or was writing, a page). */
+/* What is to be done with an intent that a crash left behind (a repair was about to write, or was writing, a
+ * page). */
 
 typedef enum SettleRead {
         SETTLE_READ_OK,
         SETTLE_READ_POISON,     /* EIO */
-        SETTLE_READ_ABSENT,     /* EFAULT: poison cleared, page not present, nothing written (FACTS: after a machine check) */
+        SETTLE_READ_ABSENT,     /* EFAULT: poison cleared, nothing written: the page is not present since a
+                                 * machine check */
         _SETTLE_READ_MAX,
         _SETTLE_READ_INVALID = -EINVAL,
 } SettleRead;
 
 typedef struct SettleFacts {
-        bool owned;             /* the inode and generation still own that place on the device, at that offset */
+        bool owned;             /* that inode and generation own that place on the device, at that offset */
         bool listed;            /* the kernel lists poison in the page */
         bool same_boot;
         SettleRead read;        /* of the page through the file */
-        bool good_equal;        /* bytes outside the bad sectors are as the intent has them, or there are none */
-        bool bad_equal;         /* bytes of the bad sectors are as the intent has them. Both: through the file; of an
-                                 * absent page through a mapping, which works; false when not compared */
+        bool good_equal;        /* bytes outside the bad sectors are as the intent has them, or there are
+                                 * none */
+        bool bad_equal;         /* bytes of the bad sectors are as the intent has them. Both: through the
+                                 * file; of an absent page through a mapping, which works; false when not
+                                 * compared */
         bool modified;          /* size or mtime of the file are not those that the intent has */
 } SettleFacts;
 
 typedef enum Settle {
-        SETTLE_FORGET,          /* the write was done, or the bytes are no longer this file's: drop the intent */
+        SETTLE_FORGET,          /* the write was done, or the bytes are no longer this file's: drop it */
         SETTLE_REPAIR,          /* still poisoned: forget it and start over */
         SETTLE_REVIVE,          /* the page must be brought back with the bytes of the intent */
         SETTLE_WRITE,           /* cleared, but the bytes never arrived: write the page of the intent */

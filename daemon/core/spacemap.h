@@ -34,12 +34,14 @@ static inline Range space_segment_to(SpaceSegment s) {
  * Neighbours that continue each other in both spaces become one. */
 int spacemap_add(SpaceMap *m, Range from, uint64_t to);
 
-/* In all of these *ret is an empty map before. 0, -ENOMEM. */
+/* In all of these *ret is an empty map before. 0, -ENOMEM. Restricted to some bytes of the first space
+ * (forward) or of the second (reverse); from the second space to the first (invert); from a to c, where both
+ * maps have a counterpart (compose). */
 int spacemap_copy(const SpaceMap *m, SpaceMap *ret);
-int spacemap_forward(const SpaceMap *m, Range from, SpaceMap *ret);     /* restricted to bytes of the first space */
-int spacemap_reverse(const SpaceMap *m, Range to, SpaceMap *ret);       /* restricted to bytes of the second space */
-int spacemap_invert(const SpaceMap *m, SpaceMap *ret);                  /* second space -> first space */
-int spacemap_compose(const SpaceMap *ab, const SpaceMap *bc, SpaceMap *ret);    /* a -> c, where both have a counterpart */
+int spacemap_forward(const SpaceMap *m, Range from, SpaceMap *ret);
+int spacemap_reverse(const SpaceMap *m, Range to, SpaceMap *ret);
+int spacemap_invert(const SpaceMap *m, SpaceMap *ret);
+int spacemap_compose(const SpaceMap *ab, const SpaceMap *bc, SpaceMap *ret);
 
 /* The one byte: true and *ret, or false when it has no counterpart. */
 bool spacemap_translate(const SpaceMap *m, uint64_t from, uint64_t *ret);

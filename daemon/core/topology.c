@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The machine as a value: who owns its strings, and how its parts are found by name. The walk over what stands on
- * what is in topology-walk.c. */
+/* The machine as a value: who owns its strings, and how its parts are found by name. The walk over what
+ * stands on what is in topology-walk.c. */
 
 #include <assert.h>
 #include <stdlib.h>
