@@ -102,8 +102,7 @@ static char *place_of(const Case *c) {
                              o->offset + range_size(c->range), path);
         else if (o)
                 n = asprintf(&s, "bytes %" PRIu64 " to %" PRIu64 " of inode %" PRIu64 " on %s", o->offset,
-                             o->offset + range_size(c->range),
-                             o->inode, c->volume.device);
+                             o->offset + range_size(c->range), o->inode, c->volume.device);
         else
                 n = asprintf(&s, "bytes %" PRIu64 " to %" PRIu64 " of %s", c->range.start, c->range.end,
                              c->volume.device);
@@ -133,9 +132,8 @@ void case_log(const Case *c) {
                 detail = NULL;
 
         log_entry_commit(entry_for(c), kind.level, kind.id, "%s: case %" PRIu64 ", %s%s%s%s%s%s",
-                         words[c->state], c->id,
-                         place ? place : c->volume.device, explanation ? ": " : "", explanation
-                                 ? explanation : "",
+                         words[c->state], c->id, place ? place : c->volume.device,
+                         explanation ? ": " : "", explanation ? explanation : "",
                          detail ? " (" : "", detail ? detail : "", detail ? ")" : "");
 }
 
@@ -144,8 +142,8 @@ void case_log_list_full(const char *device) {
 
         log_entry_add(e, "BEZOAR_DEVICE", device);
         log_entry_commit(e, LOG_CRIT, LOG_ID_BADBLOCKS_FULL,
-                         "The kernel's bad-block list of %s is cut off: there may be poison that it does not name.",
-                         device);
+                         "The kernel's bad-block list of %s is cut off: there may be poison that it does "
+                         "not name.", device);
 }
 
 void case_log_ledger_failed(const Case *c, int error) {

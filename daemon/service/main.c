@@ -24,7 +24,8 @@ typedef struct Arguments {
 
 static void help(void) {
         printf("bezoard [OPTIONS…]\n\n"
-               "Heals poisoned persistent memory from replicas. Started by systemd: systemctl enable --now bezoard\n\n"
+               "Heals poisoned persistent memory from replicas. Started by systemd:\n"
+               "systemctl enable --now bezoard\n\n"
                "  -h --help              Show this help\n"
                "     --version           Show the version\n"
                "     --check-config      Check the configuration, say what is wrong, and exit\n"
@@ -125,9 +126,10 @@ static void tell_status(Daemon *d) {
                 if (!case_state_is_closed(s) && s != CASE_HARMLESS)
                         open += n.by_state[s];
 
-        if (asprintf(&text, "STATUS=%zu device%s watched, %zu case%s open (%zu refused, %zu in doubt), %zu healed", n.devices,
-                     n.devices == 1 ? "" : "s", open, open == 1 ? "" : "s", n.by_state[CASE_REFUSED],
-                     n.by_state[CASE_IN_DOUBT], n.by_state[CASE_HEALED]) < 0) {
+        if (asprintf(&text,
+                     "STATUS=%zu device%s watched, %zu case%s open (%zu refused, %zu in doubt), %zu healed",
+                     n.devices, n.devices == 1 ? "" : "s", open, open == 1 ? "" : "s",
+                     n.by_state[CASE_REFUSED], n.by_state[CASE_IN_DOUBT], n.by_state[CASE_HEALED]) < 0) {
                 text = NULL;
                 return;
         }

@@ -147,8 +147,7 @@ void tracked_move(Tracked *t, CaseState to, Reason reason, const char *detail) {
                 r = case_transition(t->c, to, reason, detail, now_realtime());
         if (r < 0) {
                 log_error_errno(r, "Case %" PRIu64 " could not go from '%s' to '%s': %m", t->c->id,
-                                case_state_to_string(t->c->state),
-                                case_state_to_string(to));
+                                case_state_to_string(t->c->state), case_state_to_string(to));
                 return;
         }
         if (t->c->events.n == events)

@@ -89,10 +89,13 @@ void tracked_want_again(Tracked *t);                            /* look again, a
 
 /* manager-cases.c */
 const char *tracked_disk(const Tracked *t);                     /* "pmem0" */
-int tracked_new(Manager *m, const char *disk, Range range, const RangeSet *bad, const char *why, Tracked **ret);
+int tracked_new(Manager *m, const char *disk, Range range, const RangeSet *bad, const char *why,
+                Tracked **ret);
 int tracked_adopt(Manager *m, Case *c);                         /* from the ledger; takes the case over on
                                                                  * success */
-void tracked_move(Tracked *t, CaseState to, Reason reason, const char *detail);        /* transition, ledger, journal, observer */
+
+/* The one way to another state: transition, ledger, journal, observer. */
+void tracked_move(Tracked *t, CaseState to, Reason reason, const char *detail);
 void tracked_store(Tracked *t);
 void tracked_retry_later(Tracked *t);
 void tracked_release(Tracked *t);                               /* lets the file go */

@@ -64,8 +64,8 @@ static void scan_new(Manager *m, Device *d, const RangeSet *bad, const RangeSet 
                 r = rangeset_subtract_all(&pages, known);
 
         for (size_t i = 0; r >= 0 && i < pages.n; i++)
-                for (uint64_t at = pages.items[i].start; r >= 0 &&
-                     at < pages.items[i].end; at += CASE_PAGES_MAX * REPAIR_UNIT) {
+                for (uint64_t at = pages.items[i].start; r >= 0 && at < pages.items[i].end;
+                     at += CASE_PAGES_MAX * REPAIR_UNIT) {
                         Range part = { at, at + CASE_PAGES_MAX * REPAIR_UNIT };
                         _cleanup_rangeset_ RangeSet in_part = {};
                         Tracked *t;

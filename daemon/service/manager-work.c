@@ -141,7 +141,8 @@ static void judge(Tracked *t) {
         }
 }
 
-/* A page that is not present: its bytes were stored through a mapping, and the kernel no longer lists it. Is it back? */
+/* A page that is not present: its bytes were stored through a mapping, and the kernel no longer lists it. Is
+ * it back? */
 static void judge_absent(Tracked *t) {
         const Owner *o = t->c->owners.items;
 
@@ -151,7 +152,8 @@ static void judge_absent(Tracked *t) {
                 tracked_move(t, CASE_HEALED, REASON_NONE, "the page is present again, and can be read");
                 tracked_release(t);
         } else if (t->c->owners.n > 0 && o->type == OWNER_FREE)
-                tracked_move(t, CASE_WAITING, REASON_FREE_PAGE_MAY_BE_ABSENT, "the file that owned it was deleted");
+                tracked_move(t, CASE_WAITING, REASON_FREE_PAGE_MAY_BE_ABSENT,
+                             "the file that owned it was deleted");
         else
                 tracked_retry_later(t);
 }
@@ -191,8 +193,8 @@ static int case_for_part(Errand *e, const Findings *part, Tracked **ret) {
 
                 if (!range_contains(t->c->range, part->range))
                         continue;
-                if (t->wants_locate) { /* the first part; the case keeps its whole range until all parts are
-                                        * there */
+                /* The first part; the case keeps its whole range until all parts are there. */
+                if (t->wants_locate) {
                         *ret = t;
                         return 0;
                 }
@@ -233,9 +235,20 @@ static void shrink_to_found(Tracked *t) {
         t->c->range = t->found.range;
 }
 
+/* Why a request ended without an answer, from the engine's error. */
+static Reason failure_reason(int error) {
+        switch (error) {
+        case -ECHILD:
+                return REASON_WORKER_DIED;
+        case -ETIMEDOUT:
+                return REASON_WORKER_TIMEOUT;
+        default:
+                return REASON_INTERNAL;
+        }
+}
+
 static void locate_failed(Errand *e, const EngineAnswer *a) {
-        Reason reason = a->error == -ECHILD ? REASON_WORKER_DIED : a->error == -ETIMEDOUT
-                ? REASON_WORKER_TIMEOUT : REASON_INTERNAL;
+        Reason reason = failure_reason(a->error);
 
         for (size_t i = 0; i < e->cases.n; i++) {
                 Tracked *t = e->cases.items[i];
@@ -265,7 +278,7 @@ static void on_located(const EngineAnswer *a, void *userdata) {
                 if (r < 0)
                         log_error_errno(r,
                                         "What was found on %s could not be taken up, trying again later: %m",
-                                                e->disk);
+                                        e->disk);
         }
 
         for (size_t i = 0; i < e->cases.n; i++) {
@@ -384,8 +397,7 @@ static void on_repaired(const EngineAnswer *a, void *userdata) {
                 Device *d = manager_find_device(e->manager, e->disk);
 
                 /* What it had begun is in the intent log: settle that before anything else. */
-                tracked_move(t, CASE_FAILED, a->error == -ETIMEDOUT ? REASON_WORKER_TIMEOUT
-                             : a->error == -ECHILD ? REASON_WORKER_DIED : REASON_INTERNAL,
+                tracked_move(t, CASE_FAILED, failure_reason(a->error),
                              a->detail ? a->detail : strerror(-a->error));
                 tracked_retry_later(t);
                 if (d)
@@ -490,8 +502,8 @@ static void on_settled(const EngineAnswer *a, void *userdata) {
                         take_result(t, a->result);
                 else if (!t)
                         log_notice("An intent of case %" PRIu64 ", which is closed, was settled: %s%s%s",
-                                   a->result->id,
-                                   case_state_to_string(a->result->state), a->result->detail ? ": " : "",
+                                   a->result->id, case_state_to_string(a->result->state),
+                                   a->result->detail ? ": " : "",
                                    a->result->detail ? a->result->detail : "");
         } else if (a->result && a->result->reason == REASON_IN_DOUBT)
                 log_error("%s", a->result->detail ? a->result->detail : "An intent record is damaged.");
