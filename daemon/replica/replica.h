@@ -19,15 +19,16 @@ typedef struct Subject {
 typedef struct Replica Replica;
 
 typedef struct ReplicaOps {
-        const char *name;               /* "mirror", "block", "nbd", … : the word before the colon in Replica= */
+        const char *name;       /* "mirror": the word before the colon in Replica= */
         const char *description;
 
-        /* Checks an argument (what follows the colon) without touching anything, for --check-config. *ret_error: a sentence, the caller frees
-         * it. 0 or -EINVAL. */
+        /* Checks an argument (what follows the colon) without touching anything, for --check-config.
+         * *ret_error: a sentence, the caller frees it. 0 or -EINVAL. */
         int (*check)(const char *argument, char **ret_error);
 
-        /* Opens the replica for one subject; holds it open until close, so that what was checked is what is read. As
-         * replica_open(), without the prefix; `offer` comes initialised (OFFER_MISSING), with `replica` set. */
+        /* Opens the replica for one subject; holds it open until close, so that what was checked is what is
+         * read. As replica_open(), without the prefix; `offer` comes initialised (OFFER_MISSING), with
+         * `replica` set. */
         int (*open)(const char *argument, const Subject *subject, Replica **ret, Offer *offer);
         void (*close)(Replica *r);
 
@@ -52,9 +53,9 @@ enum {
         REPLICA_E_NONE,         /* nothing to read there: `offer` says why (state, detail) */
 };
 
-/* Opens `uri` ("mirror:/srv/mirror/db") for a subject. *offer (initialised by this call, owned by the caller, also on failure) tells what
- * is there: OFFER_HELD with PROOF_IDENTITY where size and mtime agree, a sentence in `detail` where they do not. 0 and *ret,
- * REPLICA_E_NONE, or a negative errno. */
+/* Opens `uri` ("mirror:/srv/mirror/db") for a subject. *offer (initialised by this call, owned by the
+ * caller, also on failure) tells what is there: OFFER_HELD with PROOF_IDENTITY where size and mtime agree, a
+ * sentence in `detail` where they do not. 0 and *ret, REPLICA_E_NONE, or a negative errno. */
 int replica_open(const char *uri, const Subject *subject, Replica **ret, Offer *offer);
 
 /* As ops->read; -ENODATA when the range ends behind what the replica has. */
