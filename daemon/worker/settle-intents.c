@@ -174,6 +174,7 @@ static int write_again(const Settler *s, const Pending *p, const WriterKind *wri
         }
 
         r = page_put(s->site, writers, n, &t, p->page, &result->writer);
+        (void) futimens(p->fd, times);  /* also after a try in vain, which may have stored through a mapping */
         if (r == 0)
                 r = rangeset_add(&all, (Range) { t.offset, t.offset + REPAIR_UNIT });
         if (r == 0)
@@ -190,7 +191,6 @@ static int write_again(const Settler *s, const Pending *p, const WriterKind *wri
                 return 0;
         }
 
-        (void) futimens(p->fd, times);
         result->bytes = rangeset_size(&p->bad);
         return finish(s, p, CASE_HEALED, REASON_NONE, result);
 }
