@@ -74,8 +74,7 @@ lose_ars() {
 lose_mce() {
     local page=$(($(page_at "$1" "$2") / 512))
     destroy $page 8
-    : >>"/run/lab/poisoned.$PMEM"
-    request mce $(($(data_start) + page * 512))
+    take_page $page
 }
 
 # --- configuration and life of the daemon
@@ -184,14 +183,14 @@ expect_no_entry() {
     ! find_entry "$@" || fail "the journal should have no such entry: $ENTRY"
 }
 
-# count_entries FIELD=VALUE…
-count_entries() {
+# has_entries COUNT FIELD=VALUE…: whether that many have them.
+has_entries() {
     local entry n=0
     collect_entries
     for entry in "${ENTRIES[@]:SEEN}"; do
-        ! has_fields "$entry" "$@" || n=$((n + 1))
+        ! has_fields "$entry" "${@:2}" || n=$((n + 1))
     done
-    echo $n
+    [ $n = "$1" ]
 }
 
 # forget_entries: what was said until now is not found any more.

@@ -114,22 +114,23 @@ clean_up() {
     done
 }
 
-# heal_medium: takes all poison from the unmounted /dev/$PMEM. Binding the namespace anew comes first: it makes pages
-# present that a machine check took away, and writing to one that is not would crash the kernel.
+# heal_medium: takes all poison from the unmounted /dev/$PMEM. A page that a machine check took away, and that nobody
+# brought back, stays away as long as this kernel runs, and crashes it when it is written to: then another machine is needed.
 heal_medium() {
     local n=${PMEM#pmem} sector count
-    ndctl disable-namespace "namespace$n.0" >/dev/null 2>&1
-    ndctl enable-namespace "namespace$n.0" >/dev/null 2>&1
-    wait_until 10 test -b "/dev/$PMEM"
+    : >>"/run/lab/taken.$PMEM"
+    while read -r sector; do
+        [ "$($probe read "/dev/$PMEM" $((sector * 512)) 4096 direct)" = "ok 4096" ] || request renew
+    done <"/run/lab/taken.$PMEM"
     while read -r sector count; do      # the firmware's list
         ndctl inject-error -d -B ACPI.NFIT --block="$sector" --count="$count" "namespace$n.0" >/dev/null
     done <"/run/lab/poisoned.$PMEM"
     while read -r sector count; do      # the kernel's
         dd if=/dev/zero of="/dev/$PMEM" bs=4096 seek=$((sector / 8)) count=$(((sector + count + 7) / 8 - sector / 8)) \
             oflag=direct conv=notrunc status=none
-    done <"/sys/block/$PMEM/badblocks"
+    done < <(badblocks)                # in one piece, as every write changes it
     expect "badblocks of $PMEM after cleaning up" "" "$(badblocks)"
-    rm -f "/run/lab/poisoned.$PMEM"
+    rm -f "/run/lab/poisoned.$PMEM" "/run/lab/taken.$PMEM"
 }
 
 # badblocks: what the kernel knows of, "SECTOR COUNT" a line.
@@ -179,9 +180,15 @@ inject() {
 # poison_mce SECTOR: the CPU finds an error; the kernel takes the whole page away.
 poison_mce() {
     local page=$(($1 / 8 * 8))
-    : >>"/run/lab/poisoned.$PMEM"
-    request mce $(($(data_start) + page * 512))
+    take_page $page
     wait_until 20 is_bad $page 8
+}
+
+# take_page SECTOR: the same, without waiting for badblocks.
+take_page() {
+    : >>"/run/lab/poisoned.$PMEM"
+    echo "$1" >>"/run/lab/taken.$PMEM"
+    request mce $(($(data_start) + $1 * 512))
 }
 
 # --- file systems and files

@@ -132,6 +132,12 @@ class Runner:
                 self._boot()
                 boot, deadline = boot + 1, 0
                 continue
+            if verb == "renew":
+                self._down()
+                self.guest.renew()
+                self._boot()
+                deadline = 0
+                continue
             self.guest.control.send(self._answer(verb, rest))
 
     def _answer(self, verb, rest):
