@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# Proves that one bad sector that the firmware found is restored from the mirror, and that the good sectors around it
+# are kept: the mirror's copy of the page is not what is written, it is only asked for the lost sector.
+fresh_db a 262144
+start_daemon
+lose_ars $DB/a $((8192 + 3 * 512)) 512
+expect_healed $DB/a 8192 WRITER=pwrite "REPLICA=mirror:$MIRROR" PROOF=identity+neighbours
+wait_entry STATE=located "FILE=$DB/a"
+expect_id found
+expect_fields "OFFSET=$(page_at $DB/a 8192)" "PHYSICAL=$(printf '%#x' $(($(data_start) + $(page_at $DB/a 8192))))"
+expect "badblocks" "" "$(badblocks)"
