@@ -27,7 +27,8 @@ static struct json_object *make_intent(const Intent *i) {
                codec_put(o, "mtime_sec", json_object_new_int64(i->mtime_sec)) &&
                codec_put_u64(o, "mtime_nsec", i->mtime_nsec) &&
                codec_put_text(o, "replica", i->replica) &&
-               codec_put_proofs(o, "proof", i->proofs) ? TAKE_PTR(o) : NULL;
+               codec_put_proofs(o, "proof", i->proofs) &&
+               codec_put_flag(o, "alone", i->alone) ? TAKE_PTR(o) : NULL;
 }
 
 char *codec_intent_encode(const Intent *i) {
@@ -72,7 +73,8 @@ static int read_intent(const CodecNode *at, Intent *ret) {
             (r = get_seconds(at, "mtime_sec", &i.mtime_sec)) < 0 ||
             (r = codec_get_u32(at, "mtime_nsec", CODEC_REQUIRED, &i.mtime_nsec)) < 0 ||
             (r = codec_get_text(at, "replica", CODEC_OPTIONAL, &i.replica)) < 0 ||
-            (r = codec_get_proofs(at, "proof", &i.proofs)) < 0)
+            (r = codec_get_proofs(at, "proof", &i.proofs)) < 0 ||
+            (r = codec_get_bool(at, "alone", CODEC_OPTIONAL, &i.alone)) < 0)
                 return r;
         if (range_size(i.range) != REPAIR_UNIT)
                 return codec_fail(at, "range", "it is not one page");

@@ -26,6 +26,7 @@ typedef struct Intent {
         uint32_t mtime_nsec;
         char *replica;          /* where the bytes came from */
         ProofSet proofs;
+        bool alone;             /* nobody else had the file open */
 } Intent;
 
 void intent_done(Intent *i);

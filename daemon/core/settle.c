@@ -13,22 +13,26 @@
  *   has not moved says that nobody has stored since the reboot; of stores in the boot of the write it
  *   says nothing.
  *
+ * - Under a lease nobody but the worker had the file open, so nobody stored between the write and the
+ *   crash ("alone").
+ *
  * Hence the page is written only where the copy can be missing (another boot), nobody can have stored
- * since (not modified), and every byte that was good is as it was. The table, from top to bottom; "-" is
+ * since (alone, not modified), and every byte that was good is as it was; and never into a block that has
+ * become another file's as well (shared): that is in-doubt instead. The table, from top to bottom; "-" is
  * either:
  *
- *     owned listed read   good  bad   modified same what
+ *     owned listed read   good  bad   modified same alone shared what
  *                         equal equal          boot
- *     no    -      -      -     -     -        -    forget     the bytes are no longer this file's
- *     yes   yes    -      -     -     -        -    repair     still poisoned: from the start
- *     yes   no     poison -     -     -        -    repair
- *     yes   no     absent yes   yes   -        -    revive     nothing can be lost by it
- *     yes   no     absent -     -     no       -    revive     cleared by our write, which could not copy
- *     yes   no     absent -     -     yes      -    in-doubt   stored through a mapping, perhaps
- *     yes   no     ok     -     yes   -        -    forget     they are back; good ones may be newer
- *     yes   no     ok     -     no    yes      yes  superseded the write ended, or never began: newer bytes
- *     yes   no     ok     yes   no    no       no   write      stopped between clearing and copying
- *     yes   no     ok     -     no    -        -    in-doubt   all the rest
+ *     no    -      -      -     -     -        -    -     -      forget     no longer this file's
+ *     yes   yes    -      -     -     -        -    -     -      repair     still poisoned: from the start
+ *     yes   no     poison -     -     -        -    -     -      repair
+ *     yes   no     absent yes   yes   -        -    -     no     revive     nothing can be lost by it
+ *     yes   no     absent -     -     no       -    -     no     revive     our write, which could not copy
+ *     yes   no     absent -     -     -        -    -     -      in-doubt   stored through a mapping, perhaps
+ *     yes   no     ok     -     yes   -        -    -     -      forget     back; good ones may be newer
+ *     yes   no     ok     -     no    yes      yes  -     -      superseded ended, or never began: newer bytes
+ *     yes   no     ok     yes   no    no       no   yes   no     write      between clearing and copying
+ *     yes   no     ok     -     no    -        -    -     -      in-doubt   all the rest
  *
  * The rest is: bad bytes differ in the same boot, and the file is not modified (a store through an old
  * mapping, or a copy that an oops cut short); bad bytes differ after a reboot, and the file is modified
@@ -57,13 +61,14 @@ Settle settle_decide(const SettleFacts *f) {
         if (f->listed || f->read == SETTLE_READ_POISON)
                 return SETTLE_REPAIR;
         if (f->read == SETTLE_READ_ABSENT)
-                return !f->modified || (f->good_equal && f->bad_equal) ? SETTLE_REVIVE : SETTLE_IN_DOUBT;
+                return !f->shared && (!f->modified || (f->good_equal && f->bad_equal)) ? SETTLE_REVIVE
+                                                                                       : SETTLE_IN_DOUBT;
 
         if (f->bad_equal)
                 return SETTLE_FORGET;
         if (f->same_boot)
                 return f->modified ? SETTLE_SUPERSEDED : SETTLE_IN_DOUBT;
-        return f->good_equal && !f->modified ? SETTLE_WRITE : SETTLE_IN_DOUBT;
+        return f->good_equal && !f->modified && f->alone && !f->shared ? SETTLE_WRITE : SETTLE_IN_DOUBT;
 }
 
 const char *settle_to_string(Settle s) {

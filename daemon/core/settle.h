@@ -26,6 +26,8 @@ typedef struct SettleFacts {
         bool bad_equal;         /* bytes of the bad sectors are as the intent has them. Both: through the
                                  * file; of an absent page through a mapping, which works; false when not
                                  * compared */
+        bool alone;             /* nobody else had the file open when the page was written */
+        bool shared;            /* the block is also another file's now */
         bool modified;          /* size or mtime of the file are not those that the intent has */
 } SettleFacts;
 

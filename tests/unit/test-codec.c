@@ -174,7 +174,7 @@ static const Codec codecs[] = {
           "\"range\":{\"start\":1048576,\"length\":4096},\"bad\":[{\"start\":1048576,\"length\":512}],"
           "\"physical\":4306501632,\"inode\":131,\"generation\":0,\"offset\":4096,\"path\":\"/a\","
           "\"file_size\":4097,\"mtime_sec\":-1,\"mtime_nsec\":999999999,\"replica\":\"mirror:/m\","
-          "\"proof\":\"seal\"}" },
+          "\"proof\":\"seal\",\"alone\":true}" },
         { "plan", decode_request, encode_request, done_request,
           "{\"verb\":\"plan\",\"volume\":{\"device\":\"/dev/pmem0\"},\"policy\":" POLICY ","
           "\"ranges\":[],\"path\":\"/srv/a\\\\x0ab\",\"in_file\":{\"start\":1,\"length\":512}}" },

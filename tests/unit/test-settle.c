@@ -11,7 +11,7 @@
 #include "core/settle.h"
 
 /* All facts there can be: a bit each, and three ways to read. */
-#define ALL (3 << 6)
+#define ALL (3 << 8)
 
 static SettleFacts facts(unsigned i) {
         return (SettleFacts) {
@@ -21,23 +21,25 @@ static SettleFacts facts(unsigned i) {
                 .good_equal = i & 8,
                 .bad_equal = i & 16,
                 .modified = i & 32,
-                .read = (SettleRead) (i >> 6),
+                .alone = i & 64,
+                .shared = i & 128,
+                .read = (SettleRead) (i >> 8),
         };
 }
 
 /* y yes, n no, - either; read: o ok, p poison, a absent. The first row that fits. */
 static const struct { const char *pattern; Settle expected; } rows[] = {
-        /* owned listed read good bad modified same_boot */
-        { "n------", SETTLE_FORGET },
-        { "yy-----", SETTLE_REPAIR },
-        { "ynp----", SETTLE_REPAIR },
-        { "ynayy--", SETTLE_REVIVE },
-        { "yna--n-", SETTLE_REVIVE },
-        { "yna--y-", SETTLE_IN_DOUBT },
-        { "yno-y--", SETTLE_FORGET },
-        { "yno-nyy", SETTLE_SUPERSEDED },
-        { "ynoynnn", SETTLE_WRITE },
-        { "yno-n--", SETTLE_IN_DOUBT },
+        /* owned listed read good bad modified same_boot alone shared */
+        { "n--------", SETTLE_FORGET },
+        { "yy-------", SETTLE_REPAIR },
+        { "ynp------", SETTLE_REPAIR },
+        { "ynayy---n", SETTLE_REVIVE },
+        { "yna--n--n", SETTLE_REVIVE },
+        { "yna------", SETTLE_IN_DOUBT },
+        { "yno-y----", SETTLE_FORGET },
+        { "yno-nyy--", SETTLE_SUPERSEDED },
+        { "ynoynnnyn", SETTLE_WRITE },
+        { "yno-n----", SETTLE_IN_DOUBT },
 };
 
 static bool fits(const char *pattern, const SettleFacts *f) {
@@ -49,6 +51,8 @@ static bool fits(const char *pattern, const SettleFacts *f) {
                 f->bad_equal ? 'y' : 'n',
                 f->modified ? 'y' : 'n',
                 f->same_boot ? 'y' : 'n',
+                f->alone ? 'y' : 'n',
+                f->shared ? 'y' : 'n',
         };
 
         for (size_t i = 0; i < sizeof(actual); i++)
@@ -95,12 +99,15 @@ static void test_promises(void **state) {
                         assert_false(f.bad_equal);
                         assert_false(f.modified);
                         assert_false(f.same_boot);
+                        assert_true(f.alone);
+                        assert_false(f.shared);
                 }
                 if (s == SETTLE_REVIVE) {
                         assert_true(f.owned);
                         assert_false(f.listed);
                         assert_int_equal(f.read, SETTLE_READ_ABSENT);
                         assert_true(!f.modified || (f.good_equal && f.bad_equal));
+                        assert_false(f.shared);
                 }
                 if (s == SETTLE_SUPERSEDED) {
                         assert_true(f.modified);
