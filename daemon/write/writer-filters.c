@@ -5,8 +5,11 @@
  *
  *      POINT:ACTION[=VALUE][,POINT:ACTION[=VALUE]…]
  *      POINT   a name, "before-write", "after-write", or one that the worker calls itself (fault_point())
- *      ACTION  sleep=SECONDS  kill (SIGKILL to ourselves)  error=ERRNO (a number)  skip (before-write only:
- *   say 0, write nothing) */
+ *      ACTION  sleep=SECONDS  kill (SIGKILL to ourselves)  error=ERRNO (a number)
+ *              skip (before-write only: say 0, write nothing)
+ *              absent (before-write only: say WRITE_E_ABSENT, write nothing)
+ *              unlist (around a write: the whole list of bad blocks is emptied, as the kernel would do it for
+ *                      the page; only where BEZOAR_SYSFS says that it is not the kernel's) */
 
 #include <assert.h>
 #include <errno.h>
@@ -17,6 +20,7 @@
 
 #include "util/parse.h"
 #include "util/strv.h"
+#include "util/sysfs.h"
 #include "write/writer.h"
 
 static int dry_write(Writer *w, const Target *t, const void *page) {
@@ -35,8 +39,18 @@ int writer_dry_new(Writer *next, Writer **ret) {
         return 0;
 }
 
+static int unlist(const char *disk) {
+        _cleanup_free_ char *path = NULL;
+        int r;
+
+        if (!disk || !secure_getenv("BEZOAR_SYSFS"))
+                return -EINVAL;
+        r = sysfs_attribute("block", disk, "badblocks", &path);
+        return r < 0 ? r : truncate(path, 0) < 0 ? -errno : 0;
+}
+
 /* `part` is "POINT:ACTION=VALUE". 0 and the action begins, or 1: not this point. */
-static int fault_apply(const char *part, size_t n, const char *point) {
+static int fault_apply(const char *part, size_t n, const char *point, const char *disk) {
         _cleanup_free_ char *copy = strndup(part, n);
         char *action, *value;
         uint64_t number = 0;
@@ -65,12 +79,16 @@ static int fault_apply(const char *part, size_t n, const char *point) {
                 return -(int) number;
         else if (strcmp(action, "skip") == 0)
                 return FAULT_E_SKIP;
+        else if (strcmp(action, "absent") == 0)
+                return FAULT_E_ABSENT;
+        else if (strcmp(action, "unlist") == 0)
+                return unlist(disk);
         else
                 return -EINVAL;
         return 0;
 }
 
-int fault_point(const char *spec, const char *point) {
+static int fault_at(const char *spec, const char *point, const char *disk) {
         int r = 0;
 
         assert(point);
@@ -78,10 +96,14 @@ int fault_point(const char *spec, const char *point) {
         for (const char *p = spec; r == 0 && p && *p;) {
                 size_t n = strcspn(p, ",");
 
-                r = fault_apply(p, n, point);
+                r = fault_apply(p, n, point, disk);
                 p += n + (p[n] == ',');
         }
         return r;
+}
+
+int fault_point(const char *spec, const char *point) {
+        return fault_at(spec, point, NULL);
 }
 
 typedef struct FaultWriter {
@@ -93,16 +115,18 @@ static int fault_write(Writer *w, const Target *t, const void *page) {
         const FaultWriter *f = (const FaultWriter *) w;
         int r, after;
 
-        r = fault_point(f->spec, "before-write");
+        r = fault_at(f->spec, "before-write", t->disk);
         if (r < 0)
                 return r;
+        if (r == FAULT_E_ABSENT)
+                return WRITE_E_ABSENT;
         if (r != FAULT_E_SKIP) {
                 r = writer_write(w->next, t, page);
                 if (r != 0)
                         return r;
         }
 
-        after = fault_point(f->spec, "after-write");
+        after = fault_at(f->spec, "after-write", t->disk);
         return after < 0 ? after : 0;
 }
 

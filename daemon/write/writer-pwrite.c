@@ -10,13 +10,26 @@
  * WRITE_E_ABSENT; the caller must not take the list's word for it. */
 
 #include <errno.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "write/writer-backends.h"
 
+static int has_size(int fd, uint64_t size) {
+        struct stat st;
+
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        return (uint64_t) st.st_size == size ? 0 : -ESTALE;
+}
+
 int write_page(const Target *t, const void *page) {
-        uint64_t end = t->offset + REPAIR_UNIT;
         ssize_t n;
+        int r;
+
+        r = has_size(t->file_fd, t->file_size);
+        if (r < 0)
+                return r;
 
         do
                 n = pwrite(t->file_fd, page, REPAIR_UNIT, (off_t) t->offset);
@@ -25,9 +38,14 @@ int write_page(const Target *t, const void *page) {
                 return errno == EFAULT ? WRITE_E_ABSENT : -errno;
 
         /* The last page goes beyond the end of the file; its tail was zeroed by the caller, as the kernel
-         * would. */
-        if (end > t->file_size && ftruncate(t->file_fd, (off_t) t->file_size) < 0)
-                return -errno;
+         * would. Only what this write has added is cut off again. */
+        if (t->offset + (uint64_t) n > t->file_size) {
+                r = has_size(t->file_fd, t->offset + (uint64_t) n);
+                if (r < 0)
+                        return r;
+                if (ftruncate(t->file_fd, (off_t) t->file_size) < 0)
+                        return -errno;
+        }
         if ((uint64_t) n != REPAIR_UNIT)
                 return -EIO;
 

@@ -89,10 +89,10 @@ static int revive_write(Writer *w, const Target *t, const void *page) {
         if (r < 0)
                 return r;
 
-        r = mapped_by_others(t->file_fd, t->offset, REPAIR_UNIT);
-        if (r < 0)
-                return r;
-        if (r > 0)
+        /* A mapping keeps its file open: under a write lease there is none but ours. Whose maps may not be
+         * read is taken for one who maps it. */
+        if (fcntl(t->file_fd, F_GETLEASE) != F_WRLCK &&
+            mapped_by_others(t->file_fd, t->offset, REPAIR_UNIT) != 0)
                 return WRITE_E_BUSY;
 
         r = offline_and_write(t, page);

@@ -70,6 +70,7 @@ enum {
         _FAULT_E_SUCCESS,
 
         FAULT_E_SKIP,           /* the spec says: go on as if it were done */
+        FAULT_E_ABSENT,         /* … as if the page were not present */
 };
 
 /* Tests: does what `spec` (NULL: nothing) has for this point. 0, FAULT_E_SKIP, the error that it asks
