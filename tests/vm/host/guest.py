@@ -69,6 +69,8 @@ class Guest:
 
     def _command(self, control, monitor):
         command = [
+            # However the runner ends, no machine stays behind.
+            "setpriv", "--pdeathsig", "KILL",
             "qemu-system-x86_64", "-nodefaults", "-display", "none", "-no-reboot", "-no-user-config",
             "-machine", "pc,nvdimm=on", "-accel", "tcg,thread=multi",
             # The kernel believes the address in a machine check only if an Intel CPU sends it.
