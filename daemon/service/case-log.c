@@ -17,7 +17,7 @@ typedef struct Kind {
 } Kind;
 
 static const Kind state_kinds[_CASE_STATE_MAX] = {
-        [CASE_DETECTED] = { LOG_INFO, NULL },
+        [CASE_DETECTED] = { LOG_DEBUG, NULL },        /* "found" comes when it is known whose bytes they are */
         [CASE_LOCATED] = { LOG_WARNING, LOG_ID_POISON_FOUND },
         [CASE_REPAIRING] = { LOG_INFO, NULL },
         [CASE_HEALED] = { LOG_NOTICE, LOG_ID_HEALED },
@@ -124,8 +124,12 @@ void case_log(const Case *c) {
         };
         const char *detail = c->events.n > 0 ? c->events.items[c->events.n - 1].detail : NULL;
         const char *explanation = c->reason != REASON_NONE ? reason_explain(c->reason) : NULL;
-        _cleanup_free_ char *place = place_of(c);
+        _cleanup_free_ char *place = NULL;
         Kind kind = kind_of(c);
+
+        if (!log_is_enabled(kind.level))
+                return;
+        place = place_of(c);
 
         /* The detail is the explanation itself where there is no other. */
         if (detail && streq_ptr(detail, explanation))

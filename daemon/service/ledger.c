@@ -29,6 +29,7 @@
 typedef struct Entry {
         uint64_t id;
         bool closed;
+        bool durable;           /* what there is of it survives a power cut, and what replaces it must as well */
 } Entry;
 
 struct Ledger {
@@ -219,6 +220,7 @@ enum {
 
         READ_E_BAD,             /* it holds no case: set it aside */
         READ_E_FAILED,          /* it could not be read, this time */
+        READ_E_EMPTY,
 };
 
 /* 0 and the case; READ_E_* and a sentence; or -ENOMEM. */
@@ -234,6 +236,8 @@ static int read_case(const Ledger *l, uint64_t id, const char *name, Case **ret,
         if (r < 0)
                 return asprintf(ret_why, "it cannot be read: %s", strerrordesc_np(-r)) < 0 ? -ENOMEM
                                                                                            : READ_E_FAILED;
+        if (n == 0)
+                return READ_E_EMPTY;
         if (strlen(text) != n)
                 return asprintf(ret_why, "it has a NUL byte") < 0 ? -ENOMEM : READ_E_BAD;
 
@@ -259,7 +263,13 @@ static int load_entry(Ledger *l, size_t i, const LedgerVisitor *visitor, void *u
         r = read_case(l, id, name, &c, &why);
         if (r < 0)
                 return r;
+        if (r == READ_E_EMPTY) { /* its first state was on its way when the power failed: the kernel's list has the rest */
+                (void) file_remove(l->dir_fd, name);
+                entry_remove(l, i);
+                return 0;
+        }
         if (r == 0) {
+                l->entries.items[i].durable = true;
                 entry_set_closed(l, &l->entries.items[i], case_state_is_closed(c->state));
                 return visitor->found(c, userdata);
         }
@@ -315,6 +325,12 @@ static void prune(Ledger *l) {
         }
 }
 
+/* The way to the first outcome is not worth waiting for the disk, while poison is being healed: after a power cut the
+ * kernel's list and the intent log tell the same. An outcome is, and whatever comes after one. */
+static bool state_is_outcome(CaseState s) {
+        return s != CASE_DETECTED && s != CASE_LOCATED && s != CASE_REPAIRING;
+}
+
 int ledger_store(Ledger *l, const Case *c) {
         _cleanup_free_ char *text = NULL;
         char name[NAME_SIZE];
@@ -340,9 +356,13 @@ int ledger_store(Ledger *l, const Case *c) {
         if (r < 0)
                 return r;
         (void) snprintf(name, sizeof(name), "%" PRIu64 ".json", c->id);
-        r = file_replace(l->dir_fd, name, text, n + 1, 0600);
+        if (e->durable || state_is_outcome(c->state))
+                r = file_replace(l->dir_fd, name, text, n + 1, 0600);
+        else
+                r = file_replace_lazily(l->dir_fd, name, text, n + 1, 0600);
         if (r < 0)
                 return r;
+        e->durable = e->durable || state_is_outcome(c->state);
 
         entry_set_closed(l, e, case_state_is_closed(c->state));
         prune(l);

@@ -112,37 +112,40 @@ static int check_config(const char *dir) {
 typedef struct Daemon {
         sd_event *event;
         Manager *manager;
+        sd_event_source *tell;  /* status, when there is nothing else to do */
         char *status;           /* as last told */
 } Daemon;
 
 /* Told when it reads differently only: the service manager has better things to do in a storm. */
-static void tell_status(Daemon *d) {
+static int tell_status(sd_event_source *s, void *userdata) {
+        Daemon *d = userdata;
         _cleanup_free_ char *text = NULL;
         ManagerCounts n;
         size_t open = 0;
 
         manager_count(d->manager, &n);
-        for (CaseState s = 0; s < _CASE_STATE_MAX; s++)
-                if (!case_state_is_closed(s) && s != CASE_HARMLESS)
-                        open += n.by_state[s];
+        for (CaseState state = 0; state < _CASE_STATE_MAX; state++)
+                if (!case_state_is_closed(state) && state != CASE_HARMLESS)
+                        open += n.by_state[state];
 
         if (asprintf(&text,
                      "STATUS=%zu device%s watched, %zu case%s open (%zu refused, %zu in doubt), %zu healed",
                      n.devices, n.devices == 1 ? "" : "s", open, open == 1 ? "" : "s",
                      n.by_state[CASE_REFUSED], n.by_state[CASE_IN_DOUBT], n.by_state[CASE_HEALED]) < 0) {
                 text = NULL;
-                return;
+                return 0;
         }
         if (streq_ptr(text, d->status))
-                return;
+                return 0;
 
         (void) sd_notify(false, text);
         free(d->status);
         d->status = TAKE_PTR(text);
+        return 0;
 }
 
 static void on_counts(void *userdata) {
-        tell_status(userdata);
+        (void) sd_event_source_set_enabled(((Daemon *) userdata)->tell, SD_EVENT_ONESHOT);
 }
 
 static void on_stopped(void *userdata) {
@@ -167,7 +170,7 @@ static int on_hangup(sd_event_source *s, const struct signalfd_siginfo *si, void
         return 0;
 }
 
-static int add_signals(Daemon *d) {
+static int add_sources(Daemon *d) {
         sigset_t set;
         int r;
 
@@ -180,7 +183,11 @@ static int add_signals(Daemon *d) {
                 return -errno;
         (void) signal(SIGPIPE, SIG_IGN);
 
-        r = sd_event_add_signal(d->event, NULL, SIGTERM, on_terminate, d);
+        r = sd_event_add_defer(d->event, &d->tell, tell_status, d);
+        if (r >= 0)
+                r = sd_event_source_set_priority(d->tell, SD_EVENT_PRIORITY_IDLE);
+        if (r >= 0)
+                r = sd_event_add_signal(d->event, NULL, SIGTERM, on_terminate, d);
         if (r >= 0)
                 r = sd_event_add_signal(d->event, NULL, SIGINT, on_terminate, d);
         if (r >= 0)
@@ -198,7 +205,7 @@ static int run(const Arguments *a) {
         if (r >= 0)
                 r = sd_event_set_watchdog(d.event, true);
         if (r >= 0)
-                r = add_signals(&d);
+                r = add_sources(&d);
         if (r >= 0)
                 r = manager_new(d.event, &a->manager, &d.manager);
         if (r < 0)
@@ -216,6 +223,7 @@ static int run(const Arguments *a) {
         }
 
         manager_free(d.manager);
+        sd_event_source_disable_unref(d.tell);
         sd_event_unref(d.event);
         free(d.status);
         return r;

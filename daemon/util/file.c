@@ -119,7 +119,7 @@ static int open_temporary(int parent, const char *name, char **ret_temporary, in
         int fd;
 
         if (getrandom(&random, sizeof(random), 0) != (ssize_t) sizeof(random))
-                return -errno;
+                return -EIO;    /* errno says nothing of a short one */
         if (asprintf(&temporary, ".%s.%016" PRIx64, name, random) < 0) {
                 temporary = NULL;
                 return -ENOMEM;
@@ -135,7 +135,7 @@ static int open_temporary(int parent, const char *name, char **ret_temporary, in
 }
 
 /* A file system may report a failed write at fsync, and a network file system at close. */
-static int fill(int fd, const void *data, size_t n, unsigned mode) {
+static int fill(int fd, const void *data, size_t n, unsigned mode, bool durable) {
         _cleanup_close_ int owned = fd;
         int r;
 
@@ -144,12 +144,12 @@ static int fill(int fd, const void *data, size_t n, unsigned mode) {
                 return r;
         if (fchmod(fd, (mode_t) mode) < 0)
                 return -errno;
-        if (fsync(fd) < 0)
+        if (durable && fsync(fd) < 0)
                 return -errno;
         return close(TAKE_FD(owned)) < 0 ? -errno : 0;
 }
 
-int file_replace(int dir_fd, const char *path, const void *data, size_t n, unsigned mode) {
+static int replace(int dir_fd, const char *path, const void *data, size_t n, unsigned mode, bool durable) {
         _cleanup_free_ char *temporary = NULL;
         _cleanup_close_ int parent = -1;
         const char *name;
@@ -165,7 +165,7 @@ int file_replace(int dir_fd, const char *path, const void *data, size_t n, unsig
         if (r < 0)
                 return r;
 
-        r = fill(fd, data, n, mode);
+        r = fill(fd, data, n, mode, durable);
         if (r == 0 && renameat(parent, temporary, parent, name) < 0)
                 r = -errno;
         if (r < 0) {
@@ -173,7 +173,15 @@ int file_replace(int dir_fd, const char *path, const void *data, size_t n, unsig
                 return r;
         }
 
-        return fsync(parent) < 0 ? -errno : 0;
+        return durable && fsync(parent) < 0 ? -errno : 0;
+}
+
+int file_replace(int dir_fd, const char *path, const void *data, size_t n, unsigned mode) {
+        return replace(dir_fd, path, data, n, mode, true);
+}
+
+int file_replace_lazily(int dir_fd, const char *path, const void *data, size_t n, unsigned mode) {
+        return replace(dir_fd, path, data, n, mode, false);
 }
 
 int file_remove(int dir_fd, const char *path) {

@@ -67,6 +67,10 @@ void log_set_max_level(int level) {
         max_level = level;
 }
 
+bool log_is_enabled(int level) {
+        return level <= max_level;
+}
+
 /* One write(2) a line: lines of several processes do not mix. */
 static void write_stderr(int level, const char *message) {
         _cleanup_free_ char *line = NULL;

@@ -12,6 +12,9 @@
 void log_open(void);
 void log_set_max_level(int level);
 
+/* Would a line of this level be written? For what costs something to put together. */
+bool log_is_enabled(int level);
+
 __attribute__((format(printf, 2, 3))) void log_line(int level, const char *format, ...);
 
 /* Returns `error` (made negative), so that `return log_error_errno(r, "…: %m")` logs and passes on; %m is

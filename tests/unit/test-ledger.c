@@ -223,13 +223,13 @@ static void test_bad_files(void **state) {
 
         assert_int_equal(reload(f), 0);
         assert_string_equal(f->found, "1:detected 7:detected ");
-        assert_non_null(strstr(f->aside, "/cases/2.json("));
+        assert_null(strstr(f->aside, "/cases/2.json(")); /* a power cut's; there was nothing in it yet */
         assert_non_null(strstr(f->aside, "/cases/3.json("));
         assert_non_null(strstr(f->aside, "/cases/4.json(it has a NUL byte)"));
         assert_non_null(strstr(f->aside, "/cases/6.json(it holds case 5)"));
         assert_non_null(strstr(f->aside, "/cases/8.json(it cannot be read: Is a directory)"));
-        assert_true(exists(f, "2.json.bad") && exists(f, "3.json.bad") && exists(f, "4.json.bad") &&
-                    exists(f, "6.json.bad"));
+        assert_true(exists(f, "3.json.bad") && exists(f, "4.json.bad") && exists(f, "6.json.bad"));
+        assert_true(!exists(f, "2.json.bad"));
         assert_true(!exists(f, "2.json") && !exists(f, "6.json") && exists(f, "8.json"));
         assert_int_equal(ledger_next_id(f->l), 9);
 
