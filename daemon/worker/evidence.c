@@ -13,6 +13,7 @@
 
 #include "util/vec.h"
 #include "worker/evidence.h"
+#include "write/writer.h"
 
 void evidence_done(Evidence *e) {
         offer_done(&e->offer);
@@ -81,6 +82,24 @@ static void evidence_compare(Evidence *e, const Window *w, uint64_t n) {
                 e->offer.proofs &= ~PROOF_BIT(PROOF_NEIGHBOURS);
 }
 
+/* Size and time were looked at before the bytes were read. A copy that is being replaced meanwhile shows
+ * other ones afterwards. */
+static int evidence_recheck(Evidence *e, const Subject *subject) {
+        _cleanup_(replica_freep) Replica *rep = NULL;
+        _cleanup_offer_ Offer again = {};
+        int r;
+
+        if (!(e->offer.proofs & PROOF_BIT(PROOF_IDENTITY)))
+                return 0;
+
+        r = replica_open(e->offer.replica, subject, &rep, &again);
+        if (r < 0)
+                return r;
+        if (!(again.proofs & PROOF_BIT(PROOF_IDENTITY)))
+                return offer_set(&e->offer, OFFER_UNREADABLE, "it changed while it was read");
+        return 0;
+}
+
 static int evidence_take(const char *replica, const Subject *subject, const Window *w, const RangeSet *lost,
                          Evidence *ret) {
         _cleanup_evidence_ Evidence e = {};
@@ -121,8 +140,16 @@ static int evidence_take(const char *replica, const Subject *subject, const Wind
                         r = offer_set(&e.offer, OFFER_UNREADABLE,
                                       "reading it at byte %" PRIu64 " failed: %s", w->range.start,
                                               strerror(-r));
-                } else
+                } else {
                         evidence_compare(&e, w, n);
+                        r = fault_point(getenv("BEZOAR_FAULT"), "replica-read");
+                        if (r >= 0)
+                                r = evidence_recheck(&e, subject);
+                        if (r >= 0 && e.offer.state != OFFER_HELD) {
+                                free(e.bytes);
+                                e.bytes = NULL;
+                        }
+                }
         }
         if (r < 0)
                 return r;

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #include "core/codec.h"
@@ -37,6 +38,22 @@ int intents_open(const char *state_dir, int *ret_fd) {
         }
 
         *ret_fd = fd;
+        return 0;
+}
+
+int intents_lock(int dir_fd, const char *device, int *ret_fd) {
+        const char *slash = strrchr(device, '/');
+        _cleanup_close_ int fd = -1;
+        char name[NAME_MAX];
+
+        (void) snprintf(name, sizeof(name), ".lock-%.64s", slash ? slash + 1 : device);
+        fd = openat(dir_fd, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+        if (fd < 0)
+                return -errno;
+        if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+                return errno == EWOULDBLOCK ? -EBUSY : -errno;
+
+        *ret_fd = TAKE_FD(fd);
         return 0;
 }
 

@@ -10,6 +10,10 @@
 /* Opens the folder, making it (mode 0700) where it is not there. 0 or a negative errno. */
 int intents_open(const char *state_dir, int *ret_fd);
 
+/* One worker at a time acts on a device: also one that was killed, as long as the kernel has not let it end.
+ * *ret_fd holds the lock until it is closed. 0, -EBUSY, or a negative errno. */
+int intents_lock(int dir_fd, const char *device, int *ret_fd);
+
 /* Stores a record; durable when it returns. Replaces an older one for the same page. 0 or a negative
  * errno: then nothing may be written. */
 int intents_store(int dir_fd, const Intent *i, const void *page);

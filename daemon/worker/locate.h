@@ -3,7 +3,7 @@
 
 #include "core/job.h"
 
-/* Descriptors in one answer: the kernel takes no more in one message (SCM_MAX_FD). */
+/* Descriptors in one message: the kernel takes no more (SCM_MAX_FD). */
 #define HOLDS_MAX 253
 
 /* Descriptors that keep the owning files' blocks allocated; job.h, LocateReply. */

@@ -14,15 +14,21 @@ typedef struct Confirm {
         PageOwner owner;
         Range range;
         uint64_t offset;
-        unsigned good, other;
+        unsigned good, shared, unknown, other;
 } Confirm;
 
 static int confirm_owner(const Owner *o, void *userdata) {
         Confirm *c = userdata;
 
-        if (o->type == OWNER_FILE && o->inode == c->owner.inode && o->generation == c->owner.generation &&
-            o->offset == c->offset &&
-            range_equal(o->range, c->range) && !o->shared && !o->unwritten)
+        bool ours = o->type == OWNER_FILE && o->inode == c->owner.inode &&
+                    o->generation == c->owner.generation && o->offset == c->offset &&
+                    range_equal(o->range, c->range) && !o->unwritten;
+
+        if (o->type == OWNER_UNKNOWN)
+                c->unknown++;
+        else if (ours && o->shared)
+                c->shared++;
+        else if (ours)
                 c->good++;
         else
                 c->other++;
@@ -36,7 +42,11 @@ int page_owned(const Site *s, PageOwner owner, Range range, uint64_t offset) {
         r = mapper_walk(s->ops, s->mount_fd, range, confirm_owner, &c);
         if (r < 0)
                 return r;
-        return r == 0 && c.good == 1 && c.other == 0;
+        if (r > 0 || c.unknown > 0)
+                return -EAGAIN;
+        if (c.shared > 0 || (c.good > 0 && c.other > 0))
+                return PAGE_SHARED;
+        return c.good == 1 ? PAGE_OWNED : PAGE_OTHERS;
 }
 
 static int chain_open(WriterKind kind, Writer **ret) {
@@ -66,14 +76,18 @@ static int is_listed(const Site *s, Range range) {
         return r < 0 ? r : listed.n > 0;
 }
 
-int page_put(const Site *s, const WriterKind *writers, size_t n, const Target *t, const void *page,
-             WriterKind *ret_writer) {
+int page_put(const Site *s, PageOwner owner, const WriterKind *writers, size_t n, const Target *t,
+             const void *page, WriterKind *ret_writer) {
         int r = -EINVAL;
 
         for (size_t i = 0; i < n; i++) {
                 _cleanup_(writer_freep) Writer *w = NULL;
 
-                r = chain_open(writers[i], &w);
+                r = page_owned(s, owner, t->range, t->offset);
+                if (r >= 0 && r != PAGE_OWNED)
+                        r = -ESTALE;
+                if (r >= 0)
+                        r = chain_open(writers[i], &w);
                 if (r < 0)
                         return r;
 
@@ -98,9 +112,24 @@ int page_put(const Site *s, const WriterKind *writers, size_t n, const Target *t
         return r;
 }
 
+static bool bytes_arrived(const Target *t, const uint8_t *back, const uint8_t *page, uint64_t n,
+                          const RangeSet *must) {
+        for (size_t i = 0; i < must->n; i++) {
+                Range m;
+
+                if (!range_intersect(must->items[i], (Range) { t->offset, t->offset + n }, &m))
+                        continue;
+                if (memcmp(back + (m.start - t->offset), page + (m.start - t->offset), range_size(m)) != 0)
+                        return false;
+        }
+        return true;
+}
+
+/* The file may be read from memory (without DAX), and may have been given another block; the device says
+ * what the medium has. */
 int page_check(const Site *s, const Target *t, const void *page, const RangeSet *must) {
         uint64_t n = t->offset + REPAIR_UNIT <= t->file_size ? REPAIR_UNIT : t->file_size - t->offset;
-        uint8_t back[REPAIR_UNIT];
+        _Alignas(REPAIR_UNIT) uint8_t back[REPAIR_UNIT];
         int r;
 
         r = pread_full(t->file_fd, back, n, t->offset);
@@ -108,19 +137,17 @@ int page_check(const Site *s, const Target *t, const void *page, const RangeSet 
                 return PAGE_E_ABSENT;
         if (r < 0)
                 return r;
-
-        for (size_t i = 0; i < must->n; i++) {
-                Range m;
-
-                if (!range_intersect(must->items[i], (Range) { t->offset, t->offset + n }, &m))
-                        continue;
-                if (memcmp(back + (m.start - t->offset), (const uint8_t *) page + (m.start - t->offset),
-                           range_size(m)) != 0)
-                        return PAGE_E_DIFFERS;
-        }
+        if (!bytes_arrived(t, back, page, n, must))
+                return PAGE_E_DIFFERS;
 
         r = is_listed(s, t->range);
-        return r > 0 ? PAGE_E_LISTED : r;
+        if (r != 0)
+                return r > 0 ? PAGE_E_LISTED : r;
+
+        r = pread_full(s->block_fd, back, REPAIR_UNIT, t->range.start);
+        if (r < 0)
+                return r;
+        return bytes_arrived(t, back, page, n, must) ? 0 : PAGE_E_DIFFERS;
 }
 
 void result_set(Result *r, CaseState state, Reason reason, const char *format, ...) {

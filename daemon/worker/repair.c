@@ -34,8 +34,9 @@ typedef struct Repair {
         const Plan *plan;
         Site site;
         int fd;
-        int intents_fd;
-        struct stat before;
+        int intents_fd, lock_fd;
+        struct stat before;             /* under exclusion */
+        struct timespec mtime;          /* as we left it */
         Window window;
         Evidences evidences;
         const Evidence *evidence;       /* of the plan's replica; within evidences */
@@ -50,6 +51,7 @@ static void repair_done(Repair *r) {
         site_close(&r->site);
         closep(&r->fd);         /* a lease goes with it */
         closep(&r->intents_fd);
+        closep(&r->lock_fd);
         window_done(&r->window);
         evidences_done(&r->evidences);
         free(r->page);
@@ -92,14 +94,28 @@ static int open_file(Repair *r) {
                              strerror(-q));
         if (q > 0)
                 return ended(r, CASE_DETECTED, REASON_CHANGED, "the file is gone");
-        if (q < 0)
-                return q;
+        return q;
+}
 
+/* What only memory has of it (there is no DAX, then) must not be taken for lost: it is written back, and
+ * where that clears a page, the list will say so. */
+static int examine_file(Repair *r) {
+        if (fdatasync(r->fd) < 0)
+                return ended(r, CASE_FAILED, REASON_WRITE_FAILED, "what is in memory of the file cannot be written: %s",
+                             strerror(errno));
         if (fstat(r->fd, &r->before) < 0)
                 return -errno;
         if ((uint64_t) r->before.st_size != r->f->file_size)
                 return ended(r, CASE_DETECTED, REASON_CHANGED, "the file has changed its size");
+
+        r->mtime = r->before.st_mtim;
         return 0;
+}
+
+/* A lease that somebody waits for is kept for him until fs.lease-break-time is over; then he has the file.
+ * Asked shortly before each write. */
+static bool still_alone(const Repair *r) {
+        return r->result.exclusion == EXCLUSION_LEASE && fcntl(r->fd, F_GETLEASE) == F_WRLCK;
 }
 
 static int take_exclusion(Repair *r) {
@@ -111,7 +127,7 @@ static int take_exclusion(Repair *r) {
                 if (e == EXCLUSION_FREEZE)
                         continue;
                 r->result.exclusion = e;
-                return 0;
+                return examine_file(r);
         }
         return ended(r, CASE_WAITING, REASON_FILE_BUSY,
                      "another program has it open, and Exclusion= asks for a lease");
@@ -155,7 +171,8 @@ static int prove(Repair *r) {
         if (!r->evidence)
                 return -EINVAL;
 
-        if (!r->evidence->bytes || (r->evidence->offer.proofs & r->plan->proofs) != r->plan->proofs)
+        if (!r->evidence->bytes || (r->evidence->offer.proofs & r->plan->proofs) != r->plan->proofs ||
+            proof_policy_satisfied(&protect->proof, r->evidence->offer.proofs) == 0)
                 return ended(r, CASE_REFUSED, offer_reason(&r->evidence->offer),
                              "%s no longer shows what the plan asks for%s%s",
                              r->plan->replica, r->evidence->offer.detail ? ": " : "",
@@ -214,6 +231,7 @@ static int log_intent(Repair *r, const Step *s, const RangeSet *listed) {
                 .mtime_nsec = (uint32_t) r->before.st_mtim.tv_nsec,
                 .replica = r->plan->replica,
                 .proofs = r->result.proofs,
+                .alone = r->result.exclusion == EXCLUSION_LEASE,
         };
 
         return intents_store(r->intents_fd, &i, r->page);
@@ -225,6 +243,10 @@ static int forget_intent(Repair *r, const Step *s) {
         return intents_remove(r->intents_fd, &i);
 }
 
+static bool same_time(const struct timespec *a, const struct timespec *b) {
+        return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
+}
+
 /* Last look before the write: still this file's, still the same sectors bad, still the same good bytes. */
 static int look_again(Repair *r, const Step *s, const RangeSet *listed, const RangeSet *got) {
         _cleanup_rangeset_ RangeSet listed_now = {}, got_now = {};
@@ -233,15 +255,20 @@ static int look_again(Repair *r, const Step *s, const RangeSet *listed, const Ra
         int q;
 
         q = page_owned(&r->site, owner, s->range, s->offset);
-        if (q < 0)
+        if (q < 0 && q != -EAGAIN)
                 return q;
-        if (q == 0)
+        if (q != PAGE_OWNED)
                 return ended(r, CASE_DETECTED, REASON_CHANGED,
-                             "the file system gave the block to somebody else");
-        if (fstat(r->fd, &st) < 0)
+                             q == PAGE_SHARED ? "the block is shared with another file now"
+                                              : "the file system gave the block to somebody else");
+        if (r->result.exclusion == EXCLUSION_LEASE && !still_alone(r))
+                return ended(r, CASE_WAITING, REASON_FILE_BUSY, "another program wants to open it");
+        if (fdatasync(r->fd) < 0 || fstat(r->fd, &st) < 0)
                 return -errno;
         if (st.st_size != r->before.st_size)
                 return ended(r, CASE_DETECTED, REASON_CHANGED, "the file has changed its size");
+        if ((r->plan->proofs & PROOF_BIT(PROOF_IDENTITY)) && !same_time(&st.st_mtim, &r->mtime))
+                return ended(r, CASE_DETECTED, REASON_CHANGED, "the file has been written to");
 
         q = site_listed(&r->site, s->range, &listed_now);
         if (q >= 0)
@@ -263,11 +290,28 @@ static int look_again(Repair *r, const Step *s, const RangeSet *listed, const Ra
         return 0;
 }
 
+/* Storing through a mapping and cutting a file back move its mtime. Under a lease nobody else can have
+ * moved it. */
+static void restore_times(Repair *r) {
+        const struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, r->before.st_mtim };
+        struct stat st;
+
+        if (fstat(r->fd, &st) < 0)
+                return;
+        r->mtime = st.st_mtim;
+        if (!same_time(&st.st_mtim, &r->before.st_mtim) && still_alone(r) && futimens(r->fd, times) >= 0)
+                r->mtime = r->before.st_mtim;
+}
+
 static int put_page(Repair *r, const Step *s, const Target *t, uint64_t bytes) {
         int q;
 
-        q = page_put(&r->site, r->plan->writers, r->plan->n_writers, t, r->page, &r->result.writer);
+        q = page_put(&r->site, (PageOwner) { r->owner->inode, r->owner->generation }, r->plan->writers,
+                     r->plan->n_writers, t, r->page, &r->result.writer);
+        restore_times(r);
         switch (q) {
+        case -ESTALE:
+                return ended(r, CASE_DETECTED, REASON_CHANGED, "the file changed while it was being written");
         case PAGE_E_STORED:
                 /* The bytes are there. From now on a program may store newer ones through its mapping without any
                  * trace, so the intent must never be carried out again. */
@@ -321,16 +365,45 @@ static int read_back(Repair *r, const Step *s, const Target *t, const RangeSet *
         }
 }
 
-/* No longer listed, and it was not us: nothing of the page is ours to write any more. But a write that
- * failed with EFAULT drops the page from the list as well; then it still cannot be read. */
-static int cleared_by_others(Repair *r, const Step *s) {
-        uint8_t byte;
+static int read_page(const Repair *r, uint64_t offset) {
+        uint8_t page[REPAIR_UNIT];
+        uint64_t n = r->f->file_size - offset;
 
-        if (pread(r->fd, &byte, 1, (off_t) s->offset) < 0)
-                return ended(r, CASE_WAITING, REASON_PAGE_NOT_PRESENT,
+        return pread_full(r->fd, page, n < REPAIR_UNIT ? n : REPAIR_UNIT, offset);
+}
+
+/* No longer listed, and it was not us: nothing of the page is ours to write any more. But a write that
+ * failed with EFAULT drops the page from the list as well; then it still cannot be read, and what it will
+ * hold when it can be is nobody's data. */
+static int cleared_by_others(Repair *r, const Step *s) {
+        int q = read_page(r, s->offset);
+
+        if (q < 0)
+                return ended(r, CASE_IN_DOUBT, REASON_IN_DOUBT,
                              "somebody else's write took the page at file offset %" PRIu64
-                             " off the list, but it cannot be read: %s", s->offset, strerror(errno));
+                             " off the list, but it cannot be read: %s", s->offset, strerror(-q));
         return 0;
+}
+
+/* Healed is what can be read, all of it, and is not listed: also the pages that were no step. */
+static int confirm(Repair *r) {
+        _cleanup_rangeset_ RangeSet listed = {};
+        uint64_t size = range_size(r->f->range), at = 0;
+        int q;
+
+        for (; at < size && r->owner->offset + at < r->f->file_size; at += REPAIR_UNIT) {
+                q = read_page(r, r->owner->offset + at);
+                if (q == -EFAULT)
+                        return ended(r, CASE_WAITING, REASON_PAGE_NOT_PRESENT, NULL);
+                if (q < 0)
+                        return ended(r, CASE_DETECTED, REASON_CHANGED, "at file offset %" PRIu64 ": %s",
+                                     r->owner->offset + at, strerror(-q));
+        }
+
+        q = site_listed(&r->site, (Range) { r->f->range.start, r->f->range.start + at }, &listed);
+        if (q < 0)
+                return q;
+        return listed.n == 0 ? 0 : ended(r, CASE_DETECTED, REASON_CHANGED, "more of it has become bad");
 }
 
 static int try_step(Repair *r, const Step *s) {
@@ -355,6 +428,8 @@ static int try_step(Repair *r, const Step *s) {
         if (q == 0)
                 q = log_intent(r, s, &listed);
         if (q == 0)
+                q = fault_point(getenv("BEZOAR_FAULT"), "before-look");
+        if (q == 0)
                 q = look_again(r, s, &listed, &got);
         if (q != 0) {
                 (void) forget_intent(r, s);
@@ -372,8 +447,10 @@ static int try_step(Repair *r, const Step *s) {
 static int do_step(Repair *r, const Step *s) {
         int q = REPAIR_E_AGAIN;
 
-        if (s->offset >= r->f->file_size || !range_contains(r->f->range, s->range))
-                return -EINVAL;
+        if (s->offset >= r->f->file_size)
+                return 0; /* allocated behind the end of the file: there is nothing to restore */
+        if (r->f->file_size - s->offset < REPAIR_UNIT && r->result.exclusion != EXCLUSION_LEASE)
+                return ended(r, CASE_WAITING, REASON_FILE_BUSY, "the last page of a file needs a lease");
 
         tell(r, "writing the page at file offset %" PRIu64 " from %s", s->offset, r->plan->replica);
         for (unsigned i = 0; i < TRIES_MAX && q == REPAIR_E_AGAIN; i++)
@@ -381,18 +458,6 @@ static int do_step(Repair *r, const Step *s) {
 
         return q != REPAIR_E_AGAIN ? q : ended(r, CASE_WAITING, REASON_FILE_BUSY,
                                                "its good bytes change faster than they can be rewritten");
-}
-
-/* Storing through a mapping and cutting a file back move its mtime. Under a lease nobody else can have
- * moved it. */
-static void restore_times(Repair *r) {
-        const struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, r->before.st_mtim };
-        struct stat st;
-
-        if (r->result.exclusion != EXCLUSION_LEASE || fstat(r->fd, &st) < 0)
-                return;
-        if (st.st_mtim.tv_sec != r->before.st_mtim.tv_sec || st.st_mtim.tv_nsec != r->before.st_mtim.tv_nsec)
-                (void) futimens(r->fd, times);
 }
 
 static int prepare(Repair *r) {
@@ -405,12 +470,19 @@ static int prepare(Repair *r) {
                 return q;
         (void) snprintf(r->boot_id, sizeof(r->boot_id), "%.36s", boot);
 
+        if (r->request->policy.mode != MODE_REPAIR)
+                return ended(r, CASE_WAITING, REASON_OBSERVE, NULL);
+
         r->page = aligned_alloc(REPAIR_UNIT, REPAIR_UNIT);
         r->again = aligned_alloc(REPAIR_UNIT, REPAIR_UNIT);
         if (!r->page || !r->again)
                 return -ENOMEM;
 
         q = intents_open(r->request->state_dir, &r->intents_fd);
+        if (q >= 0)
+                q = intents_lock(r->intents_fd, r->request->volume.device, &r->lock_fd);
+        if (q == -EBUSY)
+                return ended(r, CASE_WAITING, REASON_FILE_BUSY, "an earlier worker has not ended yet");
         if (q < 0)
                 return ended(r, CASE_FAILED, REASON_INTERNAL, "the intent log cannot be used: %s",
                              strerror(-q));
@@ -436,12 +508,34 @@ static int run(Repair *r) {
 
         for (size_t i = 0; q == 0 && i < r->plan->steps.n; i++)
                 q = do_step(r, r->plan->steps.items + i);
-        restore_times(r);
+        if (q == 0)
+                q = confirm(r);
         if (q == 0 && r->result.bytes > 0)
                 result_set(&r->result, CASE_HEALED, REASON_NONE, NULL);
         else if (q == 0)
                 result_set(&r->result, CASE_GONE, REASON_CLEARED, NULL);
         return q;
+}
+
+/* Are the steps whole pages of the located range, at their places in the file? */
+static bool steps_fit(const Repair *r) {
+        const Owner *o = r->owner;
+        uint64_t end;
+
+        if (!range_is_aligned(r->f->range, REPAIR_UNIT) || o->offset % REPAIR_UNIT != 0 ||
+            o->offset >= r->f->file_size || r->f->file_size > INT64_MAX - REPAIR_UNIT ||
+            __builtin_add_overflow(o->offset, range_size(r->f->range), &end) || end > INT64_MAX)
+                return false;
+
+        for (size_t i = 0; i < r->plan->steps.n; i++) {
+                const Step *s = r->plan->steps.items + i;
+
+                if (!range_contains(r->f->range, s->range) || range_size(s->range) != REPAIR_UNIT ||
+                    !range_is_aligned(s->range, REPAIR_UNIT) ||
+                    s->offset != o->offset + (s->range.start - r->f->range.start))
+                        return false;
+        }
+        return true;
 }
 
 int repair(const Request *request, ProgressFn progress, void *userdata, Result *ret) {
@@ -451,6 +545,7 @@ int repair(const Request *request, ProgressFn progress, void *userdata, Result *
                 .site = SITE_NULL,
                 .fd = -1,
                 .intents_fd = -1,
+                .lock_fd = -1,
                 .progress = progress,
                 .userdata = userdata,
                 .result = { .id = request->id, .writer = WRITER_AUTO, .exclusion = _EXCLUSION_INVALID },
@@ -468,6 +563,8 @@ int repair(const Request *request, ProgressFn progress, void *userdata, Result *
         if (r.f->owners.n != 1 || r.owner->type != OWNER_FILE || !r.owner->path ||
             !range_contains(r.owner->range, r.f->range) ||
             r.owner->range.start != r.f->range.start)
+                return -EINVAL;
+        if (!steps_fit(&r))
                 return -EINVAL;
 
         q = run(&r);

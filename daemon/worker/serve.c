@@ -25,32 +25,45 @@ static int line_write(int fd, const char *text) {
         return r < 0 ? r : write_full(fd, "\n", 1);
 }
 
-/* The first byte carries the descriptors; the rest of the line follows as usual. */
-static int line_write_with(int fd, const char *text, const Holds *holds) {
+/* One byte that carries descriptors. */
+static int byte_write_with(int fd, const char *byte, const int *fds, size_t n) {
         union {
                 struct cmsghdr header;
                 char space[CMSG_SPACE(sizeof(int) * HOLDS_MAX)];
         } control = {};
-        struct iovec iov = { .iov_base = (char *) text, .iov_len = 1 };
+        struct iovec iov = { .iov_base = (char *) byte, .iov_len = 1 };
         struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control };
         struct cmsghdr *c;
-        struct stat st;
 
-        if (holds->n == 0 || fstat(fd, &st) < 0 || !S_ISSOCK(st.st_mode))
-                return line_write(fd, text);
-        if (holds->n > HOLDS_MAX)
-                return -E2BIG;
-
-        msg.msg_controllen = CMSG_SPACE(sizeof(int) * holds->n);
+        msg.msg_controllen = CMSG_SPACE(sizeof(int) * n);
         c = CMSG_FIRSTHDR(&msg);
         c->cmsg_level = SOL_SOCKET;
         c->cmsg_type = SCM_RIGHTS;
-        c->cmsg_len = CMSG_LEN(sizeof(int) * holds->n);
-        memcpy(CMSG_DATA(c), holds->items, sizeof(int) * holds->n);
-        if (sendmsg(fd, &msg, MSG_NOSIGNAL) < 0)
-                return -errno;
+        c->cmsg_len = CMSG_LEN(sizeof(int) * n);
+        memcpy(CMSG_DATA(c), fds, sizeof(int) * n);
+        return sendmsg(fd, &msg, MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
 
-        return line_write(fd, text + 1);
+/* The first bytes carry the descriptors, as many each as one message takes; the rest of the line follows
+ * as usual. */
+static int line_write_with(int fd, const char *text, const Holds *holds) {
+        struct stat st;
+
+        if (fstat(fd, &st) < 0 || !S_ISSOCK(st.st_mode))
+                return line_write(fd, text);
+
+        for (size_t done = 0; done < holds->n;) {
+                size_t n = holds->n - done < HOLDS_MAX ? holds->n - done : HOLDS_MAX;
+                int r;
+
+                if (!text[0] || !text[1])
+                        return -E2BIG;
+                r = byte_write_with(fd, text++, holds->items + done, n);
+                if (r < 0)
+                        return r;
+                done += n;
+        }
+        return line_write(fd, text);
 }
 
 typedef struct Out {

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -35,6 +36,7 @@ typedef struct Pending {
         const Intent *intent;
         const uint8_t *page;
         int fd;                 /* -1: the file is gone */
+        bool leased;            /* nobody else has it open now */
         struct stat st;
         SettleFacts facts;
         RangeSet bad;           /* file offsets */
@@ -51,6 +53,10 @@ static uint64_t pending_size(const Pending *p) {
         return i->offset + REPAIR_UNIT <= i->file_size ? REPAIR_UNIT : i->file_size - i->offset;
 }
 
+static PageOwner pending_owner(const Pending *p) {
+        return (PageOwner) { p->intent->inode, p->intent->generation };
+}
+
 static int open_pending(const Settler *s, Pending *p) {
         int r;
 
@@ -60,25 +66,43 @@ static int open_pending(const Settler *s, Pending *p) {
                 return 0;
         if (r < 0)
                 return r;
+        /* Before anything is looked at, so that it stays as it was seen. */
+        p->leased = fcntl(p->fd, F_SETLEASE, F_WRLCK) >= 0;
         if (fstat(p->fd, &p->st) < 0)
                 return -errno;
 
-        r = page_owned(s->site, (PageOwner) { p->intent->inode, p->intent->generation }, p->intent->range,
-                       p->intent->offset);
+        r = page_owned(s->site, pending_owner(p), p->intent->range, p->intent->offset);
         if (r < 0)
                 return r;
-        p->facts.owned = r > 0;
+        p->facts.owned = r != PAGE_OTHERS;
+        p->facts.shared = r == PAGE_SHARED;
         return 0;
 }
 
+static bool still_alone(const Pending *p) {
+        return p->leased && fcntl(p->fd, F_GETLEASE) == F_WRLCK;
+}
+
+static bool same_time(const Pending *p) {
+        return p->st.st_mtim.tv_sec == p->intent->mtime_sec &&
+               p->st.st_mtim.tv_nsec == p->intent->mtime_nsec;
+}
+
+static void restore_times(const Pending *p) {
+        const struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, p->st.st_mtim };
+
+        if (still_alone(p))
+                (void) futimens(p->fd, times);
+}
+
 /* A crash between writing the last page whole and cutting the file back leaves it a part of a page too
- * long. The bytes behind the old end are the zeroes of the intent then; anything else was appended by
- * somebody. */
+ * long. The bytes behind the old end are the zeroes of the intent then, and the recovery write has moved
+ * no time; anything else was appended by somebody. 1: done. -EBUSY: not while somebody else has it open. */
 static int cut_back(const Pending *p) {
         uint64_t end = p->intent->offset + REPAIR_UNIT, n = pending_size(p);
         uint8_t tail[REPAIR_UNIT];
 
-        if (p->intent->file_size >= end || (uint64_t) p->st.st_size != end)
+        if (p->intent->file_size >= end || (uint64_t) p->st.st_size != end || !same_time(p))
                 return 0;
         if (pread_full(p->fd, tail, REPAIR_UNIT - n, p->intent->file_size) < 0)
                 return 0;
@@ -86,7 +110,12 @@ static int cut_back(const Pending *p) {
                 if (tail[i] != 0)
                         return 0;
 
-        return ftruncate(p->fd, (off_t) p->intent->file_size) < 0 ? -errno : 1;
+        if (!still_alone(p))
+                return -EBUSY;
+        if (ftruncate(p->fd, (off_t) p->intent->file_size) < 0)
+                return -errno;
+        restore_times(p);
+        return 1;
 }
 
 static void compare(Pending *p, const uint8_t *found) {
@@ -135,9 +164,8 @@ static int look(const Settler *s, Pending *p) {
         r = cut_back(p);
         if (r < 0)
                 return r;
-        p->facts.modified = ((uint64_t) p->st.st_size != i->file_size && r == 0) ||
-                            (r == 0 && (p->st.st_mtim.tv_sec != i->mtime_sec ||
-                                        (uint32_t) p->st.st_mtim.tv_nsec != i->mtime_nsec));
+        p->facts.modified = !same_time(p) || ((uint64_t) p->st.st_size != i->file_size && r == 0);
+        p->facts.alone = i->alone;
 
         r = pread_full(p->fd, found, pending_size(p), i->offset);
         p->facts.read = r >= 0 ? SETTLE_READ_OK : r == -EFAULT ? SETTLE_READ_ABSENT : SETTLE_READ_POISON;
@@ -162,9 +190,9 @@ static int write_again(const Settler *s, const Pending *p, const WriterKind *wri
                 .offset = p->intent->offset,
                 .file_size = p->intent->file_size,
                 .range = p->intent->range,
-                .physical = p->intent->physical,
+                /* not the intent's: another boot may have put the device elsewhere */
+                .physical = s->request->physical_known ? s->request->physical + p->intent->range.start : 0,
         };
-        const struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, p->st.st_mtim };
         _cleanup_rangeset_ RangeSet all = {};
         int r;
 
@@ -173,8 +201,13 @@ static int write_again(const Settler *s, const Pending *p, const WriterKind *wri
                 return 0;
         }
 
-        r = page_put(s->site, writers, n, &t, p->page, &result->writer);
-        (void) futimens(p->fd, times);  /* also after a try in vain, which may have stored through a mapping */
+        if (!still_alone(p)) {
+                result_set(result, CASE_WAITING, REASON_FILE_BUSY, "a write that a crash cut short is to be finished");
+                return 0;
+        }
+
+        r = page_put(s->site, pending_owner(p), writers, n, &t, p->page, &result->writer);
+        restore_times(p);       /* also after a try in vain, which may have stored through a mapping */
         if (r == 0)
                 r = rangeset_add(&all, (Range) { t.offset, t.offset + REPAIR_UNIT });
         if (r == 0)
@@ -228,7 +261,15 @@ static int act(const Settler *s, const Pending *p, Result *result) {
 static bool ours(const Settler *s, const Intent *i) {
         const Volume *v = &s->request->volume;
 
-        return streq_ptr(i->device, v->device) && (!i->uuid || !v->uuid || streq_ptr(i->uuid, v->uuid));
+        /* Device names change from boot to boot, file systems take their UUIDs along. */
+        return i->uuid && v->uuid ? streq_ptr(i->uuid, v->uuid) : streq_ptr(i->device, v->device);
+}
+
+/* Of a record that is damaged, only the name says where it belongs. */
+static bool ours_by_name(const Settler *s, const char *name) {
+        size_t n = strlen(s->site->disk);
+
+        return strncmp(name, s->site->disk, n) == 0 && name[n] == '-';
 }
 
 static int settle_one(const Settler *s, const Intent *i, const void *page, Result *result) {
@@ -246,7 +287,23 @@ static int settle_one(const Settler *s, const Intent *i, const void *page, Resul
         r = open_pending(s, &p);
         if (r >= 0)
                 r = look(s, &p);
+        if (r == -EBUSY || r == -EROFS) {
+                result_set(result, CASE_WAITING, r == -EROFS ? REASON_READ_ONLY : REASON_FILE_BUSY, NULL);
+                return 0;
+        }
         return r < 0 ? r : act(s, &p, result);
+}
+
+/* A result without a case would say that all has been told: it becomes a sentence. */
+static void name_case(Result *result) {
+        char *sentence;
+
+        if (asprintf(&sentence, "a repair that no case asked for: %s%s%s", case_state_to_string(result->state),
+                     result->detail ? ": " : "", result->detail ? result->detail : "") < 0)
+                sentence = NULL;
+        free(result->detail);
+        result->detail = sentence;
+        result->progress = true;
 }
 
 static int visit(const char *name, const Intent *i, const void *page, void *userdata) {
@@ -254,7 +311,10 @@ static int visit(const char *name, const Intent *i, const void *page, void *user
         _cleanup_result_ Result result = { .writer = WRITER_AUTO, .exclusion = _EXCLUSION_INVALID };
         int r;
 
+        if (!i && !ours_by_name(s, name))
+                return 0;
         if (!i) {
+                result.progress = true; /* it belongs to no case that could be named */
                 result_set(&result, CASE_IN_DOUBT, REASON_IN_DOUBT, "the intent record '%s' is damaged",
                            name);
                 s->fn(&result, s->userdata);
@@ -273,12 +333,14 @@ static int visit(const char *name, const Intent *i, const void *page, void *user
         if (r < 0)
                 result_set(&result, CASE_WAITING, REASON_INTERNAL,
                            "the intent of an earlier repair cannot be settled: %s", strerror(-r));
+        if (result.id == 0)
+                name_case(&result);
         s->fn(&result, s->userdata);
         return 0;
 }
 
 int settle_intents(const Request *request, SettledFn fn, void *userdata) {
-        _cleanup_close_ int intents_fd = -1;
+        _cleanup_close_ int intents_fd = -1, lock_fd = -1;
         _cleanup_site_ Site site = SITE_NULL;
         _cleanup_free_ char *boot = NULL;
         Settler s = { .request = request, .site = &site, .fn = fn, .userdata = userdata };
@@ -290,6 +352,8 @@ int settle_intents(const Request *request, SettledFn fn, void *userdata) {
         if (!request->state_dir)
                 return -EINVAL;
         r = intents_open(request->state_dir, &intents_fd);
+        if (r >= 0)
+                r = intents_lock(intents_fd, request->volume.device, &lock_fd);
         if (r >= 0)
                 r = file_read(AT_FDCWD, "/proc/sys/kernel/random/boot_id", 64, &boot, &n);
         if (r < 0)

@@ -7,6 +7,7 @@
  * the volume's file system `fn` gets one Result (id: the case that it belonged to): healed (the write was
  * done, or is done now), gone (the bytes are no longer that file's, or newer data stays), detected (still
  * poisoned: locate it again), waiting (not possible now), in-doubt, or failed. Intents of other volumes
- * are left alone. 0 or a negative errno. */
+ * are left alone. What belongs to no case (a damaged record, a repair by hand) comes as progress. 0, -EBUSY
+ * (another worker acts on this device), or a negative errno. */
 typedef void (*SettledFn)(const Result *result, void *userdata);
 int settle_intents(const Request *request, SettledFn fn, void *userdata);
