@@ -1,0 +1,928 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+
+"""The real bezoar-worker on a real XFS (rmapbt, reflink) on a loop device, with a list of bad blocks that this test
+makes up. What is "lost" is destroyed on the device first, so that a repair that writes nothing is found out; and after
+each case the device itself is asked what it has now: the right bytes, or still the destroyed ones, never others.
+
+Root, mkfs.xfs and loop devices are needed; else all is skipped, with the reason."""
+
+import ctypes
+import fcntl
+import hashlib
+import json
+import os
+import random
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+WORKER = sys.argv[1]
+PAGE, SECTOR = 4096, 512
+FIEMAP, FICLONE = 0xC020660B, 0x40049409
+SEED = 20240501
+
+
+class Skip(Exception):
+    pass
+
+
+def run(*command):
+    return subprocess.run([str(c) for c in command], check=True, capture_output=True, text=True).stdout
+
+
+class Lab:
+    """A mounted XFS, its device, and a mirror elsewhere."""
+
+    def __init__(self, folder):
+        self.folder, self.image, self.mount = folder, folder / "image", folder / "mnt"
+        self.mirror, self.sys, self.state = folder / "mirror", folder / "sys", folder / "state"
+        self.random = random.Random(SEED)
+        self.count = 0
+        self.loop = None
+        for d in (self.mount, self.mirror, self.state):
+            d.mkdir()
+        with self.image.open("wb") as f:
+            f.truncate(400 << 20)
+        try:
+            run("mkfs.xfs", "-q", "-m", "rmapbt=1,reflink=1", self.image)
+            self.loop = run("losetup", "--find", "--show", self.image).strip()
+            run("mount", "-t", "xfs", self.loop, self.mount)
+        except (OSError, subprocess.CalledProcessError) as e:
+            self.close()
+            raise Skip(f"no XFS with rmapbt on a loop device: {getattr(e, 'stderr', '') or e}".strip().replace("\n", " "))
+        self.uuid = run("blkid", "-o", "value", "-s", "UUID", self.loop).strip()
+        self.list = self.sys / "block" / Path(self.loop).name / "badblocks"
+        self.list.parent.mkdir(parents=True)
+        self.list.write_text("")
+
+    def close(self):
+        if self.mount.is_mount():
+            run("umount", self.mount)
+        if self.loop:
+            run("losetup", "--detach", self.loop)
+
+    def device(self, at, n):
+        with self.image.open("rb") as f:
+            f.seek(at)
+            return f.read(n)
+
+    def device_write(self, at, data):
+        with self.image.open("r+b") as f:
+            f.seek(at)
+            f.write(data)
+
+    def worker(self, request, fault=None):
+        env = {k: v for k, v in os.environ.items() if not k.startswith("BEZOAR_")}
+        env["BEZOAR_SYSFS"] = str(self.sys)
+        if fault:
+            env["BEZOAR_FAULT"] = fault
+        return subprocess.Popen([WORKER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env), request
+
+    def finish(self, started):
+        process, request = started
+        out, _ = process.communicate(json.dumps(request) + "\n", timeout=60)
+        return [json.loads(line) for line in out.splitlines()]
+
+    def intents(self):
+        folder = self.state / "intent"
+        return [p for p in folder.iterdir() if not p.name.startswith(".")] if folder.exists() else []
+
+
+def extent(path, offset):
+    """Where on the device a page of a file lies."""
+    with path.open("rb") as f:
+        head = bytearray(struct.pack("=QQLLLL", offset, PAGE, 1, 0, 1, 0) + bytes(56))
+        fcntl.ioctl(f, FIEMAP, head)
+    if struct.unpack_from("=L", head, 20)[0] != 1:
+        return None
+    logical, physical = struct.unpack_from("=QQ", head, 32)
+    return physical + (offset - logical)
+
+
+def boot_id():
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+class File:
+    """A file with one bad page, and its copies."""
+
+    def __init__(self, lab, pages=40, tail=0, page=20, sectors=((3, 1),), mirrors=1):
+        lab.count += 1
+        self.lab, self.name = lab, f"file{lab.count}"
+        self.path = lab.mount / self.name
+        self.size = pages * PAGE + tail
+        self.data = lab.random.randbytes(self.size)
+        self.path.write_bytes(self.data)
+        self.offset = page * PAGE
+        self.mirrors = [lab.folder / f"mirror{lab.count}.{i}" for i in range(mirrors)]
+        for m in self.mirrors:
+            m.mkdir()
+            shutil.copy2(self.path, m / self.name)
+        self.before = self.path.stat()
+        with self.path.open("rb") as f:
+            os.fsync(f.fileno())
+        self.at = extent(self.path, self.offset)
+        self.lose(sectors)
+
+    @property
+    def copy(self):
+        return self.mirrors[0] / self.name
+
+    def lose(self, sectors):
+        """Destroys sectors of the bad page on the device, and lists them."""
+        self.bad = [{"start": self.at + s * SECTOR, "length": n * SECTOR} for s, n in sectors]
+        for b in self.bad:
+            self.lab.device_write(b["start"], b"\xdb" * b["length"])
+        self.drop()
+        self.relist()
+
+    def relist(self):
+        self.lab.list.write_text("".join(f"{b['start'] // SECTOR} {b['length'] // SECTOR}\n" for b in self.bad))
+
+    def drop(self):
+        """Out of the page cache: this is no DAX."""
+        with self.path.open("rb") as f:
+            os.fsync(f.fileno())
+            os.posix_fadvise(f.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+    def request(self, verb, **more):
+        protect = {"name": "test", "path": str(self.lab.mount), "replicas": [f"mirror:{m}" for m in self.mirrors],
+                   "proof": more.pop("policy_proof", "identity+neighbours"), "exclusion": "lease,optimistic", "writer": "auto"}
+        return {"verb": verb, "state_dir": str(self.lab.state), "id": "7",
+                "volume": {"device": self.lab.loop, "fs": "xfs", "uuid": self.lab.uuid, "mountpoint": str(self.lab.mount)},
+                "policy": {"mode": more.pop("mode", "repair"), "protects": [protect]}, **more}
+
+    def locate(self, **more):
+        range_ = {"start": self.at, "length": PAGE}
+        answer = self.lab.finish(self.lab.worker(self.request("locate", ranges=[{"range": range_, "bad": self.bad}], **more)))[-1]
+        assert "found" in answer, answer
+        return answer["found"][0]
+
+    def start_repair(self, found, fault="after-write:unlist", proof="identity+neighbours", exclusion="lease", replica=None,
+                     writers=("pwrite",), **more):
+        plan = {"verdict": "repair", "replica": f"mirror:{replica or self.mirrors[0]}", "proof": proof,
+                "writers": list(writers), "exclusion": exclusion,
+                "steps": [{"range": found["range"], "offset": found["owners"][0]["offset"], "bad": found["bad"]}]}
+        return self.lab.worker(self.request("repair", ranges=[found], plan=plan, **more), fault)
+
+    def repair(self, found=None, **more):
+        return self.lab.finish(self.start_repair(found or self.locate(), **more))[-1]
+
+    def settle(self, **more):
+        return self.lab.finish(self.lab.worker(self.request("settle", **more)))
+
+    # ---- what the device has ----
+
+    def page(self):
+        return self.lab.device(self.at, PAGE)
+
+    def right(self):
+        tail = self.data[self.offset:self.offset + PAGE]
+        return tail + bytes(PAGE - len(tail))
+
+    def destroyed(self):
+        page = bytearray(self.right())
+        for b in self.bad:
+            at = b["start"] - self.at
+            page[at:at + b["length"]] = b"\xdb" * b["length"]
+        return bytes(page)
+
+    def check_healed(self):
+        assert self.page() == self.right(), "the device has not the right bytes"
+        self.drop()
+        assert self.path.read_bytes() == self.data
+        st = self.path.stat()
+        assert (st.st_size, st.st_mtime_ns, st.st_ino) == (self.size, self.before.st_mtime_ns, self.before.st_ino)
+        assert not self.lab.intents(), "an intent was left"
+
+    def check_untouched(self):
+        assert self.page() == self.destroyed(), "the device was written to"
+        st = self.path.stat()
+        assert (st.st_size, st.st_mtime_ns) == (self.size, self.before.st_mtime_ns)
+        assert not self.lab.intents(), "an intent was left"
+
+
+def expect(answer, state, reason=None):
+    assert answer.get("state") == state and (reason is None or answer.get("reason", "") == reason), answer
+
+
+def expect_healed(f, **more):
+    expect(f.repair(**more), "healed")
+    f.check_healed()
+
+
+# ---- healed ----
+
+def test_healed(lab):
+    "one sector in the middle of a file: healed, times and size as they were"
+    expect_healed(File(lab))
+
+
+def test_healed_whole_page(lab):
+    "all eight sectors of a page"
+    expect_healed(File(lab, sectors=((0, 8),)))
+
+
+def test_healed_first_page(lab):
+    "the first page, and two sectors apart"
+    expect_healed(File(lab, page=0, sectors=((0, 1), (6, 2))))
+
+
+def test_healed_tail(lab):
+    "the page that the file ends in, the file keeps its length"
+    f = File(lab, tail=1000, page=40, sectors=((1, 1),))
+    expect_healed(f)
+
+
+def test_healed_two_steps(lab):
+    "two pages in one case"
+    f = File(lab)
+    second = f.at + PAGE
+    assert extent(f.path, f.offset + PAGE) == second
+    f.bad.append({"start": second + SECTOR, "length": SECTOR})
+    lab.device_write(second + SECTOR, b"\xdb" * SECTOR)
+    f.drop()
+    f.relist()
+    range_ = {"start": f.at, "length": 2 * PAGE}
+    found = lab.finish(lab.worker(f.request("locate", ranges=[{"range": range_, "bad": f.bad}])))[-1]["found"][0]
+    plan = {"verdict": "repair", "replica": f"mirror:{f.mirrors[0]}", "proof": "identity+neighbours", "writers": ["pwrite"],
+            "exclusion": "lease",
+            "steps": [{"range": {"start": f.at + i * PAGE, "length": PAGE}, "offset": f.offset + i * PAGE, "bad": [f.bad[i]]}
+                      for i in range(2)]}
+    # the list is emptied after the first write: the second page is then nobody's to write
+    answer = lab.finish(lab.worker(f.request("repair", ranges=[found], plan=plan), "after-write:unlist"))[-1]
+    expect(answer, "healed")
+    assert lab.device(f.at, PAGE) == f.data[f.offset:f.offset + PAGE]
+    assert lab.device(second + SECTOR, SECTOR) == b"\xdb" * SECTOR
+
+
+def test_healed_optimistic(lab):
+    "another program has it open: no lease, but the optimistic way"
+    f = File(lab)
+    with f.path.open("rb"):
+        expect(f.repair(), "waiting", "file-busy")
+        f.check_untouched()
+        expect_healed(f, exclusion="lease,optimistic")
+
+
+# ---- never claimed ----
+
+def test_still_listed(lab):
+    "the kernel still lists it after the write: not healed"
+    f = File(lab)
+    expect(f.repair(fault=None), "failed", "still-listed")
+    assert len(lab.intents()) == 1
+    lab.intents()[0].unlink()
+
+
+def test_nothing_written(lab):
+    "a write that does nothing is found out"
+    f = File(lab)
+    expect(f.repair(fault="before-write:skip,after-write:unlist"), "failed", "read-back-failed")
+    lab.intents()[0].unlink()
+    f.check_untouched()
+
+
+def test_write_error(lab):
+    "EIO from the write"
+    f = File(lab)
+    expect(f.repair(fault="before-write:error=5"), "failed", "write-failed")
+    lab.intents()[0].unlink()
+    f.check_untouched()
+
+
+def test_refused_to_clear(lab):
+    "EFAULT, and still listed: the kernel could not clear"
+    f = File(lab)
+    expect(f.repair(fault="before-write:absent"), "failed", "write-failed")
+    f.check_untouched()
+
+
+def test_observe(lab):
+    "Mode=observe writes nothing, whatever the plan says"
+    f = File(lab)
+    expect(f.repair(mode="observe"), "waiting", "observe")
+    f.check_untouched()
+
+
+def test_tail_needs_lease(lab):
+    "the page that the file ends in is not written optimistically"
+    f = File(lab, tail=1000, page=40, sectors=((1, 1),))
+    expect(f.repair(exclusion="optimistic"), "waiting", "file-busy")
+    f.check_untouched()
+
+
+# ---- replicas that are wrong ----
+
+def older_page(f):
+    "one page older: the neighbours differ, the times too"
+    data = bytearray(f.data)
+    data[f.offset + PAGE:f.offset + 2 * PAGE] = f.lab.random.randbytes(PAGE)
+    f.copy.write_bytes(data)
+    os.utime(f.copy, ns=(0, f.before.st_mtime_ns - 10**9))
+
+
+def older_but_same_time(f):
+    "one page differs, mtime is equal"
+    data = bytearray(f.data)
+    data[f.offset + PAGE:f.offset + 2 * PAGE] = f.lab.random.randbytes(PAGE)
+    keep_time(f, data)
+
+
+def keep_time(f, data):
+    f.copy.write_bytes(data)
+    os.utime(f.copy, ns=(0, f.before.st_mtime_ns))
+
+
+def newer(f):
+    "the same bytes, touched since"
+    os.utime(f.copy)
+
+
+def truncated(f):
+    "it ends before the lost bytes"
+    os.truncate(f.copy, f.offset)
+    os.utime(f.copy, ns=(0, f.before.st_mtime_ns))
+
+
+def truncated_within(f):
+    "it ends within the lost sector"
+    os.truncate(f.copy, f.offset + 3 * SECTOR + 100)
+    os.utime(f.copy, ns=(0, f.before.st_mtime_ns))
+
+
+def truncated_behind(f):
+    "it ends a byte behind the lost sector: too short for its neighbours"
+    os.truncate(f.copy, f.offset + 4 * SECTOR + 1)
+    os.utime(f.copy, ns=(0, f.before.st_mtime_ns))
+
+
+def longer(f):
+    "it is one byte longer"
+    keep_time(f, f.data + b"x")
+
+
+def sparse(f):
+    "size and mtime are right, the bytes were never copied"
+    f.copy.unlink()
+    f.copy.touch()
+    os.truncate(f.copy, f.size)
+    os.utime(f.copy, ns=(0, f.before.st_mtime_ns))
+
+
+def flip(at):
+    def change(f):
+        data = bytearray(f.data)
+        data[f.offset + at] ^= 1
+        keep_time(f, data)
+    return change
+
+
+def other_file(f):
+    "another file under this name"
+    f.copy.write_bytes(f.lab.random.randbytes(f.size))
+    os.utime(f.copy, ns=(0, f.before.st_mtime_ns))
+
+
+def other_name(f):
+    "the right file, under another name"
+    f.copy.rename(f.copy.with_name("other"))
+
+
+def folder(f):
+    f.copy.unlink()
+    f.copy.mkdir()
+
+
+def link(f):
+    f.copy.rename(f.copy.with_name("other"))
+    f.copy.symlink_to("other")
+
+
+def link_out(f):
+    f.copy.unlink()
+    f.copy.symlink_to("/etc/hostname")
+
+
+def fifo(f):
+    f.copy.unlink()
+    os.mkfifo(f.copy)
+
+
+def missing_mirror(f):
+    shutil.rmtree(f.mirrors[0])
+
+
+def same_device(f):
+    shutil.rmtree(f.mirrors[0])
+    m = f.lab.mount / f"mirror-{f.name}"
+    m.mkdir()
+    f.mirrors[0].symlink_to(m)
+    (m / f.name).write_bytes(f.data)
+    os.utime(m / f.name, ns=(0, f.before.st_mtime_ns))
+
+
+WRONG = (
+    ("older by one page", older_page, "replica-stale"),
+    ("older by one page, same mtime", older_but_same_time, "replica-stale"),
+    ("newer", newer, "replica-stale"),
+    ("truncated before", truncated, "replica-short"),
+    ("truncated within", truncated_within, "replica-short"),
+    ("truncated right behind", truncated_behind, "replica-stale"),
+    ("longer", longer, "replica-stale"),
+    ("sparse", sparse, "replica-stale"),
+    ("a bit flipped before the bad sector", flip(3 * SECTOR - 1), "replica-stale"),
+    ("a bit flipped behind the bad sector", flip(4 * SECTOR), "replica-stale"),
+    ("a bit flipped 64 KiB before", flip(-65536), "replica-stale"),
+    ("a bit flipped at the end of the window", flip(PAGE + 65535), "replica-stale"),
+    ("another file", other_file, "replica-stale"),
+    ("another name", other_name, "replica-missing"),
+    ("a folder", folder, "replica-not-regular"),
+    ("a symbolic link", link, "replica-not-regular"),
+    ("a symbolic link that leads out", link_out, "replica-escapes"),
+    ("a named pipe", fifo, "replica-not-regular"),
+    ("no mirror", missing_mirror, "replica-unreachable"),
+    ("on the same device", same_device, "replica-same-device"),
+)
+
+
+def wrong_replica(change, reason):
+    def test(lab):
+        f = File(lab)
+        good = f.locate()
+        assert good["offers"][0]["proof"] == "identity+neighbours", good
+        change(f)
+        offer = f.locate()["offers"][0]
+        assert offer.get("proof", "none") != "identity+neighbours", offer
+        expect(f.repair(good), "refused", reason)
+        f.check_untouched()
+    return test
+
+
+def test_beyond_proof(lab):
+    "one bit flipped within the lost sector itself, mtime kept: beyond what identity and neighbours can show; a quorum can"
+    f = File(lab, mirrors=2)
+    flip(3 * SECTOR + 5)(f)
+    offers = f.locate()["offers"]
+    assert all(o["proof"] == "identity+neighbours" for o in offers), offers
+    assert offers[0]["group"] != offers[1]["group"]
+    expect(f.repair(proof="quorum", policy_proof="quorum"), "refused")
+    f.check_untouched()
+
+
+def test_quorum(lab):
+    "two copies that agree"
+    f = File(lab, mirrors=2)
+    expect_healed(f, proof="quorum", policy_proof="quorum")
+
+
+def test_policy_changed(lab):
+    "the plan's proof is not enough for the policy any more"
+    f = File(lab)
+    expect(f.repair(policy_proof="seal"), "refused")
+    f.check_untouched()
+
+
+def test_replica_changes_while_read(lab):
+    "the copy is written to right after it was read"
+    f = File(lab)
+    found = f.locate()
+    started = f.start_repair(found, fault="replica-read:sleep=2,after-write:unlist")
+    answer = meanwhile(lab, started, lambda: f.copy.write_bytes(f.data))
+    expect(answer, "refused", "replica-unreadable")
+    f.check_untouched()
+
+
+def meanwhile(lab, started, action, delay=1):
+    process, request = started
+    process.stdin.write(json.dumps(request) + "\n")
+    process.stdin.close()
+    time.sleep(delay)
+    action()
+    lines = [json.loads(line) for line in process.stdout]
+    process.wait(timeout=60)
+    return lines[-1]
+
+
+# ---- the file changes meanwhile ----
+
+def grow(f):
+    with f.path.open("ab") as o:
+        o.write(b"more")
+
+
+def shrink(f):
+    os.truncate(f.path, f.offset + PAGE)
+
+
+def delete(f):
+    f.path.unlink()
+
+
+def punch(f):
+    run("fallocate", "--punch-hole", "--offset", f.offset, "--length", PAGE, f.path)
+
+
+def share(f):
+    with f.path.open("rb") as a, (f.lab.mount / f"{f.name}.clone").open("wb") as b:
+        fcntl.ioctl(b, FICLONE, a.fileno())
+
+
+CHANGES = (
+    ("grown", grow, "detected", "changed"),
+    ("truncated", shrink, "detected", "changed"),
+    ("deleted", delete, "detected", "changed"),
+    ("punched", punch, "detected", "changed"),
+    ("shared", share, "detected", "changed"),
+)
+
+
+def file_changes(change, state, reason, during):
+    def test(lab):
+        f = File(lab)
+        found = f.locate()
+        if during:
+            started = f.start_repair(found, exclusion="optimistic", fault="before-look:sleep=2,after-write:unlist")
+            # what it answers must not depend on the identity alone
+            answer = meanwhile(lab, started, lambda: change(f))
+        else:
+            change(f)
+            answer = f.repair(found)
+        if (answer["state"], answer.get("reason")) != ("refused", "replica-stale"): # the times had changed as well
+            expect(answer, state, reason)
+        assert f.page() == f.destroyed(), "the device was written to"
+        assert not lab.intents()
+    return test
+
+
+def test_deleted_during(lab):
+    "deleted while it is being repaired: it is still a file, and held open"
+    f = File(lab)
+    answer = meanwhile(lab, f.start_repair(f.locate(), fault="before-look:sleep=2,after-write:unlist"), lambda: delete(f))
+    assert answer["state"] == "healed", answer
+
+
+def test_lease_wanted(lab):
+    "somebody wants to open the file: it is left to him"
+    f = File(lab)
+
+    def want():
+        try:
+            os.close(os.open(f.path, os.O_RDWR | os.O_NONBLOCK))
+            raise AssertionError("there was no lease")
+        except BlockingIOError:
+            pass
+
+    answer = meanwhile(lab, f.start_repair(f.locate(), fault="before-look:sleep=2,after-write:unlist"), want)
+    expect(answer, "waiting", "file-busy")
+    f.check_untouched()
+
+
+def test_good_bytes_change(lab):
+    "a good byte of the page changes while it is being repaired: it is kept"
+    f = File(lab)
+
+    def store():
+        lab.device_write(f.at, b"new!")
+
+    answer = meanwhile(lab, f.start_repair(f.locate(), fault="before-look:sleep=2,after-write:unlist"), store)
+    expect(answer, "healed")
+    assert lab.device(f.at, 4) == b"new!"
+    assert lab.device(f.at + 4, PAGE - 4) == f.data[f.offset + 4:f.offset + PAGE]
+
+
+def test_dirty_in_memory(lab):
+    "the lost page has been overwritten in memory (no DAX): the new bytes are not lost again"
+    f = File(lab)
+    found = f.locate()
+    new = lab.random.randbytes(PAGE)
+    with f.path.open("r+b", buffering=0) as o:
+        o.seek(f.offset)
+        o.write(new)
+    os.utime(f.path, ns=(f.before.st_atime_ns, f.before.st_mtime_ns))
+    answer = f.repair(found)
+    assert lab.device(f.at, PAGE) == new or f.path.read_bytes()[f.offset:f.offset + PAGE] == new, answer
+    f.drop()
+    assert f.path.read_bytes()[f.offset:f.offset + SECTOR] == new[:SECTOR]
+    for p in lab.intents():
+        p.unlink()
+
+
+def test_wrong_steps(lab):
+    "a plan whose step is at another place of the file is no plan"
+    f = File(lab)
+    found = f.locate()
+    process, request = f.start_repair(found)
+    request["plan"]["steps"][0]["offset"] += PAGE
+    assert "error" in lab.finish((process, request))[-1]
+    f.check_untouched()
+
+
+def test_two_workers(lab):
+    "a second worker on the same device waits for the first"
+    f = File(lab)
+    found = f.locate()
+    first, request = f.start_repair(found, fault="before-look:sleep=2,after-write:unlist")
+    first.stdin.write(json.dumps(request) + "\n")
+    first.stdin.flush()
+    time.sleep(1)
+    expect(f.repair(found, exclusion="optimistic"), "waiting", "file-busy")
+    assert "error" in f.settle()[-1]
+    lab.finish((first, {}))
+    f.check_healed()
+
+
+# ---- settle ----
+
+def crash(f, fault, **more):
+    process, request = f.start_repair(f.locate(), fault=fault, **more)
+    lines = f.lab.finish((process, request))
+    assert process.returncode == -9, (process.returncode, lines)
+    assert len(f.lab.intents()) == 1
+
+
+def settled(f, state, reason=None, left=0):
+    lines = f.settle()
+    assert len(lines) == 2 and "id" not in lines[1], lines
+    assert lines[0]["id"] == "7", lines
+    expect(lines[0], state, reason)
+    assert len(f.lab.intents()) == left
+    for p in f.lab.intents():
+        p.unlink()
+
+
+def forge(lab, **changes):
+    """Changes members of the intent, and seals it again."""
+    path, = lab.intents()
+    record = path.read_bytes()[:-32]
+    text, rest = record.split(b"\n", 1)
+    intent = {**json.loads(text), **changes}
+    record = json.dumps({k: v for k, v in intent.items() if v is not None}).encode() + b"\n" + rest
+    path.write_bytes(record + hashlib.sha256(record).digest())
+
+
+OTHER_BOOT = "00000000-0000-0000-0000-000000000000"
+
+
+def test_settle_before(lab):
+    "killed before the write: still poisoned, from the start"
+    f = File(lab)
+    crash(f, "before-write:kill")
+    settled(f, "detected")
+    f.check_untouched()
+
+
+def test_settle_after(lab):
+    "killed after the write: healed"
+    f = File(lab)
+    crash(f, "after-write:unlist,after-write:kill")
+    settled(f, "healed")
+    f.check_healed()
+
+
+def cleared_only(f):
+    """Cleared, and not copied."""
+    crash(f, "before-write:unlist,before-write:kill")
+
+
+def test_settle_write(lab):
+    "another boot, cleared and not copied: written now"
+    f = File(lab)
+    cleared_only(f)
+    forge(lab, boot_id=OTHER_BOOT)
+    settled(f, "healed")
+    f.check_healed()
+
+
+def test_settle_write_observe(lab):
+    "the same with Mode=observe: not written"
+    f = File(lab)
+    cleared_only(f)
+    forge(lab, boot_id=OTHER_BOOT)
+    expect(f.settle(mode="observe")[0], "waiting", "observe")
+    lab.intents()[0].unlink()
+    f.check_untouched()
+
+
+def test_settle_not_alone(lab):
+    "the same, but others had the file open then: in doubt"
+    f = File(lab)
+    with f.path.open("rb"):
+        crash(f, "before-write:unlist,before-write:kill", exclusion="lease,optimistic")
+    forge(lab, boot_id=OTHER_BOOT)
+    settled(f, "in-doubt", left=1)
+    f.check_untouched()
+
+
+def test_settle_busy(lab):
+    "the same, and somebody has it open now: later"
+    f = File(lab)
+    cleared_only(f)
+    forge(lab, boot_id=OTHER_BOOT)
+    with f.path.open("rb"):
+        settled(f, "waiting", "file-busy", left=1)
+    f.check_untouched()
+
+
+def test_settle_same_boot(lab):
+    "cleared and not copied in one boot cannot be: in doubt"
+    f = File(lab)
+    cleared_only(f)
+    settled(f, "in-doubt", left=1)
+    f.check_untouched()
+
+
+def test_settle_modified(lab):
+    "another boot, and the file was written to: in doubt"
+    f = File(lab)
+    cleared_only(f)
+    forge(lab, boot_id=OTHER_BOOT)
+    os.utime(f.path)
+    settled(f, "in-doubt", left=1)
+    assert f.page() == f.destroyed()
+
+
+def test_settle_good_differ(lab):
+    "another boot, and good bytes differ: in doubt"
+    f = File(lab)
+    cleared_only(f)
+    forge(lab, boot_id=OTHER_BOOT)
+    lab.device_write(f.at, b"new!")
+    f.drop()
+    settled(f, "in-doubt", left=1)
+    assert lab.device(f.at + 3 * SECTOR, SECTOR) == b"\xdb" * SECTOR
+
+
+def test_settle_shared(lab):
+    "the block is another file's as well: never written"
+    f = File(lab)
+    cleared_only(f)
+    forge(lab, boot_id=OTHER_BOOT)
+    share(f)
+    settled(f, "in-doubt", left=1)
+    assert f.page() == f.destroyed()
+
+
+def test_settle_deleted(lab):
+    "the file is gone"
+    f = File(lab)
+    cleared_only(f)
+    forge(lab, boot_id=OTHER_BOOT)
+    f.path.unlink()
+    settled(f, "gone")
+    assert f.page() == f.destroyed()
+
+
+def test_settle_punched(lab):
+    "the block is no longer the file's"
+    f = File(lab)
+    cleared_only(f)
+    forge(lab, boot_id=OTHER_BOOT)
+    punch(f)
+    settled(f, "gone")
+    assert f.page() == f.destroyed()
+
+
+def test_settle_other_inode(lab):
+    "a forged inode, generation, or place"
+    f = File(lab)
+    cleared_only(f)
+    other = File(lab)
+    lab.list.write_text("")
+    path, = lab.intents()
+    record = path.read_bytes()
+    for changes in ({"inode": other.path.stat().st_ino}, {"generation": 1}, {"offset": f.offset + PAGE},
+                    {"range": {"start": f.at + PAGE, "length": PAGE}, "bad": [{"start": f.at + PAGE, "length": SECTOR}]}):
+        path.write_bytes(record)
+        forge(lab, boot_id=OTHER_BOOT, **changes)
+        answer = f.settle()[0]
+        expect(answer, "gone")
+        path.unlink(missing_ok=True)
+    f.check_untouched()
+    other.check_untouched()
+
+
+def test_settle_bigger_file(lab):
+    "an intent of a larger file"
+    f = File(lab)
+    cleared_only(f)
+    forge(lab, boot_id=OTHER_BOOT, file_size=f.size + 10 * PAGE)
+    settled(f, "in-doubt", left=1)
+    f.check_untouched()
+
+
+def test_settle_tail(lab):
+    "crashed between writing the last page and cutting the file back: cut back"
+    f = File(lab, tail=1000, page=40, sectors=((1, 1),))
+    crash(f, "after-write:unlist,after-write:kill")
+    os.truncate(f.path, f.size + PAGE - 1000)
+    os.utime(f.path, ns=(f.before.st_atime_ns, f.before.st_mtime_ns))
+    settled(f, "healed")
+    f.check_healed()
+
+
+def test_settle_tail_extended(lab):
+    "the same length, but made by somebody since: his"
+    f = File(lab, tail=1000, page=40, sectors=((1, 1),))
+    crash(f, "after-write:unlist,after-write:kill")
+    os.truncate(f.path, f.size + PAGE - 1000)
+    settled(f, "healed")
+    assert f.path.stat().st_size == f.size + PAGE - 1000
+
+
+def test_settle_damaged(lab):
+    "a damaged record is told, stays, and does not hide the others"
+    f = File(lab)
+    crash(f, "after-write:unlist,after-write:kill")
+    good, = lab.intents()
+    damaged = bytearray(good.read_bytes())
+    damaged[-100] ^= 1
+    other = good.with_name(good.name[:-1] + "1")
+    other.write_bytes(damaged)
+    lines = f.settle()
+    assert len(lines) == 3 and "id" not in lines[2] and not lines[2].get("progress"), lines
+    assert [line for line in lines if line.get("progress") and "damaged" in line["detail"]], lines
+    assert [line for line in lines if line.get("id") == "7" and line["state"] == "healed"], lines
+    assert lab.intents() == [other]
+    other.unlink()
+    f.check_healed()
+
+
+def test_settle_renamed_device(lab):
+    "the device had another name in the boot of the crash"
+    f = File(lab)
+    crash(f, "after-write:unlist,after-write:kill")
+    forge(lab, device="/dev/pmem99")
+    path, = lab.intents()
+    path.rename(path.with_name(path.name.replace(Path(lab.loop).name, "pmem99")))
+    settled(f, "healed")
+    f.check_healed()
+
+
+def test_settle_other_volume(lab):
+    "an intent of another file system is left alone"
+    f = File(lab)
+    crash(f, "after-write:unlist,after-write:kill")
+    forge(lab, uuid="11111111-2222-3333-4444-555555555555")
+    lines = f.settle()
+    assert len(lines) == 1, lines
+    assert len(lab.intents()) == 1
+    lab.intents()[0].unlink()
+
+
+def tests():
+    for name, value in list(globals().items()):
+        if name.startswith("test_"):
+            yield value.__doc__ or name, value
+    for name, change, reason in WRONG:
+        yield f"a replica that is wrong: {name}", wrong_replica(change, reason)
+    for name, change, state, reason in CHANGES:
+        yield f"the file is {name} between locate and repair", file_changes(change, state, reason, False)
+        if change is not delete:
+            yield f"the file is {name} during the repair", file_changes(change, state, reason, True)
+
+
+def main():
+    if os.geteuid() != 0:
+        raise Skip("needs root, for loop devices and mounts")
+    if not shutil.which("mkfs.xfs"):
+        raise Skip("mkfs.xfs is not installed (package xfsprogs)")
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(0x00020000) != 0 or libc.mount(b"none", b"/", None, 0x4000 | 0x40000, None) != 0:
+        raise Skip("no mount namespace")
+
+    everything = list(tests())
+    if len(sys.argv) > 2:
+        everything = [t for t in everything if sys.argv[2] in t[0] or sys.argv[2] in getattr(t[1], "__name__", "")]
+    failed = 0
+    with tempfile.TemporaryDirectory(prefix="bezoar-worker-") as folder_:
+        lab = Lab(Path(folder_))
+        try:
+            print(f"1..{len(everything)}", flush=True)
+            for i, (name, test) in enumerate(everything, 1):
+                lab.list.write_text("")
+                try:
+                    test(lab)
+                    print(f"ok {i} - {name}", flush=True)
+                except Exception as e: # pylint: disable=broad-except
+                    failed += 1
+                    print(f"not ok {i} - {name}\n# {type(e).__name__}: {e}".replace("\n", "\n# ").replace("# # ", "# "), flush=True)
+                    if os.environ.get("TRACE"):
+                        import traceback
+                        traceback.print_exc()
+                    for p in lab.intents():
+                        p.unlink()
+        finally:
+            lab.close()
+    return 1 if failed else 0
+
+
+try:
+    sys.exit(main())
+except Skip as skip:
+    print(f"1..0 # SKIP {skip}")
