@@ -25,17 +25,15 @@ int intents_open(const char *state_dir, int *ret_fd) {
         state_fd = open(state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (state_fd < 0)
                 return -errno;
-        if (mkdirat(state_fd, "intent", 0700) < 0 && errno != EEXIST)
+        if (mkdirat(state_fd, "intent", 0700) < 0) {
+                if (errno != EEXIST)
+                        return -errno;
+        } else if (fsync(state_fd) < 0)
                 return -errno;
+
         fd = openat(state_fd, "intent", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (fd < 0)
                 return -errno;
-        if (fsync(state_fd) < 0) {
-                int r = -errno;
-
-                (void) close(fd);
-                return r;
-        }
 
         *ret_fd = fd;
         return 0;
