@@ -28,9 +28,9 @@
  *     yes   no     poison -     -     -        -    -     -      repair
  *     yes   no     absent yes   yes   -        -    -     no     revive     nothing can be lost by it
  *     yes   no     absent -     -     no       -    -     no     revive     our write, which could not copy
- *     yes   no     absent -     -     -        -    -     -      in-doubt   stored through a mapping, perhaps
+ *     yes   no     absent -     -     -        -    -     -      in-doubt   perhaps stored by a mapping
  *     yes   no     ok     -     yes   -        -    -     -      forget     back; good ones may be newer
- *     yes   no     ok     -     no    yes      yes  -     -      superseded ended, or never began: newer bytes
+ *     yes   no     ok     -     no    yes      yes  -     -      superseded ended or not begun: newer bytes
  *     yes   no     ok     yes   no    no       no   yes   no     write      between clearing and copying
  *     yes   no     ok     -     no    -        -    -     -      in-doubt   all the rest
  *
