@@ -45,7 +45,8 @@ static int on_setting(const IniLine *l, void *userdata) {
         if (!s)
                 return 0;
 
-        r = setting_apply(s, l->value, strcmp(s->section, SECTION_BEZOAR) == 0 ? (void *) &in->policy : &in->protect,
+        r = setting_apply(s, l->value,
+                          strcmp(s->section, SECTION_BEZOAR) == 0 ? (void *) &in->policy : &in->protect,
                           &problem);
         assert(r == 0 || (r == SETTING_E_INVALID && problem));
         return r == 0 ? 0 : on_problem(l->line, problem, in);
@@ -72,7 +73,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         assert(ini_text_read(text, size, &visitor) == 0);
 
         assert(in.policy.rescan_usec >= 10 * USEC_PER_SEC && in.policy.rescan_usec <= 24 * USEC_PER_HOUR);
-        assert(in.policy.worker_timeout_usec >= USEC_PER_SEC && in.policy.worker_timeout_usec <= USEC_PER_HOUR);
+        assert(in.policy.worker_timeout_usec >= USEC_PER_SEC);
+        assert(in.policy.worker_timeout_usec <= USEC_PER_HOUR);
         assert(in.policy.budget_n >= 1 && in.policy.budget_usec >= USEC_PER_SEC);
         assert(in.protect.proof.n >= 1 && in.protect.exclusion.n >= 1);
         for (size_t i = 0; i < in.protect.proof.n; i++)

@@ -191,8 +191,8 @@ static void ask(int root, Range range, Owners *ret) {
         *ret = (Owners) {};
         r = mapper_walk(xfs, root, range, keep, ret);
         if (r != 0) {
-                (void) fprintf(stderr, "asked for %#" PRIx64 " to %#" PRIx64 ": %d\n", range.start, range.end,
-                               r);
+                (void) fprintf(stderr, "asked for %#" PRIx64 " to %#" PRIx64 ": %d\n", range.start,
+                               range.end, r);
                 abort();
         }
         for (size_t i = 0; i < ret->n; i++) {

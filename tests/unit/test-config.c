@@ -285,8 +285,10 @@ static void test_main_problems(void **state) {
                 { "WorkerTimeoutSec=99999999999999999999999h",
                   "out of range; allowed is a time span from 1s to 1h" },
                 { "RepairBudget=512", "RepairBudget= cannot be '512'; allowed is N/T" },
-                { "RepairBudget=0/1h", "RepairBudget= cannot be '0/1h': it is out of range; allowed is N/T" },
-                { "RescanIntervalSec=15min \\", "a line cannot be continued on the next; write it as one\n" },
+                { "RepairBudget=0/1h",
+                  "RepairBudget= cannot be '0/1h': it is out of range; allowed is N/T" },
+                { "RescanIntervalSec=15min \\",
+                  "a line cannot be continued on the next; write it as one\n" },
                 { "Mode=obs\1erve", "a control character, where only text is allowed\n" },
                 { "Mode=\xff", "not valid UTF-8\n" },
                 { "Mode=a\rb", "a control character, where only text is allowed\n" },
@@ -360,7 +362,8 @@ static void test_protect_problems(void **state) {
                 { "Path=/srv//x", "it has an empty, '.' or '..' component" },
                 { "Path=/srv/./x", "it has an empty, '.' or '..' component" },
                 { "Path=/srv/..", "it has an empty, '.' or '..' component" },
-                { "Path=/second", "it was given before, and a protect file holds one; make a file for each" },
+                { "Path=/second",
+                  "it was given before, and a protect file holds one; make a file for each" },
                 { "Device=/dev/dax0.0",
                   "both Path= and Device=; one of them is allowed, make a file for each" },
                 { "Device=dax0.0", "Device= cannot be 'dax0.0': it does not begin with '/dev/'" },
@@ -374,7 +377,8 @@ static void test_protect_problems(void **state) {
                 { "Replica=mirror:/first/copy",
                   "Replica=mirror:/first/copy lies within Path=/first; allowed is a folder outside" },
                 { "Replica=mirror:/first", "lies within Path=/first" },
-                { "Proof=none", "Proof= cannot be 'none'; allowed is seal, identity, neighbours and quorum" },
+                { "Proof=none",
+                  "Proof= cannot be 'none'; allowed is seal, identity, neighbours and quorum" },
                 { "Proof=seal,seal", "Proof= cannot be" },
                 { "Proof=identity+", "Proof= cannot be" },
                 { "Exclusion=lease,lease",
@@ -464,8 +468,8 @@ static void test_odd_texts(void **state) {
         Etc *e = *state;
 
         etc_write(e, "bezoar.conf",
-                  "\xef\xbb\xbf [Bezoar] \t\r\n\tRepairBudget = 3/1h \t\r\n   Mode\t=\tobserve\r\n \r\n  # x ; "
-                  "y\r\n;Mode=z\r\nWorkerTimeoutSec=5s");
+                  "\xef\xbb\xbf [Bezoar] \t\r\n\tRepairBudget = 3/1h \t\r\n   Mode\t=\tobserve\r\n \r\n"
+                  "  # x ; y\r\n;Mode=z\r\nWorkerTimeoutSec=5s");
         assert_string_equal(etc_load(e), "");
         assert_int_equal(e->policy.budget_n, 3);
         assert_int_equal(e->policy.mode, MODE_OBSERVE);
@@ -607,7 +611,8 @@ static void test_irregular(void **state) {
                 "ETC/protect.d/fifo.conf" UNUSED_NOTE
                 "ETC/protect.d/folder.conf: error: cannot be read: no regular file\n"
                 "ETC/protect.d/folder.conf" UNUSED_NOTE
-                "ETC/protect.d/n?l.conf: error: its name is not valid UTF-8, or has control characters; rename it\n"
+                "ETC/protect.d/n?l.conf: error: its name is not valid UTF-8, or has control characters; "
+                "rename it\n"
                 "ETC/protect.d/n?l.conf" UNUSED_NOTE);
         assert_int_equal(e->policy.protects.n, 0);
         assert_int_equal(e->policy.mode, MODE_REPAIR);

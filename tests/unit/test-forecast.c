@@ -12,7 +12,7 @@
 #include "core/forecast.h"
 
 #define REPLY                                                                                            \
-        "{\"found\":[{\"range\":{\"start\":4096,\"length\":4096},\"bad\":[{\"start\":4096,\"length\":512}]," \
+        "{\"found\":[{\"range\":{\"start\":4096,\"length\":4096},\"bad\":[{\"start\":4096,\"length\":512}],"\
         "\"owners\":[{\"type\":\"file\",\"start\":4096,\"length\":4096,\"inode\":131,\"generation\":1,"   \
         "\"offset\":0,\"path\":\"/srv/a\"}],\"offers\":[{\"replica\":\"mirror:/m\",\"state\":\"held\","   \
         "\"proof\":\"identity+neighbours\",\"witness\":\"equal\",\"group\":1}],\"file_size\":8192},"      \
@@ -46,7 +46,8 @@ static void test_forecast(void **state) {
 
         text = codec_forecast_encode(&f);
         assert_non_null(text);
-        assert_non_null(strstr(text, "\"target\":\"/srv/a\\\\x0a\",\"device\":\"/dev/pmem0\",\"mode\":\"observe\""));
+        assert_non_null(strstr(text, "\"target\":\"/srv/a\\\\x0a\",\"device\":\"/dev/pmem0\","
+                                     "\"mode\":\"observe\""));
         assert_non_null(strstr(text, "\"verdict\":\"refuse\",\"reason\":\"metadata\""));
         assert_non_null(strstr(text, "\"explanation\":"));
 }

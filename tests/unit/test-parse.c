@@ -156,7 +156,8 @@ static void test_usec(void **state) {
 static void test_bool(void **state) {
         static const char *const yes[] = { "1", "yes", "true", "on", "YES", "True", "oN" };
         static const char *const no[] = { "0", "no", "false", "off", "NO", "False", "oFF" };
-        static const char *const neither[] = { "", "2", "y", "n", "yes ", " yes", "10", "01", "-1", "enabled" };
+        static const char *const neither[] = { "",   "2",  "y",  "n",  "yes ",
+                                               " yes", "10", "01", "-1", "enabled" };
 
         for (size_t i = 0; i < N_ITEMS(yes); i++) {
                 bool b = false;

@@ -40,14 +40,15 @@ static void add_offer(Findings *f, Offer o) {
         assert_int_equal(vec_push(&f->offers, o), 0);
 }
 
-/* One page at 1 MiB, its second sector bad, data of /srv/db/a at offset 8192, and a replica that shows all it should. */
+/* One page at 1 MiB, its second sector bad, data of /srv/db/a at offset 8192, and a replica that shows all
+ * that it should. */
 static void findings_good(Findings *f) {
         *f = (Findings) { .range = { 1 << 20, (1 << 20) + PAGE }, .file_size = 1 << 20 };
         assert_int_equal(rangeset_add(&f->bad, (Range) { (1 << 20) + 512, (1 << 20) + 1024 }), 0);
-        add_owner(f, (Owner) { .type = OWNER_FILE, .range = f->range, .inode = 7, .generation = 1, .offset = 8192,
-                               .path = (char *) "/srv/db/a" });
-        add_offer(f, (Offer) { .state = OFFER_HELD, .proofs = PROOF_BIT(PROOF_IDENTITY) | PROOF_BIT(PROOF_NEIGHBOURS),
-                               .witness = WITNESS_EQUAL, .group = 1 });
+        add_owner(f, (Owner) { .type = OWNER_FILE, .range = f->range, .inode = 7, .generation = 1,
+                               .offset = 8192, .path = (char *) "/srv/db/a" });
+        add_offer(f, (Offer) { .state = OFFER_HELD, .witness = WITNESS_EQUAL, .group = 1,
+                               .proofs = PROOF_BIT(PROOF_IDENTITY) | PROOF_BIT(PROOF_NEIGHBOURS) });
 }
 
 static void expect(const Policy *policy, const Findings *f, Verdict verdict, Reason reason) {
@@ -95,11 +96,14 @@ static void test_owners(void **state) {
                 { { .type = OWNER_FREE }, false, VERDICT_HARMLESS, REASON_FREE },
                 { { .type = OWNER_FREE }, true, VERDICT_WAIT, REASON_FREE_PAGE_MAY_BE_ABSENT },
                 { { .type = OWNER_FILE, .unwritten = true }, false, VERDICT_HARMLESS, REASON_UNWRITTEN },
-                { { .type = OWNER_FILE, .unwritten = true }, true, VERDICT_WAIT, REASON_FREE_PAGE_MAY_BE_ABSENT },
-                { { .type = OWNER_FILE, .offset = 1 << 20 }, false, VERDICT_HARMLESS, REASON_UNWRITTEN }, /* behind the end */
+                { { .type = OWNER_FILE, .unwritten = true }, true,
+                  VERDICT_WAIT, REASON_FREE_PAGE_MAY_BE_ABSENT },
+                /* behind the end */
+                { { .type = OWNER_FILE, .offset = 1 << 20 }, false, VERDICT_HARMLESS, REASON_UNWRITTEN },
                 { { .type = OWNER_FILE, .shared = true }, false, VERDICT_REFUSE, REASON_SHARED_EXTENT },
                 { { .type = OWNER_FILE, .path = NULL }, false, VERDICT_REFUSE, REASON_PATH_UNKNOWN },
-                { { .type = OWNER_METADATA, .detail = (char *) "inode btree" }, false, VERDICT_REFUSE, REASON_METADATA },
+                { { .type = OWNER_METADATA, .detail = (char *) "inode btree" }, false,
+                  VERDICT_REFUSE, REASON_METADATA },
                 { { .type = OWNER_LOG }, true, VERDICT_REFUSE, REASON_LOG },
                 { { .type = OWNER_UNKNOWN }, false, VERDICT_WAIT, REASON_UNKNOWN_OWNER },
                 { { .type = OWNER_DEVICE_DAX }, false, VERDICT_WAIT, REASON_UNKNOWN_OWNER },
@@ -136,7 +140,8 @@ static void test_absent(void **state) {
         expect(&policy, &f, VERDICT_WAIT, REASON_FREE_PAGE_MAY_BE_ABSENT);
 }
 
-/* Proves that a page with two owners, or with none, or with one that covers a part of it, is never written. */
+/* Proves that a page with two owners, or with none, or with one that covers a part of it, is never
+ * written. */
 static void test_mixed_owners(void **state) {
         _cleanup_policy_ Policy policy = {};
 
@@ -148,14 +153,16 @@ static void test_mixed_owners(void **state) {
                 findings_good(&f);
                 o = f.owners.items[0];
                 if (i == 0)             /* a second file, same bytes: reflink, even if the flag were lost */
-                        add_owner(&f, (Owner) { .type = OWNER_FILE, .range = f.range, .inode = 8, .path = o.path });
+                        add_owner(&f, (Owner) { .type = OWNER_FILE, .range = f.range, .inode = 8,
+                                                .path = o.path });
                 else if (i == 1)        /* another kind for the same bytes */
                         add_owner(&f, (Owner) { .type = OWNER_METADATA, .range = f.range });
                 else if (i == 2)        /* half a page */
                         f.owners.items[0].range.end -= 2048;
                 else
                         owners_done(&f.owners);
-                expect(&policy, &f, i == 0 ? VERDICT_REFUSE : VERDICT_WAIT, i == 0 ? REASON_SHARED_EXTENT : REASON_UNKNOWN_OWNER);
+                expect(&policy, &f, i == 0 ? VERDICT_REFUSE : VERDICT_WAIT,
+                       i == 0 ? REASON_SHARED_EXTENT : REASON_UNKNOWN_OWNER);
         }
 }
 
@@ -173,16 +180,18 @@ static void test_insane(void **state) {
                 else if (i == 1)
                         rangeset_done(&f.bad);
                 else if (i == 2)
-                        assert_int_equal(rangeset_add(&f.bad, (Range) { f.range.end, f.range.end + 512 }), 0);
-                else if (i == 3)
-                        f.owners.items[0].offset = 100; /* a page of the device that is not a page of the file */
+                        assert_int_equal(rangeset_add(&f.bad, (Range) { f.range.end, f.range.end + 512 }),
+                                         0);
+                else if (i == 3)        /* a page of the device that is not a page of the file */
+                        f.owners.items[0].offset = 100;
                 else
                         f.owners.items[0].offset = UINT64_MAX & ~(PAGE - 1);
                 expect(&policy, &f, VERDICT_WAIT, REASON_UNKNOWN_OWNER);
         }
 }
 
-/* Proves that each thing a replica can answer leads to its own reason, and that only what policy asks leads to a write. */
+/* Proves that each thing a replica can answer leads to its own reason, and that only what policy asks leads
+ * to a write. */
 static void test_offers(void **state) {
         const ProofSet both = PROOF_BIT(PROOF_IDENTITY) | PROOF_BIT(PROOF_NEIGHBOURS);
         const struct {
@@ -197,15 +206,18 @@ static void test_offers(void **state) {
                 { { .state = OFFER_UNREADABLE }, VERDICT_REFUSE, REASON_REPLICA_UNREADABLE },
                 { { .state = OFFER_UNREACHABLE }, VERDICT_WAIT, REASON_REPLICA_UNREACHABLE },
                 { { .state = OFFER_SAME_DEVICE }, VERDICT_REFUSE, REASON_REPLICA_SAME_DEVICE },
-                { { .state = OFFER_HELD, .witness = WITNESS_DIFFER, .witness_at = 4711, .proofs = PROOF_BIT(PROOF_IDENTITY) },
+                { { .state = OFFER_HELD, .witness = WITNESS_DIFFER, .witness_at = 4711,
+                    .proofs = PROOF_BIT(PROOF_IDENTITY) },
                   VERDICT_REFUSE, REASON_REPLICA_STALE },
                 { { .state = OFFER_HELD, .witness = WITNESS_EQUAL, .proofs = PROOF_BIT(PROOF_NEIGHBOURS) },
                   VERDICT_REFUSE, REASON_REPLICA_STALE },
                 { { .state = OFFER_HELD, .witness = WITNESS_FEW, .proofs = PROOF_BIT(PROOF_IDENTITY) },
                   VERDICT_REFUSE, REASON_PROOF_MISSING },
-                { { .state = OFFER_HELD, .witness = WITNESS_EQUAL, .proofs = both, .group = 1 }, VERDICT_REPAIR, REASON_NONE },
+                { { .state = OFFER_HELD, .witness = WITNESS_EQUAL, .proofs = both, .group = 1 },
+                  VERDICT_REPAIR, REASON_NONE },
                 /* proofs of what is not held count for nothing */
-                { { .state = OFFER_SHORT, .witness = WITNESS_EQUAL, .proofs = both }, VERDICT_REFUSE, REASON_REPLICA_SHORT },
+                { { .state = OFFER_SHORT, .witness = WITNESS_EQUAL, .proofs = both },
+                  VERDICT_REFUSE, REASON_REPLICA_SHORT },
         };
         _cleanup_policy_ Policy policy = {};
 
@@ -220,7 +232,8 @@ static void test_offers(void **state) {
         }
 }
 
-/* Proves that two replicas that nothing shows to be stale must agree, and that one shown to be stale has no say. */
+/* Proves that two replicas that nothing shows to be stale must agree, and that one shown to be stale has no
+ * say. */
 static void test_disagree(void **state) {
         const ProofSet both = PROOF_BIT(PROOF_IDENTITY) | PROOF_BIT(PROOF_NEIGHBOURS);
         _cleanup_policy_ Policy policy = {};
@@ -231,14 +244,15 @@ static void test_disagree(void **state) {
                 Offer second = { .state = OFFER_HELD, .witness = WITNESS_EQUAL, .proofs = both, .group = 2 };
 
                 findings_good(&f);
-                if (i == 1)
-                        second.proofs = PROOF_BIT(PROOF_NEIGHBOURS);    /* too weak to be used, good enough to object */
+                if (i == 1)     /* too weak to be used, good enough to object */
+                        second.proofs = PROOF_BIT(PROOF_NEIGHBOURS);
                 else if (i == 2)
                         second.witness = WITNESS_DIFFER;
                 else if (i == 3)
                         second.group = 1;
                 add_offer(&f, second);
-                expect(&policy, &f, i < 2 ? VERDICT_REFUSE : VERDICT_REPAIR, i < 2 ? REASON_REPLICAS_DISAGREE : REASON_NONE);
+                expect(&policy, &f, i < 2 ? VERDICT_REFUSE : VERDICT_REPAIR,
+                       i < 2 ? REASON_REPLICAS_DISAGREE : REASON_NONE);
         }
 }
 
@@ -301,21 +315,28 @@ static uint64_t rnd(uint64_t below) {
 static void random_findings(Findings *f) {
         uint64_t pages = 1 + rnd(6), first = rnd(1000) * PAGE;
 
-        *f = (Findings) { .range = { first, first + pages * PAGE }, .file_size = rnd(20 * PAGE), .read_only = rnd(10) == 0 };
+        *f = (Findings) { .range = { first, first + pages * PAGE }, .file_size = rnd(20 * PAGE),
+                          .read_only = rnd(10) == 0 };
         for (uint64_t n = 1 + rnd(6); n > 0; n--) {
-                uint64_t at = first + rnd(pages * SECTORS_PER_UNIT) * SECTOR_SIZE, size = (1 + rnd(12)) * SECTOR_SIZE;
+                uint64_t at = first + rnd(pages * SECTORS_PER_UNIT) * SECTOR_SIZE;
+                uint64_t size = (1 + rnd(12)) * SECTOR_SIZE;
 
                 if (at + size <= f->range.end)
                         assert_int_equal(rangeset_add(&f->bad, (Range) { at, at + size }), 0);
         }
         for (uint64_t n = rnd(10) == 0 ? rnd(4) : 1; n > 0; n--)
-                add_owner(f, (Owner) { .type = rnd(3) ? OWNER_FILE : rnd(_OWNER_TYPE_MAX), .inode = 1 + rnd(3), .offset = rnd(12) * PAGE,
-                                       .range = { first - (rnd(8) && first ? PAGE : 0), f->range.end - (rnd(8) ? 0 : PAGE / 2) },
+                add_owner(f, (Owner) { .type = rnd(3) ? OWNER_FILE : rnd(_OWNER_TYPE_MAX),
+                                       .inode = 1 + rnd(3), .offset = rnd(12) * PAGE,
+                                       .range = { first - (rnd(8) && first ? PAGE : 0),
+                                                  f->range.end - (rnd(8) ? 0 : PAGE / 2) },
                                        .shared = rnd(8) == 0, .unwritten = rnd(8) == 0,
-                                       .path = (char *) (rnd(8) ? "/srv/db/x" : rnd(2) ? "/srv/dbx" : NULL) });
+                                       .path = (char *) (rnd(8)   ? "/srv/db/x"
+                                                         : rnd(2) ? "/srv/dbx"
+                                                                  : NULL) });
         for (uint64_t n = rnd(4); n > 0; n--)
-                add_offer(f, (Offer) { .state = rnd(3) ? OFFER_HELD : rnd(_OFFER_STATE_MAX), .proofs = rnd(1U << _PROOF_MAX),
-                                       .witness = rnd(3), .group = rnd(3) });
+                add_offer(f, (Offer) { .state = rnd(3) ? OFFER_HELD : rnd(_OFFER_STATE_MAX),
+                                       .proofs = rnd(1U << _PROOF_MAX), .witness = rnd(3),
+                                       .group = rnd(3) });
 }
 
 /* Whatever the findings: the promises of plan.h. */
@@ -331,14 +352,16 @@ static void check_promises(const Policy *policy, const Findings *f, const Plan *
         }
 
         assert(policy->mode == MODE_REPAIR && !f->read_only);
-        assert(f->owners.n == 1 && o->type == OWNER_FILE && !o->shared && !o->unwritten && range_contains(o->range, f->range));
+        assert(f->owners.n == 1 && o->type == OWNER_FILE && !o->shared && !o->unwritten);
+        assert(range_contains(o->range, f->range));
         assert(o->path && policy_find_path(policy, o->path) == protect);
 
         assert_int_equal(rangeset_align_out(&f->bad, PAGE, &pages), 0);
         for (size_t i = 0; i < p->steps.n; i++) {
                 const Step *s = p->steps.items + i;
 
-                assert(range_size(s->range) == PAGE && range_is_aligned(s->range, PAGE) && range_contains(f->range, s->range));
+                assert(range_size(s->range) == PAGE && range_is_aligned(s->range, PAGE));
+                assert(range_contains(f->range, s->range));
                 assert(s->offset == o->offset + (s->range.start - o->range.start) && s->offset % PAGE == 0);
                 assert(!rangeset_overlaps(&written, s->range));
                 assert(s->bad.n > 0);
@@ -346,15 +369,17 @@ static void check_promises(const Policy *policy, const Findings *f, const Plan *
         }
         assert(rangeset_equal(&pages, &written));
 
-        for (size_t i = 0; i < f->offers.n; i++)
-                offered = offered || (f->offers.items[i].state == OFFER_HELD && (f->offers.items[i].proofs & p->proofs) == p->proofs);
+        for (size_t i = 0; i < f->offers.n; i++) {
+                const Offer *offer = f->offers.items + i;
+
+                if (offer->state == OFFER_HELD && (offer->proofs & p->proofs) == p->proofs)
+                        offered = true;
+        }
         assert(offered && p->proofs != 0);
         assert(proof_policy_satisfied(&protect->proof, p->proofs) == p->proofs);
         assert(p->n_writers > 0 && p->exclusion.n > 0);
 }
 
-/* Proves over many random findings and policies that a plan never writes outside the bad pages, never to what is not written data of
- * one file, never with less proof than policy asks; and that each part of a split covers the bad sectors once. */
 static int count_part(const Findings *part, void *userdata) {
         RangeSet *seen = userdata;
 
@@ -367,8 +392,12 @@ static int count_part(const Findings *part, void *userdata) {
         return 0;
 }
 
+/* Proves over many random findings and policies that a plan never writes outside the bad pages, never to
+ * what is not written data of one file, never with less proof than policy asks; and that each part of a split
+ * covers the bad sectors once. */
 static void test_promises(void **state) {
-        static const char *const proofs[] = { "seal,identity+neighbours", "identity", "neighbours", "quorum,seal", "identity+quorum" };
+        static const char *const proofs[] = { "seal,identity+neighbours", "identity", "neighbours",
+                                              "quorum,seal", "identity+quorum" };
         unsigned repairs = 0;
 
         for (uint64_t i = 1; i <= 100000; i++) {
@@ -401,15 +430,18 @@ static int keep_part(const Findings *part, void *userdata) {
         return 0;
 }
 
-/* Proves where a run of pages is cut: at the end of a file, not between two extents of the same file that follow each other. */
+/* Proves where a run of pages is cut: at the end of a file, not between two extents of the same file that
+ * follow each other. */
 static void test_split(void **state) {
         _cleanup_findings_ Findings f = { .range = { 0, 5 * PAGE } };
         Range parts[6] = {};
 
         assert_int_equal(rangeset_add(&f.bad, (Range) { 512, 5 * PAGE - 512 }), 0);
         add_owner(&f, (Owner) { .type = OWNER_FILE, .inode = 1, .range = { 0, PAGE }, .offset = 0 });
-        add_owner(&f, (Owner) { .type = OWNER_FILE, .inode = 1, .range = { PAGE, 2 * PAGE }, .offset = PAGE });
-        add_owner(&f, (Owner) { .type = OWNER_FILE, .inode = 1, .range = { 2 * PAGE, 3 * PAGE }, .offset = 9 * PAGE });
+        add_owner(&f, (Owner) { .type = OWNER_FILE, .inode = 1, .range = { PAGE, 2 * PAGE },
+                                .offset = PAGE });
+        add_owner(&f, (Owner) { .type = OWNER_FILE, .inode = 1, .range = { 2 * PAGE, 3 * PAGE },
+                                .offset = 9 * PAGE });
         add_owner(&f, (Owner) { .type = OWNER_FREE, .range = { 3 * PAGE, 4 * PAGE } });
         add_owner(&f, (Owner) { .type = OWNER_FREE, .range = { 4 * PAGE, 5 * PAGE } });
 

@@ -186,7 +186,8 @@ static void random_surviving(Random *random, uint64_t base, uint64_t size, Range
         if (base > 0 && random_below(random, 2))
                 check(rangeset_add(s, (Range) { 0, base + random_below(random, size) }) == 0, round);
         if (base + size < UINT64_MAX && random_below(random, 2))
-                check(rangeset_add(s, (Range) { base + random_below(random, size), base + 2 * size }) == 0, round);
+                check(rangeset_add(s, (Range) { base + random_below(random, size), base + 2 * size }) == 0,
+                      round);
 }
 
 /* Neighbours agree with a loop over bytes: bytes that did not survive count for nothing, however they
@@ -263,8 +264,8 @@ static void test_witness_few(void **state) {
 static void test_copies(void **state) {
         Owners owners = {};
         _cleanup_owners_ Owners copy = {};
-        Owner file = { .type = OWNER_FILE, .range = { 4096, 8192 }, .inode = 7, .generation = 9, .offset = 512,
-                       .shared = true, .path = strdup("/srv/a"), .detail = strdup("b") };
+        Owner file = { .type = OWNER_FILE, .range = { 4096, 8192 }, .inode = 7, .generation = 9,
+                       .offset = 512, .shared = true, .path = strdup("/srv/a"), .detail = strdup("b") };
         Owner unnamed = { .type = OWNER_FREE, .range = { 8192, 12288 } };
         Offer offer = { .replica = strdup("mirror:/m"), .state = OFFER_HELD, .proofs = IDENTITY,
                         .witness = WITNESS_DIFFER, .witness_at = 5 };
@@ -279,7 +280,8 @@ static void test_copies(void **state) {
         assert_string_equal(copy.items[0].path, "/srv/a");
         assert_string_equal(copy.items[0].detail, "b");
         assert_true(copy.items[0].type == OWNER_FILE && copy.items[0].shared && !copy.items[0].unwritten);
-        assert_true(copy.items[0].inode == 7 && copy.items[0].generation == 9 && copy.items[0].offset == 512);
+        assert_true(copy.items[0].inode == 7 && copy.items[0].generation == 9);
+        assert_int_equal(copy.items[0].offset, 512);
         assert_true(range_equal(copy.items[0].range, (Range) { 4096, 8192 }));
         assert_null(copy.items[1].path);
 

@@ -12,8 +12,8 @@
 #include "core/spacemap.h"
 #include "random.h"
 
-/* The model: for each byte of a space of SIZE bytes the byte of the other that it goes to, or NOWHERE. Each space
- * has a base, so that the same model is tried at the very top of the address space. */
+/* The model: for each byte of a space of SIZE bytes the byte of the other that it goes to, or NOWHERE. Each
+ * space has a base, so that the same model is tried at the very top of the address space. */
 #define SIZE 64
 #define NOWHERE (-1)
 #define TOP (UINT64_MAX - SIZE)
@@ -61,8 +61,8 @@ static void check_form(const SpaceMap *s, size_t round) {
                 if (i == 0)
                         continue;
                 check(s->items[i - 1].from.end <= from.start, round);
-                check(s->items[i - 1].from.end != from.start || space_segment_to(s->items[i - 1]).end != to.start,
-                      round);
+                check(s->items[i - 1].from.end != from.start ||
+                      space_segment_to(s->items[i - 1]).end != to.start, round);
         }
 }
 
@@ -104,7 +104,8 @@ static Range random_window(Random *random, uint64_t base) {
         return (Range) { base + start, base + start + size };
 }
 
-/* Forward then reverse = identity: each piece, asked for by where it went, is the piece; and the other way. */
+/* Forward then reverse = identity: each piece, asked for by where it went, is the piece; and the other
+ * way. */
 static void check_there_and_back(const SpaceMap *s, const SpaceMap *pieces, size_t round) {
         for (size_t i = 0; i < pieces->n; i++) {
                 _cleanup_spacemap_ SpaceMap back = {}, again = {};
@@ -140,7 +141,8 @@ static void check_restrictions(Random *random, const SpaceMap *s, const Model *m
 
 static void check_invert(const SpaceMap *s, const Model *m, size_t round) {
         _cleanup_spacemap_ SpaceMap inverse = {}, twice = {}, copy = {}, identity = {};
-        Model expected = model_empty(m->to_base, m->from_base), same = model_empty(m->from_base, m->from_base);
+        Model expected = model_empty(m->to_base, m->from_base);
+        Model same = model_empty(m->from_base, m->from_base);
 
         for (int i = 0; i < SIZE; i++)
                 if (m->to[i] != NOWHERE) {
@@ -158,8 +160,8 @@ static void check_invert(const SpaceMap *s, const Model *m, size_t round) {
         check_equal(&identity, &same, round);
 }
 
-/* Adding, restricting on either side, turning round and copying agree with a byte-wise model, wherever the two
- * spaces lie. */
+/* Adding, restricting on either side, turning round and copying agree with a byte-wise model, wherever the
+ * two spaces lie. */
 static void test_model(void **state) {
         static const uint64_t bases[][2] = { { 0, 0 }, { 0, TOP }, { TOP, 4096 }, { TOP, TOP } };
         Random random = { RANDOM_SEED };
@@ -180,7 +182,8 @@ static void test_compose(void **state) {
 
         for (size_t round = 0; round < ROUNDS; round++) {
                 _cleanup_spacemap_ SpaceMap ab = {}, bc = {}, ac = {};
-                Model mab = model_empty(0, TOP), mbc = model_empty(TOP, 1 << 30), mac = model_empty(0, 1 << 30);
+                Model mab = model_empty(0, TOP), mbc = model_empty(TOP, 1 << 30);
+                Model mac = model_empty(0, 1 << 30);
 
                 build(&random, &ab, &mab, round);
                 build(&random, &bc, &mbc, round);

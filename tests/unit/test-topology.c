@@ -69,8 +69,8 @@ static void assert_map(const SpaceMap *m, const char *expected) {
                 const SpaceSegment *s = &m->items[i];
                 size_t n = strlen(text);
 
-                (void) snprintf(text + n, sizeof(text) - n, "%s%#" PRIx64 "-%#" PRIx64 ">%#" PRIx64, i ? " " : "",
-                                s->from.start, s->from.end, s->to);
+                (void) snprintf(text + n, sizeof(text) - n, "%s%#" PRIx64 "-%#" PRIx64 ">%#" PRIx64,
+                                i ? " " : "", s->from.start, s->from.end, s->to);
         }
         assert_string_equal(text, expected);
 }

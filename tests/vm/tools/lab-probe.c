@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * System calls by name, for scenarios: each verb does one thing and prints what the kernel said, "ok …" or the name of
- * the error, so that a script can compare it.
+ * System calls by name, for scenarios: each verb does one thing and prints what the kernel said, "ok …" or
+ * the name of the error, so that a script can compare it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -94,7 +94,8 @@ static int verb_phys(const Args *a) {
                 fprintf(stderr, "%s: nothing at %llu\n", a->path, (unsigned long long) a->offset);
                 return 1;
         }
-        printf("%llu\n", (unsigned long long) (m->fm_extents[0].fe_physical + a->offset - m->fm_extents[0].fe_logical) / 512);
+        printf("%llu\n", (unsigned long long) (m->fm_extents[0].fe_physical + a->offset -
+                                               m->fm_extents[0].fe_logical) / 512);
         return 0;
 }
 
@@ -107,8 +108,8 @@ static int verb_lease(const Args *a) {
         return say(fcntl(open_file(a, O_RDWR), F_SETLEASE, F_WRLCK));
 }
 
-/* XFS hands out files by inode and generation, to write without touching the times: see xfs_fsop_handlereq in
- * xfs_fs.h, which is not installed with the kernel's headers. */
+/* XFS hands out files by inode and generation, to write without touching the times: see xfs_fsop_handlereq
+ * in xfs_fs.h, which is not installed with the kernel's headers. */
 
 typedef struct XfsHandle {
         unsigned char fsid[8];
@@ -183,11 +184,13 @@ static volatile unsigned char *map(const Args *a, uint64_t align, uint64_t lengt
         uint64_t start = a->offset / align * align;
         void *hint = NULL, *p;
 
-        if (align > PAGE) {             /* a 2 MiB entry needs an address that is aligned like the file's offset */
+        /* A 2 MiB entry needs an address that is aligned like the file's offset. */
+        if (align > PAGE) {
                 hint = mmap(NULL, 2 * align, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
                 hint = (void *) (((uintptr_t) hint + align - 1) / align * align);
         }
-        p = mmap(hint, length, PROT_READ | PROT_WRITE, MAP_SHARED | (hint ? MAP_FIXED : 0), open_file(a, O_RDWR), start);
+        p = mmap(hint, length, PROT_READ | PROT_WRITE, MAP_SHARED | (hint ? MAP_FIXED : 0),
+                 open_file(a, O_RDWR), start);
         if (p == MAP_FAILED) {
                 perror("mmap");
                 exit(1);
@@ -214,7 +217,8 @@ static int verb_store(const Args *a) {
         return say(0);
 }
 
-/* Stores LENGTH bytes of standard input through a mapping and keeps it: the first steps of reviving a page. */
+/* Stores LENGTH bytes of standard input through a mapping and keeps it: the first steps of reviving a
+ * page. */
 static int verb_store_stdin(const Args *a) {
         volatile unsigned char *p = map(a, PAGE, PAGE);
         uint64_t i;
@@ -272,7 +276,8 @@ static void say_when(const char *what) {
         fflush(stdout);
 }
 
-/* Says each time when what reading gives becomes another: "SECONDS ok" or "SECONDS EIO". Until it is killed. */
+/* Says each time when what reading gives becomes another: "SECONDS ok" or "SECONDS EIO". Until it is
+ * killed. */
 static _Noreturn int verb_watch(const Args *a) {
         int fd = open_file(a, O_RDONLY), last = -1;
         void *p = buffer(a->length, 0);
