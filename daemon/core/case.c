@@ -96,6 +96,14 @@ Case *case_free(Case *c) {
         return NULL;
 }
 
+void cases_done(Cases *l) {
+        assert(l);
+
+        for (size_t i = 0; i < l->n; i++)
+                case_free(l->items[i]);
+        vec_done(l);
+}
+
 static int case_add_event(Case *c, CaseState state, Reason reason, const char *detail, uint64_t now) {
         _cleanup_free_ char *copy = NULL;
         int r;

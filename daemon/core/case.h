@@ -66,6 +66,14 @@ typedef struct Case {
 Case *case_free(Case *c);
 DEFINE_CLEANUP(Case *, case_free);
 
+typedef struct Cases {
+        Case **items;
+        size_t n, allocated;
+} Cases;
+
+void cases_done(Cases *l);
+#define _cleanup_cases_ _cleanup_(cases_done)
+
 /* A new case in CASE_DETECTED, with its first event. 0, -EINVAL (range not in whole pages, or bad not
  * within it), -ENOMEM. */
 int case_new(uint64_t id, const char *device, Range range, const RangeSet *bad, uint64_t now, Case **ret);

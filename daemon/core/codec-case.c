@@ -111,9 +111,23 @@ static int read_case(const CodecNode *at, Case *c) {
         return codec_get_vec(at, "events", CODEC_OPTIONAL, &c->events, read_event, event_done);
 }
 
+static int case_of_node(const CodecNode *at, Case **ret) {
+        _cleanup_(case_freep) Case *c = NULL;
+        int r;
+
+        c = calloc(1, sizeof(*c));
+        if (!c)
+                return -ENOMEM;
+        r = read_case(at, c);
+        if (r < 0)
+                return r;
+
+        *ret = TAKE_PTR(c);
+        return 0;
+}
+
 int codec_case_decode(const char *text, Case **ret, char **ret_error) {
         _cleanup_json_ struct json_object *o = NULL;
-        _cleanup_(case_freep) Case *c = NULL;
         int r;
 
         assert(ret);
@@ -121,14 +135,34 @@ int codec_case_decode(const char *text, Case **ret, char **ret_error) {
         r = codec_parse(text, ret_error, &o);
         if (r < 0)
                 return r;
+        return case_of_node(&(CodecNode) { .value = o, .error = ret_error }, ret);
+}
 
-        c = calloc(1, sizeof(*c));
-        if (!c)
-                return -ENOMEM;
-        r = read_case(&(CodecNode) { .value = o, .error = ret_error }, c);
+int codec_cases_decode(const char *text, Cases *ret, char **ret_error) {
+        _cleanup_json_ struct json_object *o = NULL;
+        _cleanup_cases_ Cases l = {};
+        int r;
+
+        assert(ret);
+
+        r = codec_parse_list(text, ret_error, &o);
         if (r < 0)
                 return r;
 
-        *ret = TAKE_PTR(c);
+        for (size_t i = 0; i < json_object_array_length(o); i++) {
+                const CodecNode whole = { .value = o, .error = ret_error }, item = codec_item(&whole, i);
+                Case *c = NULL;
+
+                r = case_of_node(&item, &c);
+                if (r == 0)
+                        r = vec_push(&l, c);
+                if (r < 0) {
+                        case_free(c);
+                        return r;
+                }
+        }
+
+        *ret = l;
+        l = (Cases) {};
         return 0;
 }

@@ -15,8 +15,10 @@
 #include "core/codec.h"
 #include "util/strv.h"
 
-/* Far above every value that we write; far below where an int of json-c ends. */
+/* Far above every value that we write; far below where an int of json-c ends. A list of all cases may take as
+ * much as fits in a message of D-Bus. */
 #define TEXT_MAX (UINT64_C(16) * 1024 * 1024)
+#define LIST_MAX (UINT64_C(128) * 1024 * 1024)
 
 /* A request is 7 deep. */
 #define DEPTH_MAX 16
@@ -215,7 +217,8 @@ static void tokener_freep(struct json_tokener **t) {
                 json_tokener_free(*t);
 }
 
-int codec_parse(const char *text, char **ret_error, struct json_object **ret) {
+/* Any value, at most `max` bytes of text. */
+static int parse_value(const char *text, uint64_t max, char **ret_error, struct json_object **ret) {
         _cleanup_(tokener_freep) struct json_tokener *tokener = NULL;
         _cleanup_json_ struct json_object *o = NULL;
         const CodecNode whole = { .error = ret_error };
@@ -227,8 +230,8 @@ int codec_parse(const char *text, char **ret_error, struct json_object **ret) {
         assert(ret);
 
         n = strlen(text);
-        if (n > TEXT_MAX)
-                return codec_fail(&whole, NULL, "it is longer than %" PRIu64 " bytes", TEXT_MAX);
+        if (n > max)
+                return codec_fail(&whole, NULL, "it is longer than %" PRIu64 " bytes", max);
         wrong = scan_text(text);
         if (wrong)
                 return codec_fail(&whole, NULL, "%s", wrong);
@@ -244,8 +247,38 @@ int codec_parse(const char *text, char **ret_error, struct json_object **ret) {
         if (e != json_tokener_success)
                 return codec_fail(&whole, NULL, "it is not JSON: %s at byte %zu", json_tokener_error_desc(e),
                                   json_tokener_get_parse_end(tokener));
+
+        *ret = TAKE_PTR(o);
+        return 0;
+}
+
+int codec_parse(const char *text, char **ret_error, struct json_object **ret) {
+        _cleanup_json_ struct json_object *o = NULL;
+        int r;
+
+        assert(ret);
+
+        r = parse_value(text, TEXT_MAX, ret_error, &o);
+        if (r < 0)
+                return r;
         if (!json_object_is_type(o, json_type_object))
-                return codec_fail(&whole, NULL, "it is not an object");
+                return codec_fail(&(CodecNode) { .error = ret_error }, NULL, "it is not an object");
+
+        *ret = TAKE_PTR(o);
+        return 0;
+}
+
+int codec_parse_list(const char *text, char **ret_error, struct json_object **ret) {
+        _cleanup_json_ struct json_object *o = NULL;
+        int r;
+
+        assert(ret);
+
+        r = parse_value(text, LIST_MAX, ret_error, &o);
+        if (r < 0)
+                return r;
+        if (!json_object_is_type(o, json_type_array))
+                return codec_fail(&(CodecNode) { .error = ret_error }, NULL, "it is not an array");
 
         *ret = TAKE_PTR(o);
         return 0;
@@ -260,7 +293,7 @@ int codec_json_pretty(const char *text, char **ret) {
 
         assert(ret);
 
-        r = codec_parse(text, NULL, &o);
+        r = parse_value(text, LIST_MAX, NULL, &o);
         if (r < 0)
                 return r;
         pretty = json_object_to_json_string_ext(o, how);

@@ -69,6 +69,9 @@ typedef enum Presence {
 /* The value that is in `text`, alone. 0, -EBADMSG and *ret_error, -ENOMEM. */
 int codec_parse(const char *text, char **ret_error, struct json_object **ret);
 
+/* The same for an array, which may be longer. */
+int codec_parse_list(const char *text, char **ret_error, struct json_object **ret);
+
 /* -EBADMSG, having said why in *at->error: "found[0].range.length: it is 0". key NULL: the node. -ENOMEM. */
 __attribute__((format(printf, 3, 4)))
 int codec_fail(const CodecNode *at, const char *key, const char *format, ...);

@@ -32,6 +32,9 @@
 char *codec_case_encode(const Case *c);
 int codec_case_decode(const char *text, Case **ret, char **ret_error);
 
+/* An array of cases. *ret, not initialised before, is the caller's (cases_done()). */
+int codec_cases_decode(const char *text, Cases *ret, char **ret_error);
+
 char *codec_topology_encode(const Topology *t);
 int codec_topology_decode(const char *text, Topology *ret, char **ret_error);
 
@@ -59,6 +62,5 @@ int codec_error_decode(const char *text, char **ret);   /* -EBADMSG: something e
 char *codec_path_escape(const char *path);
 int codec_path_unescape(const char *text, char **ret);  /* -EBADMSG for a bad escape */
 
-/* A value, any object, over several lines for a person to read. 0, -EBADMSG, -ENOMEM; the caller frees
- * *ret. */
+/* Any value over several lines, for a person to read. 0, -EBADMSG, -ENOMEM; the caller frees it. */
 int codec_json_pretty(const char *text, char **ret);
