@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What would be done, for a client: only ever written. */
+/* What would be done, for a client. The sentences in it are for those who have no table of reasons. */
 
 #include <assert.h>
 
@@ -33,4 +33,48 @@ char *codec_forecast_encode(const Forecast *f) {
             !codec_put_vec(o, "parts", &f->parts, make_part))
                 return NULL;
         return codec_print(TAKE_PTR(o));
+}
+
+static void part_done(ForecastPart *p) {
+        findings_done(&p->found);
+        plan_done(&p->plan);
+}
+
+static int read_part(const CodecNode *at, ForecastPart *ret) {
+        _cleanup_(part_done) ForecastPart p = {};
+        CodecNode found, plan;
+        int r;
+
+        if ((r = codec_get(at, "found", CODEC_REQUIRED, json_type_object, &found)) < 0 ||
+            (r = codec_read_findings(&found, &p.found)) < 0 ||
+            (r = codec_get(at, "plan", CODEC_REQUIRED, json_type_object, &plan)) < 0 ||
+            (r = codec_read_plan(&plan, &p.plan)) < 0)
+                return r;
+
+        *ret = p;
+        p = (ForecastPart) {};
+        return 0;
+}
+
+int codec_forecast_decode(const char *text, Forecast *ret, char **ret_error) {
+        _cleanup_json_ struct json_object *o = NULL;
+        _cleanup_forecast_ Forecast f = {};
+        CodecNode whole;
+        int r;
+
+        assert(ret);
+
+        r = codec_parse(text, ret_error, &o);
+        if (r < 0)
+                return r;
+        whole = (CodecNode) { .value = o, .error = ret_error };
+        if ((r = codec_get_text(&whole, "target", CODEC_REQUIRED, &f.target)) < 0 ||
+            (r = codec_get_text(&whole, "device", CODEC_REQUIRED, &f.device)) < 0 ||
+            (r = codec_get_enum(&whole, "mode", CODEC_REQUIRED, mode_from_string, &f.mode)) < 0 ||
+            (r = codec_get_vec(&whole, "parts", CODEC_OPTIONAL, &f.parts, read_part, part_done)) < 0)
+                return r;
+
+        *ret = f;
+        f = (Forecast) {};
+        return 0;
 }

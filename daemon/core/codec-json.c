@@ -15,8 +15,8 @@
 #include "core/codec.h"
 #include "util/strv.h"
 
-/* Far above every value that we write; far below where an int of json-c ends. A list of all cases may take as
- * much as fits in a message of D-Bus. */
+/* Far above every value that we write; far below where an int of json-c ends. A list of all cases may take
+ * as much as fits in a message of D-Bus. */
 #define TEXT_MAX (UINT64_C(16) * 1024 * 1024)
 #define LIST_MAX (UINT64_C(128) * 1024 * 1024)
 

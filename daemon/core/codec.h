@@ -51,8 +51,9 @@ int codec_result_decode(const char *text, Result *ret, char **ret_error);
 char *codec_intent_encode(const Intent *i);
 int codec_intent_decode(const char *text, Intent *ret, char **ret_error);
 
-/* {"target","device","mode","parts":[{"found","plan","explanation","advice"}]}; nobody reads it back. */
+/* {"target","device","mode","parts":[{"found","plan","explanation","advice"}]} */
 char *codec_forecast_encode(const Forecast *f);
+int codec_forecast_decode(const char *text, Forecast *ret, char **ret_error);
 
 /* Instead of an answer: why there is none, {"error"}. */
 char *codec_error_encode(const char *sentence);
