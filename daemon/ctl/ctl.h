@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "ctl/pager.h"
 
@@ -23,6 +24,12 @@ typedef struct Ctl {
         bool colours;           /* on standard output */
         sd_bus *bus;            /* NULL until it is needed */
         Pager pager;
+
+        /* filters of list and history */
+        char **states;
+        const char *device;
+        const char *path;
+        uint64_t lines;
 } Ctl;
 
 enum {
@@ -41,3 +48,23 @@ int ctl_fail_memory(void);
 
 /* For what was done, which --quiet keeps silent about. */
 __attribute__((format(printf, 2, 3))) void ctl_say(const Ctl *c, const char *format, ...);
+
+/* What comes now may be long. */
+void ctl_page(Ctl *c);
+
+/* JSON text as --json asks for. An exit status. */
+int ctl_print_json(Ctl *c, const char *text);
+
+int verb_status(Ctl *c, int argc, char *argv[]);
+int verb_list(Ctl *c, int argc, char *argv[]);
+int verb_history(Ctl *c, int argc, char *argv[]);
+int verb_show(Ctl *c, int argc, char *argv[]);
+int verb_explain(Ctl *c, int argc, char *argv[]);
+int verb_volumes(Ctl *c, int argc, char *argv[]);
+int verb_plan(Ctl *c, int argc, char *argv[]);
+int verb_rescan(Ctl *c, int argc, char *argv[]);
+int verb_resolve(Ctl *c, int argc, char *argv[]);
+int verb_mode(Ctl *c, int argc, char *argv[]);
+int verb_monitor(Ctl *c, int argc, char *argv[]);
+int verb_metrics(Ctl *c, int argc, char *argv[]);
+int verb_check_config(Ctl *c, int argc, char *argv[]);

@@ -54,12 +54,24 @@ void table_add(Table *t, const char *text, Colour colour) {
 
         assert(t);
 
-        safe = text_safe(text && text[0] ? text : "-");
+        safe = text_clean(text && text[0] ? text : "-");
         if (!safe || vec_push(&t->cells, ((Cell) { .text = safe, .colour = colour })) < 0) {
                 t->broken = true;
                 return;
         }
         (void) TAKE_PTR(safe);
+}
+
+void table_add_path(Table *t, const char *path) {
+        _cleanup_free_ char *safe = NULL;
+
+        assert(t);
+
+        safe = text_safe(path ? path : "");
+        if (!safe)
+                t->broken = true;
+        else
+                table_add(t, safe, COLOUR_NONE);
 }
 
 void table_addf(Table *t, const char *format, ...) {
@@ -106,7 +118,8 @@ static size_t column_width(const Table *t, size_t column, bool headings) {
         return width;
 }
 
-static void print_cell(const Table *t, FILE *f, size_t column, size_t width, const char *text, Colour colour, bool colours) {
+static void print_cell(const Table *t, FILE *f, size_t column, size_t width, const char *text, Colour colour,
+                       bool colours) {
         size_t w = text_width(text), pad = width > w ? width - w : 0;
         bool right = is_right(t, column), last = column + 1 == t->columns;
 

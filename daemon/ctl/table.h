@@ -9,8 +9,8 @@
 #include "util/cleanup.h"
 
 /* A table for a terminal: columns as wide as their widest cell. It is filled cell by cell, row by row;
- * lack of memory on the way is remembered and told at the end. Cells may hold any bytes: they are made
- * safe (text_safe()). */
+ * lack of memory on the way is remembered and told at the end. Cells may hold anything: they are made safe
+ * (text_clean()). */
 
 typedef struct Table Table;
 
@@ -21,8 +21,9 @@ Table *table_free(Table *t);
 DEFINE_CLEANUP(Table *, table_free);
 #define _cleanup_table_ _cleanup_(table_freep)
 
-/* NULL and "" are shown as "-". */
+/* NULL and "" are shown as "-". table_add_path() is for bytes that have not been escaped yet. */
 void table_add(Table *t, const char *text, Colour colour);
+void table_add_path(Table *t, const char *path);
 __attribute__((format(printf, 2, 3))) void table_addf(Table *t, const char *format, ...);
 
 size_t table_rows(const Table *t);

@@ -58,37 +58,41 @@ static size_t next_character(const char *s, int *ret_columns) {
         return n;
 }
 
-char *text_safe(const char *s) {
+char *text_clean(const char *s) {
         static const char hex[] = "0123456789abcdef";
-        _cleanup_free_ char *escaped = NULL;
         char *text, *end;
 
         assert(s);
 
-        escaped = codec_path_escape(s);
-        if (!escaped)
-                return NULL;
-        text = end = reallocarray(NULL, strlen(escaped) + 1, 4);
+        text = end = reallocarray(NULL, strlen(s) + 1, 4);
         if (!text)
                 return NULL;
 
-        for (const char *p = escaped; *p != '\0';) {
+        while (*s != '\0') {
                 int columns;
-                size_t n = next_character(p, &columns);
 
-                for (; n > 0; n--, p++) {
+                for (size_t n = next_character(s, &columns); n > 0; n--, s++) {
                         if (columns >= 0) {
-                                *end++ = *p;
+                                *end++ = *s;
                                 continue;
                         }
                         *end++ = '\\';
                         *end++ = 'x';
-                        *end++ = hex[(unsigned char) *p >> 4];
-                        *end++ = hex[(unsigned char) *p & 0xf];
+                        *end++ = hex[(unsigned char) *s >> 4];
+                        *end++ = hex[(unsigned char) *s & 0xf];
                 }
         }
         *end = '\0';
         return text;
+}
+
+char *text_safe(const char *s) {
+        _cleanup_free_ char *escaped = NULL;
+
+        assert(s);
+
+        escaped = codec_path_escape(s);
+        return escaped ? text_clean(escaped) : NULL;
 }
 
 size_t text_width(const char *s) {
@@ -122,7 +126,10 @@ const char *text_ago(uint64_t usec, uint64_t now, char buf[static TEXT_TIME_MAX]
                 uint64_t usec;
                 const char *unit;
         } units[] = {
-                { 24 * USEC_PER_HOUR, "d" }, { USEC_PER_HOUR, "h" }, { USEC_PER_MINUTE, "min" }, { USEC_PER_SEC, "s" },
+                { 24 * USEC_PER_HOUR, "d" },
+                { USEC_PER_HOUR, "h" },
+                { USEC_PER_MINUTE, "min" },
+                { USEC_PER_SEC, "s" },
         };
 
         assert(buf);
@@ -131,8 +138,8 @@ const char *text_ago(uint64_t usec, uint64_t now, char buf[static TEXT_TIME_MAX]
                 return strcpy(buf, "-");
         for (size_t i = 0; now > usec && i < sizeof(units) / sizeof(units[0]); i++)
                 if (now - usec >= units[i].usec) {
-                        (void) snprintf(buf, TEXT_TIME_MAX, "%" PRIu64 "%s ago", (now - usec) / units[i].usec,
-                                        units[i].unit);
+                        (void) snprintf(buf, TEXT_TIME_MAX, "%" PRIu64 "%s ago",
+                                        (now - usec) / units[i].usec, units[i].unit);
                         return buf;
                 }
         return strcpy(buf, "now");

@@ -7,13 +7,15 @@
 
 /* Text for the eyes of a person. */
 
-/* `s`, whatever bytes it has, as text that can do a terminal no harm and deceive nobody: as
- * codec_path_escape() has it, and the same for characters that are invisible or change the direction of
- * writing, and for everything but ASCII where the locale is not UTF-8. The caller frees it; NULL: no
- * memory. */
+/* `s`, whatever bytes it has, as text that can do a terminal no harm and deceive nobody. text_safe() is for
+ * bytes such as a path: it escapes as codec_path_escape() does, and besides what is invisible or changes the
+ * direction of writing, and everything but ASCII where the locale is not UTF-8. text_clean() is for text in
+ * which paths have been escaped already, as everything is that comes over the bus: it leaves the backslash
+ * as it is, and escapes the same else. The caller frees it; NULL: no memory. */
 char *text_safe(const char *s);
+char *text_clean(const char *s);
 
-/* How many columns of a terminal safe text takes. */
+/* How many columns of a terminal such text takes. */
 size_t text_width(const char *s);
 
 #define TEXT_TIME_MAX 64

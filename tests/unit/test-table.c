@@ -64,6 +64,14 @@ static void test_safe_ascii(void **state) {
         assert_non_null(setlocale(LC_CTYPE, "C.UTF-8"));
 }
 
+/* Proves that text with escapes in it is not escaped twice, and is safe all the same. */
+static void test_clean(void **state) {
+        _cleanup_free_ char *text = text_clean("a\\x0ab\n\xff\033");
+
+        assert_non_null(text);
+        assert_string_equal(text, "a\\x0ab\\x0a\\xff\\x1b");
+}
+
 static void prints(const Table *t, bool headings, bool colours, const char *expected) {
         _cleanup_free_ char *text = NULL;
         size_t n = 0;
@@ -125,7 +133,8 @@ static void test_time(void **state) {
                 assert_string_equal(text_ago(table[i].then, table[i].now, buf), table[i].expected);
 
         (void) setenv("TZ", "UTC", true);
-        assert_string_equal(text_time(UINT64_C(1795215662) * USEC_PER_SEC, buf), "Fri 2026-11-20 23:01:02 UTC");
+        assert_string_equal(text_time(UINT64_C(1795215662) * USEC_PER_SEC, buf), "Fri 2026-11-20 23:01:02 "
+                                                                                 "UTC");
         assert_string_equal(text_time(0, buf), "-");
         assert_true(strlen(text_time(UINT64_MAX - 1, buf)) > 0);
 }
@@ -144,6 +153,7 @@ int main(void) {
         static const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_safe),
                 cmocka_unit_test(test_safe_ascii),
+                cmocka_unit_test(test_clean),
                 cmocka_unit_test(test_table),
                 cmocka_unit_test(test_time),
                 cmocka_unit_test(test_colours),

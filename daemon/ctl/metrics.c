@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The figures and their names. Cases are those that the daemon still knows: open ones, and the last 1000
+ * closed ones; what only grows is a counter. */
+
+#include <assert.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "ctl/metrics.h"
+#include "util/time-util.h"
+
+static void head(FILE *f, const char *name, const char *type, const char *unit, const char *help) {
+        (void) fprintf(f, "# TYPE bezoar_%s %s\n", name, type);
+        if (unit)
+                (void) fprintf(f, "# UNIT bezoar_%s %s\n", name, unit);
+        (void) fprintf(f, "# HELP bezoar_%s %s\n", name, help);
+}
+
+static void gauge(FILE *f, const char *name, uint64_t value, const char *help) {
+        head(f, name, "gauge", NULL, help);
+        (void) fprintf(f, "bezoar_%s %" PRIu64 "\n", name, value);
+}
+
+static void print_label(FILE *f, const char *s) {
+        (void) fputc('"', f);
+        for (; *s != '\0'; s++)
+                if (*s == '\n')
+                        (void) fputs("\\n", f);
+                else if (*s == '"' || *s == '\\')
+                        (void) fprintf(f, "\\%c", *s);
+                else
+                        (void) fputc(*s, f);
+        (void) fputc('"', f);
+}
+
+/* Every state, so that a graph begins at 0; of the reasons those that there are. */
+static void print_cases(FILE *f, const Cases *l) {
+        size_t n[_CASE_STATE_MAX][_REASON_MAX] = {};
+
+        for (size_t i = 0; i < l->n; i++)
+                n[l->items[i]->state][l->items[i]->reason]++;
+
+        head(f, "cases", "gauge", NULL, "Cases that are open or among the last 1000 closed ones.");
+        for (CaseState s = 0; s < _CASE_STATE_MAX; s++)
+                for (Reason r = 0; r < _REASON_MAX; r++)
+                        if (r == REASON_NONE || n[s][r] > 0)
+                                (void) fprintf(f, "bezoar_cases{state=\"%s\",reason=\"%s\"} %zu\n",
+                                               case_state_to_string(s), reason_to_string(r), n[s][r]);
+}
+
+static void print_bytes(FILE *f, const Cases *l) {
+        uint64_t restored = 0, lost = 0;
+
+        for (size_t i = 0; i < l->n; i++) {
+                const Case *k = l->items[i];
+
+                if (k->state == CASE_HEALED)
+                        restored += rangeset_size(&k->bad);
+                else if (!case_state_is_closed(k->state) && k->state != CASE_HARMLESS)
+                        lost += rangeset_size(&k->bad);
+        }
+
+        head(f, "restored_bytes", "gauge", "bytes", "Bytes put back, in the last 1000 closed cases.");
+        (void) fprintf(f, "bezoar_restored_bytes %" PRIu64 "\n", restored);
+        head(f, "lost_bytes", "gauge", "bytes",
+             "Bytes that are lost now, in open cases that are not harmless.");
+        (void) fprintf(f, "bezoar_lost_bytes %" PRIu64 "\n", lost);
+}
+
+static void print_daemon(FILE *f, const DaemonInfo *i) {
+        head(f, "build_info", "gauge", NULL, "1; the label has the version of the running bezoard.");
+        (void) fputs("bezoar_build_info{version=", f);
+        print_label(f, i->version ? i->version : "");
+        (void) fputs("} 1\n", f);
+
+        gauge(f, "observing", i->mode && strcmp(i->mode, "observe") == 0, "1: nothing is written.");
+        gauge(f, "devices", i->devices, "Devices that are watched.");
+        gauge(f, "open_cases", i->open, "Cases that are not closed, not harmless, and not ignored.");
+        gauge(f, "refused_cases", i->refused, "Open cases that wait for a person: writing would be wrong.");
+        gauge(f, "in_doubt_cases", i->in_doubt,
+              "Open cases that wait for a person: a crash left bytes that cannot be explained.");
+        gauge(f, "ignored_cases", i->ignored, "Cases that a person has decided to leave alone.");
+
+        head(f, "healed_cases", "counter", NULL, "Cases healed since the ledger began.");
+        (void) fprintf(f, "bezoar_healed_cases_total %" PRIu64 "\n", i->healed);
+
+        head(f, "last_scan_timestamp_seconds", "gauge", "seconds",
+             "When a bad-block list was read last; 0: never.");
+        (void) fprintf(f, "bezoar_last_scan_timestamp_seconds %" PRIu64 ".%06" PRIu64 "\n",
+                       i->last_scan / USEC_PER_SEC, i->last_scan % USEC_PER_SEC);
+}
+
+void metrics_print(const DaemonInfo *i, const Cases *cases, FILE *f) {
+        assert(!i == !cases);
+        assert(f);
+
+        gauge(f, "up", i ? 1 : 0, "1: bezoard answers.");
+        if (i) {
+                print_daemon(f, i);
+                print_cases(f, cases);
+                print_bytes(f, cases);
+        }
+        (void) fputs("# EOF\n", f);
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#undef NDEBUG
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "core/codec.h"
+#include "ctl/bus-json.h"
+#include "ctl/metrics.h"
+#include "util/cleanup.h"
+
+static char *metrics(const DaemonInfo *i, const Cases *l) {
+        char *text = NULL;
+        size_t n = 0;
+        FILE *f = open_memstream(&text, &n);
+
+        assert_non_null(f);
+        metrics_print(i, l, f);
+        assert_int_equal(fclose(f), 0);
+        return text;
+}
+
+/* Proves that a daemon that is not running is an answer, whole. */
+static void test_down(void **state) {
+        _cleanup_free_ char *text = metrics(NULL, NULL);
+
+        assert_string_equal(text, "# TYPE bezoar_up gauge\n# HELP bezoar_up 1: bezoard answers.\nbezoar_up 0\n# EOF\n");
+}
+
+#define CASE(id, state, reason)                                                                              \
+        "{\"id\":\"" id "\",\"state\":\"" state "\"," reason "\"volume\":{\"device\":\"/dev/pmem0\"},"        \
+        "\"range\":{\"start\":0,\"length\":4096},\"bad\":[{\"start\":0,\"length\":512},{\"start\":1024,\"length\":512}]}"
+
+/* Proves that cases are counted by state and reason, each state at least once, that bytes are those of the
+ * bad sectors, and that a label cannot break out of its quotation marks. */
+static void test_figures(void **state) {
+        _cleanup_daemon_info_ DaemonInfo i = { .version = strdup("1\"\\\n"), .mode = strdup("observe"), .devices = 2,
+                                              .open = 3, .refused = 2, .healed = 7, .last_scan = 1700000000000042 };
+        _cleanup_cases_ Cases l = {};
+        _cleanup_free_ char *text = NULL;
+        static const char *const expected[] = {
+                "bezoar_up 1\n",
+                "bezoar_build_info{version=\"1\\\"\\\\\\n\"} 1\n",
+                "bezoar_observing 1\n",
+                "bezoar_devices 2\n",
+                "bezoar_open_cases 3\n",
+                "bezoar_refused_cases 2\n",
+                "bezoar_healed_cases_total 7\n",
+                "bezoar_last_scan_timestamp_seconds 1700000000.000042\n",
+                "bezoar_cases{state=\"refused\",reason=\"replica-stale\"} 2\n",
+                "bezoar_cases{state=\"refused\",reason=\"\"} 0\n",
+                "bezoar_cases{state=\"healed\",reason=\"\"} 1\n",
+                "bezoar_cases{state=\"in-doubt\",reason=\"\"} 0\n",
+                "bezoar_restored_bytes 1024\n",
+                "bezoar_lost_bytes 2048\n",
+        };
+
+        assert_int_equal(codec_cases_decode("[" CASE("1", "healed", "") ","
+                                            CASE("2", "refused", "\"reason\":\"replica-stale\",") ","
+                                            CASE("3", "refused", "\"reason\":\"replica-stale\",") ","
+                                            CASE("4", "harmless", "\"reason\":\"free\",") ","
+                                            CASE("5", "gone", "\"reason\":\"cleared\",") "]", &l, NULL), 0);
+        text = metrics(&i, &l);
+        for (size_t k = 0; k < sizeof(expected) / sizeof(expected[0]); k++)
+                if (!strstr(text, expected[k]))
+                        fail_msg("not there: %s\n%s", expected[k], text);
+        assert_string_equal(text + strlen(text) - 6, "# EOF\n");
+}
+
+/* Proves that a string is JSON whatever is in it. */
+static void test_json_string(void **state) {
+        char *text = NULL;
+        size_t n = 0;
+        FILE *f = open_memstream(&text, &n);
+
+        assert_non_null(f);
+        bus_json_string("a\"\\\n\x01\x7f\xc3\xa4", f);
+        assert_int_equal(fclose(f), 0);
+        assert_string_equal(text, "\"a\\\"\\\\\\u000a\\u0001\x7f\xc3\xa4\"");
+        free(text);
+}
+
+int main(void) {
+        static const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_down),
+                cmocka_unit_test(test_figures),
+                cmocka_unit_test(test_json_string),
+        };
+
+        return cmocka_run_group_tests_name("metrics", tests, NULL, NULL);
+}
