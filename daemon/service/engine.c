@@ -94,7 +94,7 @@ static void lane_fail_job(Lane *l, int error, const char *detail) {
 static void on_gone(int error, const char *detail, void *userdata) {
         Lane *l = userdata;
 
-        l->worker = worker_process_free(l->worker);
+        l->worker = worker_process_kill(l->worker);     /* it may only be its socket that is gone */
         lane_fail_job(l, error, detail);
         (void) sd_event_source_set_enabled(l->engine->dispatch, SD_EVENT_ONESHOT);
 }

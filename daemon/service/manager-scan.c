@@ -24,7 +24,8 @@ static bool rangeset_contains_all(const RangeSet *s, const RangeSet *parts) {
         return true;
 }
 
-static void scan_known(Manager *m, Device *d, const RangeSet *bad, RangeSet *known) {
+/* `truncated`: what is not in the list may be listed nevertheless. */
+static void scan_known(Manager *m, Device *d, const RangeSet *bad, bool truncated, RangeSet *known) {
         for (size_t i = 0; i < m->cases.n; i++) {
                 Tracked *t = m->cases.items[i];
                 _cleanup_rangeset_ RangeSet now = {};
@@ -50,7 +51,7 @@ static void scan_known(Manager *m, Device *d, const RangeSet *bad, RangeSet *kno
                         t->wants_repair = false;
                         tracked_store(t);
                         manager_tell(m, case_changed, t->c);
-                } else if (!t->listed && !case_outlives_listing(t->c))
+                } else if (!t->listed && !truncated && !case_outlives_listing(t->c))
                         tracked_move(t, CASE_GONE, REASON_CLEARED, NULL);
         }
 }
@@ -102,7 +103,7 @@ void manager_scan(Manager *m, Device *d) {
                 case_log_list_full(d->disk);
         d->list_full = truncated;
 
-        scan_known(m, d, &bad, &known);
+        scan_known(m, d, &bad, truncated, &known);
         scan_new(m, d, &bad, &known);
         m->last_scan = now_realtime();
         manager_drop_closed(m);

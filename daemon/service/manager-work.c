@@ -13,6 +13,7 @@
 
 #include "core/volume.h"
 #include "service/manager-internal.h"
+#include "topo/topo.h"
 #include "util/log.h"
 #include "util/strv.h"
 #include "util/time-util.h"
@@ -25,6 +26,7 @@ typedef struct Errand {
         Manager *manager;
         char *disk;
         struct { Tracked **items; size_t n, allocated; } cases;
+        bool untold;            /* settle: there are intents of which no case was named */
 } Errand;
 
 static Errand *errand_free(Errand *e) {
@@ -148,7 +150,12 @@ static void judge_absent(Tracked *t) {
 
         if (t->c->reason != REASON_PAGE_NOT_PRESENT)
                 return;
-        if (t->c->owners.n == 1 && o->type == OWNER_FILE && t->found.readable) {
+        if (t->c->owners.n == 1 && o->type == OWNER_FILE && t->found.readable && t->c->writer != WRITER_REVIVE) {
+                /* Nothing of ours was stored there, and no intent was left to settle. */
+                tracked_move(t, CASE_IN_DOUBT, REASON_IN_DOUBT,
+                             "the page is present again, but the lost bytes were never stored");
+                tracked_release(t);
+        } else if (t->c->owners.n == 1 && o->type == OWNER_FILE && t->found.readable) {
                 tracked_move(t, CASE_HEALED, REASON_NONE, "the page is present again, and can be read");
                 tracked_release(t);
         } else if (t->c->owners.n > 0 && o->type == OWNER_FREE)
@@ -233,6 +240,7 @@ static void shrink_to_found(Tracked *t) {
         t->c->bad = bad;
         bad = (RangeSet) {};
         t->c->range = t->found.range;
+        tracked_store(t);
 }
 
 /* Why a request ended without an answer, from the engine's error. */
@@ -361,8 +369,10 @@ static void take_result(Tracked *t, const Result *result) {
 
         if (result->state == CASE_DETECTED)
                 t->wants_locate = true;
-        if (t->c->state != result->state && !case_may(t->c->state, result->state))
+        if (!case_may(t->c->state, result->state))
                 tracked_move(t, CASE_DETECTED, REASON_NONE, NULL);
+        if (!case_may(t->c->state, result->state)) /* healed by a repair of which only the intent was left */
+                tracked_move(t, CASE_WAITING, REASON_NONE, NULL);
         tracked_move(t, result->state, result->reason, result->detail);
 
         if (case_state_is_closed(t->c->state)) {
@@ -458,7 +468,6 @@ static bool take_budget(Manager *m, Tracked *t) {
 
         tracked_move(t, CASE_WAITING, REASON_BUDGET, NULL);
         t->wants_repair = false;
-        t->wants_locate = true;
         t->retry_at = now_monotonic() + m->policy.budget_usec / (m->policy.budget_n > 0 ? m->policy.budget_n
                                                                  : 1) * pages;
         return false;
@@ -476,7 +485,7 @@ static int start_repairs(Manager *m, Device *d) {
 
 /* All intents have been told. A case whose write may have begun, and that has none, was finished by a
  * worker whose report was lost, or never begun: the list tells which. */
-static void end_settlement(Manager *m, const char *disk) {
+static void end_settlement(Manager *m, const char *disk, bool untold) {
         for (size_t i = 0; i < m->cases.n; i++) {
                 Tracked *t = m->cases.items[i];
 
@@ -485,9 +494,42 @@ static void end_settlement(Manager *m, const char *disk) {
                         continue;
                 if (t->listed || t->c->reason == REASON_PAGE_NOT_PRESENT)
                         t->wants_locate = true;
+                else if (t->c->state == CASE_IN_DOUBT)
+                        continue; /* a person must look, whatever has become of the record */
+                else if (untold)
+                        tracked_move(t, CASE_IN_DOUBT, REASON_IN_DOUBT,
+                                     "no longer listed, and a record of the intent log cannot be read");
                 else
                         tracked_move(t, CASE_GONE, REASON_CLEARED,
                                      "no longer listed, and nothing is left in the intent log");
+        }
+}
+
+/* An intent is about one page. Its case is over only when nothing else of it is listed any more. */
+static void take_settled(Tracked *t, const Result *result) {
+        _cleanup_rangeset_ RangeSet bad = {}, left = {};
+        bool truncated;
+
+        if (!case_state_is_closed(result->state) ||
+            (topo_badblocks(tracked_disk(t), &bad, &truncated) >= 0 && !truncated &&
+             rangeset_clip(&bad, t->c->range, &left) >= 0 && left.n == 0)) {
+                take_result(t, result);
+                return;
+        }
+
+        t->settled = true;
+        t->wants_locate = true;
+        tracked_move(t, CASE_DETECTED, REASON_NONE, "a page of it was settled, and more of it is listed");
+        tracked_retry_later(t);
+}
+
+/* Cases that the intents could tell of wait for another settlement. */
+static void settle_later(Manager *m, const char *disk) {
+        for (size_t i = 0; i < m->cases.n; i++) {
+                Tracked *t = m->cases.items[i];
+
+                if (!t->busy && case_outlives_listing(t->c) && streq_ptr(tracked_disk(t), disk))
+                        tracked_retry_later(t);
         }
 }
 
@@ -499,22 +541,25 @@ static void on_settled(const EngineAnswer *a, void *userdata) {
                 Tracked *t = manager_find_tracked(m, a->result->id);
 
                 if (t && !t->busy)
-                        take_result(t, a->result);
+                        take_settled(t, a->result);
                 else if (!t)
-                        log_notice("An intent of case %" PRIu64 ", which is closed, was settled: %s%s%s",
-                                   a->result->id, case_state_to_string(a->result->state),
-                                   a->result->detail ? ": " : "",
-                                   a->result->detail ? a->result->detail : "");
-        } else if (a->result && a->result->reason == REASON_IN_DOUBT)
-                log_error("%s", a->result->detail ? a->result->detail : "An intent record is damaged.");
+                        log_line(case_state_is_closed(a->result->state) ? LOG_NOTICE : LOG_ERR,
+                                 "An intent of case %" PRIu64 ", which is closed, was settled: %s%s%s",
+                                 a->result->id, case_state_to_string(a->result->state),
+                                 a->result->detail ? ": " : "", a->result->detail ? a->result->detail : "");
+        } else if (a->result && a->result->progress) {
+                e->untold = true;
+                log_error("%s: %s", e->disk, a->result->detail ? a->result->detail : "an intent without a case");
+        }
 
         if (!a->last)
                 return;
-        if (a->error < 0)
+        if (a->error < 0) {
+                settle_later(m, e->disk);
                 log_error("The intents on %s could not be settled, trying again later: %s", e->disk,
                           a->detail ? a->detail : strerror(-a->error));
-        else
-                end_settlement(m, e->disk);
+        } else
+                end_settlement(m, e->disk, e->untold);
         rescan_disk(m, e->disk);
         errand_free(e);
 }
@@ -534,7 +579,8 @@ static int start_settle(Manager *m, Device *d) {
 
         d->wants_settle = false;
         for (size_t i = 0; i < m->cases.n; i++)
-                m->cases.items[i]->settled = false;
+                if (streq_ptr(tracked_disk(m->cases.items[i]), d->disk))
+                        m->cases.items[i]->settled = false;
         (void) TAKE_PTR(e);
         return 1;
 }

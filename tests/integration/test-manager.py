@@ -139,6 +139,77 @@ def present_again(program):
         assert len(d.requests("repair")) == 1, "written again"
 
 
+def never_stored(program):
+    """Proves that a page that can be read again is not called healed when its bytes were never stored."""
+    with Daemon(program, locate="one-file", repair="absent") as d:
+        d.poison((80, 8))
+        d.start()
+        d.wait_states("waiting")
+        d.answer(locate="readable", repair="die")
+        d.rescan()
+        d.wait_states("in-doubt")
+        d.rescan()
+        time.sleep(0.5)
+        assert [c["state"] for c in d.cases()] == ["in-doubt"], d.cases()
+
+
+def settled_in_part(program):
+    """Proves that an intent that was settled does not close a case of which other pages are still listed."""
+    with Daemon(program, locate="one-file", repair="die") as d:
+        d.poison((80, 1), (88, 1))
+        d.start()
+        d.wait_states("failed")
+        d.poison((88, 1))
+        d.answer(locate="one-file", repair="healed", settle=[{"id": "1", "state": "healed", "reason": "", "bytes": 512}])
+        before = len(d.requests("repair"))
+        d.rescan()
+        d.wait_states("healed")
+        assert len(d.requests("repair")) == before + 1, "the second page was forgotten"
+
+
+def damaged_intent(program):
+    """Proves that a case whose intent may be the one that cannot be read is in doubt, not gone; also later."""
+    with Daemon(program, locate="one-file", repair="die") as d:
+        d.poison((80, 1))
+        d.start()
+        d.wait_states("failed")
+        d.answer(**GOOD, settle=[{"progress": True, "detail": "the intent record 'x' is damaged"}])
+        d.poison()
+        d.rescan()
+        d.wait_states("in-doubt")
+        d.answer(**GOOD)
+        d.rescan()
+        time.sleep(0.5)
+        assert [c["state"] for c in d.cases()] == ["in-doubt"], d.cases()
+
+
+def settlement_fails(program):
+    """Proves that a settlement that failed is tried again by itself."""
+    with Daemon(program, locate="one-file", repair="hang") as d:
+        d.poison((80, 1))
+        d.start()
+        d.wait_states("repairing")
+        d.stop(signal.SIGKILL)
+        d.poison()
+        d.answer(**GOOD, settle="die")
+        d.start()
+        d.wait("settle", lambda: d.requests("settle"))
+        d.answer(**GOOD, settle=[{"id": "1", "state": "healed", "reason": "", "bytes": 512}])
+        d.wait_states("healed")
+
+
+def cut_off_is_not_gone(program):
+    """Proves that a case that a list is too short to name is not closed."""
+    with Daemon(program, protect=None, **GOOD) as d:
+        d.poison((80, 1), (8000, 1))
+        d.start()
+        d.wait_states("refused", "refused")
+        (d.root / "sys/block/pmem0/badblocks").write_text("80 1\n800")
+        d.rescan()
+        time.sleep(0.5)
+        assert [c["state"] for c in d.cases()] == ["refused", "refused"], d.cases()
+
+
 def cleared_by_others(program):
     """Proves that what somebody else cleared is gone, not healed."""
     with Daemon(program, protect=None, **GOOD) as d:
@@ -227,5 +298,6 @@ def many(program):
         assert not d.badblocks()
 
 
-run([heals, later_poison, observe, unprotected, refused_then_protected, split, worker_dies, worker_hangs, repair_dies, cleared_but_absent, present_again,
+run([heals, later_poison, observe, unprotected, refused_then_protected, split, worker_dies, worker_hangs, repair_dies, cleared_but_absent, present_again, never_stored,
+     settled_in_part, damaged_intent, settlement_fails, cut_off_is_not_gone,
      cleared_by_others, restart, killed_in_repair, stop_finishes, budget, two_devices, cut_off_list, many])
