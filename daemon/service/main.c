@@ -12,6 +12,7 @@
 #include <systemd/sd-event.h>
 
 #include "build-config.h"
+#include "service/bus.h"
 #include "service/config.h"
 #include "service/manager.h"
 #include "util/log.h"
@@ -113,6 +114,7 @@ typedef struct Daemon {
         sd_event *event;
         Manager *manager;
         sd_event_source *tell;  /* status, when there is nothing else to do */
+        Bus *bus;
         char *status;           /* as last told */
 } Daemon;
 
@@ -213,6 +215,8 @@ static int run(const Arguments *a) {
         else {
                 r = manager_add_observer(d.manager, &observer, &d);
                 if (r >= 0)
+                        r = bus_new(d.event, d.manager, &d.bus);
+                if (r >= 0)
                         r = manager_start(d.manager);
         }
         if (r >= 0) {
@@ -222,6 +226,7 @@ static int run(const Arguments *a) {
                         log_error_errno(r, "The event loop failed: %m");
         }
 
+        bus_free(d.bus);
         manager_free(d.manager);
         sd_event_source_disable_unref(d.tell);
         sd_event_unref(d.event);

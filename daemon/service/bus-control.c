@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Methods that are not answered at once: a plan, which a worker makes, and what changes something, which
+ * polkit allows. */
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/codec.h"
+#include "service/bus-internal.h"
+
+/* ---- plan ---- */
+
+static const char *worker_error(int error) {
+        switch (-error) {
+        case ETIMEDOUT:
+                return BUS_ERROR_WORKER_TIMEOUT;
+        case ECANCELED:
+                return BUS_ERROR_STOPPING;
+        case ENOMEM:
+                return SD_BUS_ERROR_NO_MEMORY;
+        default:
+                return BUS_ERROR_WORKER_FAILED;
+        }
+}
+
+static void on_forecast(const Forecast *f, int error, const char *detail, void *userdata) {
+        _cleanup_free_ char *text = f ? codec_forecast_encode(f) : NULL;
+        _cleanup_free_ char *why = detail ? codec_path_escape(detail) : NULL;
+        BusCall *c = userdata;
+
+        if (text)
+                (void) sd_bus_reply_method_return(c->message, "s", text);
+        else
+                (void) sd_bus_reply_method_errorf(c->message, worker_error(f ? -ENOMEM : error),
+                                                  "The worker that was to look did not answer: %s",
+                                                  why ? why : strerror(-error));
+        bus_call_free(c);
+}
+
+static int plan_error(int r, const char *target, sd_bus_error *error) {
+        char quoted[BUS_QUOTE_MAX];
+
+        switch (r) {
+        case MANAGER_E_NO_SUCH_VOLUME:
+                return sd_bus_error_setf(error, BUS_ERROR_NO_SUCH_VOLUME,
+                                         "'%s' is not on persistent memory, as far as is known here; a "
+                                         "device is named by "
+                                         "its node (/dev/pmem0), a file by its path without symbolic "
+                                         "links.",
+                                         bus_quote(target, quoted));
+        case MANAGER_E_RANGE:
+                return sd_bus_error_setf(error, BUS_ERROR_INVALID_RANGE,
+                                         "The range is too long (%" PRIu64 " bytes are the most), or "
+                                                                           "ends behind the end of "
+                                         "what can be addressed.", FORECAST_MAX);
+        case MANAGER_E_BUSY:
+                return sd_bus_error_set(error, BUS_ERROR_BUSY,
+                                        "Too many plans are being made; try again when one has been "
+                                        "answered.");
+        case MANAGER_E_STOPPING:
+                return sd_bus_error_set(error, BUS_ERROR_STOPPING, "The daemon stops.");
+        default:
+                return r;
+        }
+}
+
+int bus_plan(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        _cleanup_free_ char *path = NULL;
+        uint64_t offset, length;
+        Bus *b = userdata;
+        const char *target;
+        BusCall *c;
+        int r;
+
+        r = sd_bus_message_read(m, "stt", &target, &offset, &length);
+        if (r >= 0)
+                r = bus_check_length("target", target, error);
+        if (r >= 0)
+                r = codec_path_unescape(target, &path);
+        if (r == -EBADMSG || (r >= 0 && path[0] != '/'))
+                return sd_bus_error_set(error, BUS_ERROR_INVALID_ARGUMENT,
+                                        "The target is an absolute path, in which a backslash is "
+                                        "written \\x5c.");
+        if (r < 0)
+                return r;
+
+        c = bus_call_new(b, m);
+        if (!c)
+                return -ENOMEM;
+        r = manager_forecast(b->manager, path, offset, length, on_forecast, c);
+        if (r == 0)
+                return 1;
+        bus_call_free(c);
+        return plan_error(r, target, error);
+}
+
+/* ---- what changes something ---- */
+
+static int rescan_allowed(Bus *b, sd_bus_message *m, sd_bus_error *error) {
+        manager_rescan(b->manager);
+        return sd_bus_reply_method_return(m, NULL);
+}
+
+int bus_rescan(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        return bus_authorize(userdata, m, "org.bezoar1.rescan", rescan_allowed);
+}
+
+static int resolve_error(int r, const Case *c, const char *action, sd_bus_error *error) {
+        switch (r) {
+        case MANAGER_E_CLOSED:
+                return sd_bus_error_setf(error, BUS_ERROR_NOT_APPLICABLE,
+                                         "Case %" PRIu64 " is closed (%s); there is nothing left to be "
+                                                         "decided.", c->id,
+                                         case_state_to_string(c->state));
+        case MANAGER_E_NOT_APPLICABLE:
+                return sd_bus_error_setf(error, BUS_ERROR_NOT_APPLICABLE,
+                                         "Case %" PRIu64 " is %s; '%s' is for cases that are refused, "
+                                                         "waiting, failed or "
+                                         "in-doubt.", c->id, case_state_to_string(c->state), action);
+        case MANAGER_E_BUSY:
+                return sd_bus_error_setf(error, BUS_ERROR_BUSY,
+                                         "A worker has case %" PRIu64 " in hand; wait until that has "
+                                                                      "ended.", c->id);
+        case MANAGER_E_STOPPING:
+                return sd_bus_error_set(error, BUS_ERROR_STOPPING, "The daemon stops.");
+        default:
+                return r;
+        }
+}
+
+static int read_resolve(Bus *b, sd_bus_message *m, const Case **ret, ResolveAction *ret_action,
+                        sd_bus_error *error) {
+        char quoted[BUS_QUOTE_MAX];
+        const char *id, *word;
+        int r;
+
+        r = sd_bus_message_rewind(m, true);
+        if (r >= 0)
+                r = sd_bus_message_read(m, "ss", &id, &word);
+        if (r >= 0)
+                r = bus_find_case(b, id, ret, error);
+        if (r >= 0)
+                r = bus_check_length("action", word, error);
+        if (r < 0)
+                return r;
+
+        *ret_action = resolve_action_from_string(word);
+        if ((int) *ret_action < 0)
+                return sd_bus_error_setf(error, BUS_ERROR_UNKNOWN_ACTION,
+                                         "'%s' is no action for a case; there are retry and ignore.",
+                                         bus_quote(word, quoted));
+        return 0;
+}
+
+static int resolve_allowed(Bus *b, sd_bus_message *m, sd_bus_error *error) {
+        ResolveAction action;
+        const Case *c;
+        int r;
+
+        r = read_resolve(b, m, &c, &action, error);         /* again: time has gone by */
+        if (r < 0)
+                return r;
+        r = manager_resolve(b->manager, c->id, action);
+        if (r != 0)
+                return resolve_error(r, c, resolve_action_to_string(action), error);
+        return sd_bus_reply_method_return(m, NULL);
+}
+
+int bus_resolve(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        ResolveAction action;
+        const Case *c;
+        int r;
+
+        r = read_resolve(userdata, m, &c, &action, error);
+        return r < 0 ? r : bus_authorize(userdata, m, "org.bezoar1.resolve", resolve_allowed);
+}
+
+static int read_mode(sd_bus_message *m, Mode *ret, sd_bus_error *error) {
+        char quoted[BUS_QUOTE_MAX];
+        const char *word;
+        int r;
+
+        r = sd_bus_message_rewind(m, true);
+        if (r >= 0)
+                r = sd_bus_message_read(m, "s", &word);
+        if (r >= 0)
+                r = bus_check_length("mode", word, error);
+        if (r < 0)
+                return r;
+
+        *ret = mode_from_string(word);
+        if ((int) *ret < 0)
+                return sd_bus_error_setf(error, BUS_ERROR_INVALID_ARGUMENT,
+                                         "'%s' is no mode; there are repair and observe.",
+                                         bus_quote(word, quoted));
+        return 0;
+}
+
+static int set_mode_allowed(Bus *b, sd_bus_message *m, sd_bus_error *error) {
+        Mode mode;
+        int r;
+
+        r = read_mode(m, &mode, error);
+        if (r < 0)
+                return r;
+        r = manager_set_mode(b->manager, mode);
+        if (r == MANAGER_E_CONFIGURED)
+                return sd_bus_error_set(error, BUS_ERROR_MODE_CONFIGURED,
+                                        "The configuration says Mode=observe, or has an error (bezoard "
+                                        "--check-config tells); "
+                                        "change it there, and run 'systemctl reload bezoard'.");
+        if (r < 0)
+                return sd_bus_error_set_errnof(error, r, "The mode is '%s' now, but that could not be "
+                                                         "stored, and will be "
+                                               "forgotten at the next start: %m", mode_to_string(mode));
+        bus_tell_manager(b);
+        return sd_bus_reply_method_return(m, NULL);
+}
+
+int bus_set_mode(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        Mode mode;
+        int r;
+
+        r = read_mode(m, &mode, error);
+        return r < 0 ? r : bus_authorize(userdata, m, "org.bezoar1.set-mode", set_mode_allowed);
+}
