@@ -182,19 +182,19 @@ static bool of_path(const Case *c, char *path) {
         return false;
 }
 
-typedef struct Cases {
+typedef struct Listing {
         Filter filter;
         const Case **items;
         size_t n, allocated;
-} Cases;
+} Listing;
 
-static void cases_done(Cases *l) {
+static void listing_done(Listing *l) {
         filter_done(&l->filter);
         vec_done(l);
 }
 
 static int take_case(const Case *c, void *userdata) {
-        Cases *l = userdata;
+        Listing *l = userdata;
         const Filter *f = &l->filter;
 
         if ((f->states != 0 && !(f->states & (1U << c->state))) ||
@@ -206,7 +206,7 @@ static int take_case(const Case *c, void *userdata) {
 }
 
 /* 0, and the cases, the first of which to tell is *ret_first. */
-static int find_cases(const Bus *b, sd_bus_message *m, Cases *l, size_t *ret_first, sd_bus_error *error) {
+static int find_cases(const Bus *b, sd_bus_message *m, Listing *l, size_t *ret_first, sd_bus_error *error) {
         const unsigned closed = (1U << CASE_HEALED) | (1U << CASE_GONE);
         int r;
 
@@ -244,7 +244,7 @@ static int append_row(sd_bus_message *m, const Case *c) {
 }
 
 int bus_list_cases(sd_bus_message *m, void *userdata, sd_bus_error *error) {
-        __attribute__((cleanup(cases_done))) Cases l = {};
+        __attribute__((cleanup(listing_done))) Listing l = {};
         sd_bus_message *reply = NULL;
         size_t i;
         int r;
@@ -271,7 +271,7 @@ static void fclosep(FILE **f) {
                 (void) fclose(*f);
 }
 
-static int format_cases(const Cases *l, size_t first, char **ret) {
+static int format_cases(const Listing *l, size_t first, char **ret) {
         _cleanup_free_ char *text = NULL;
         size_t size;
         FILE *f;
@@ -297,7 +297,7 @@ static int format_cases(const Cases *l, size_t first, char **ret) {
 }
 
 int bus_list_cases_json(sd_bus_message *m, void *userdata, sd_bus_error *error) {
-        __attribute__((cleanup(cases_done))) Cases l = {};
+        __attribute__((cleanup(listing_done))) Listing l = {};
         _cleanup_free_ char *text = NULL;
         size_t first;
         int r;
