@@ -16,9 +16,9 @@ typedef struct ReasonText {
         const char *advice;     /* NULL: nothing to do */
 } ReasonText;
 
-#define RE_ENABLE                                                                       \
-        "unmount the file system at a quiet time and run 'ndctl disable-namespace' and "  \
-        "'ndctl enable-namespace', or reboot"
+/* Only a reboot does: binding the namespace or the region anew leaves the page absent (measured on 6.1: the direct map is
+ * taken down and built up around such an entry). */
+#define REBOOT "reboot at a quiet time ('ndctl disable-namespace' and 'enable-namespace' do not bring the page back)"
 
 static const ReasonText reason_table[_REASON_MAX] = {
         [REASON_NONE] = { "", "", NULL },
@@ -40,15 +40,15 @@ static const ReasonText reason_table[_REASON_MAX] = {
         [REASON_METADATA] = { "metadata",
                 "The poison lies in metadata of the file system, not in the data of a file; it is never "
                 "written from a replica, and the file system may shut down when it needs these bytes.",
-                "Save what can still be read, unmount, run 'ndctl disable-namespace' and 'ndctl "
-                "enable-namespace' first (writing to a page that is not present crashes the kernel), "
-                "then xfs_repair (XFS) or e2fsck -f (ext4)." },
+                "Save what can still be read and unmount. If a machine check found it, reboot without "
+                "mounting it (writing to a page that is not present crashes the kernel); then "
+                "xfs_repair (XFS) or e2fsck -f (ext4)." },
         [REASON_LOG] = { "log",
                 "The poison lies in the journal of the file system; a clean journal does not need these "
                 "bytes, but recovery after a crash may fail on them.",
-                "Save what can still be read, unmount cleanly, run 'ndctl disable-namespace' and 'ndctl "
-                "enable-namespace', mount again; if recovery fails then, xfs_repair -L (XFS) or e2fsck "
-                "-f (ext4) gives up the last changes." },
+                "Save what can still be read and unmount cleanly; reboot if a machine check found it, "
+                "and mount again; if recovery fails then, xfs_repair -L (XFS) or e2fsck -f (ext4) gives "
+                "up the last changes." },
         [REASON_UNKNOWN_OWNER] = { "unknown-owner",
                 "The file system cannot say whose these bytes are, so nothing may be written there.",
                 "For XFS see 'xfs_info MOUNTPOINT': only file systems made with rmapbt=1 can answer; "
@@ -57,7 +57,7 @@ static const ReasonText reason_table[_REASON_MAX] = {
                 "A whole page of free space is poisoned; if a machine check did it, the page is no "
                 "longer in the kernel's map, and on XFS the next file that is given this block crashes "
                 "the kernel.",
-                "Do not fill the file system and avoid large writes; " RE_ENABLE "." },
+                "Do not fill the file system and avoid large writes; " REBOOT "." },
         [REASON_UNMOUNTED] = { "unmounted",
                 "No file system that could be asked is mounted from this device; the case goes on when "
                 "one is.",
@@ -76,7 +76,7 @@ static const ReasonText reason_table[_REASON_MAX] = {
                 "them with EIO while the bytes are poisoned.",
                 "Do not delete, truncate or punch these files while a machine check may have made the "
                 "page absent; save them from a good copy under another name, and replace them after the "
-                "namespace was re-enabled or the machine rebooted." },
+                "machine was rebooted." },
         [REASON_PATH_UNKNOWN] = { "path-unknown",
                 "No name of the file below a protected path was found, so it cannot be told which "
                 "replica has its bytes.",
@@ -161,9 +161,9 @@ static const ReasonText reason_table[_REASON_MAX] = {
                 "A machine check took the page out of the kernel's map: programs that map the file get "
                 "the right bytes once they were stored, but read(2) and write(2) of the page fail with "
                 "EFAULT.",
-                "Do NOT delete, truncate or punch the file: on XFS that arms a kernel crash; stop every "
-                "program that maps the file with huge pages, or " RE_ENABLE
-                "; the daemon then tries again by itself." },
+                "Do NOT delete, truncate or punch the file: on XFS that arms a kernel crash; stop the programs "
+                "that map the file, and where that does not help " REBOOT
+                "; the daemon looks again by itself." },
         [REASON_WRITE_FAILED] = { "write-failed",
                 "The bytes could not be written back; it will be tried again.",
                 "The error is in the details of the case; look at 'journalctl -k' and at the health of "
