@@ -40,8 +40,8 @@ static const ReasonText reason_table[_REASON_MAX] = {
         [REASON_METADATA] = { "metadata",
                 "The poison lies in metadata of the file system, not in the data of a file; it is never "
                 "written from a replica, and the file system may shut down when it needs these bytes.",
-                "Save what can still be read and unmount. If a machine check found it, reboot without "
-                "mounting it (writing to a page that is not present crashes the kernel); then "
+                "Save what can still be read and unmount. If a machine check found it, "
+                "reboot without mounting it (writing to a page that is not present crashes the kernel); then "
                 "xfs_repair (XFS) or e2fsck -f (ext4)." },
         [REASON_LOG] = { "log",
                 "The poison lies in the journal of the file system; a clean journal does not need these "

@@ -285,7 +285,7 @@ static void test_warnings(void **state) {
         assert_non_null(strstr(reason_advice(REASON_PAGE_NOT_PRESENT), "Do NOT delete, truncate or punch"));
         assert_non_null(strstr(reason_advice(REASON_FREE_PAGE_MAY_BE_ABSENT), "Do not fill"));
         assert_non_null(strstr(reason_advice(REASON_SHARED_EXTENT), "Do not delete, truncate or punch"));
-        assert_non_null(strstr(reason_advice(REASON_METADATA), "disable-namespace"));
+        assert_non_null(strstr(reason_advice(REASON_METADATA), "reboot without mounting"));
         assert_non_null(strstr(reason_advice(REASON_REPLICA_STALE), "Do not copy the poisoned file"));
 }
 
