@@ -17,7 +17,7 @@ typedef struct Kind {
 } Kind;
 
 static const Kind state_kinds[_CASE_STATE_MAX] = {
-        [CASE_DETECTED] = { LOG_DEBUG, NULL },        /* "found" comes when it is known whose bytes they are */
+        [CASE_DETECTED] = { LOG_DEBUG, NULL }, /* "found" comes when it is known whose bytes they are */
         [CASE_LOCATED] = { LOG_WARNING, LOG_ID_POISON_FOUND },
         [CASE_REPAIRING] = { LOG_INFO, NULL },
         [CASE_HEALED] = { LOG_NOTICE, LOG_ID_HEALED },

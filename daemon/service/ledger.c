@@ -29,7 +29,8 @@
 typedef struct Entry {
         uint64_t id;
         bool closed;
-        bool durable;           /* what there is of it survives a power cut, and what replaces it must as well */
+        bool durable;           /* what there is of it survives a power cut, and what replaces it must as
+                                 * well */
 } Entry;
 
 struct Ledger {
@@ -263,7 +264,8 @@ static int load_entry(Ledger *l, size_t i, const LedgerVisitor *visitor, void *u
         r = read_case(l, id, name, &c, &why);
         if (r < 0)
                 return r;
-        if (r == READ_E_EMPTY) { /* its first state was on its way when the power failed: the kernel's list has the rest */
+        /* Its first state was on its way when the power failed: the kernel's list has the rest. */
+        if (r == READ_E_EMPTY) {
                 (void) file_remove(l->dir_fd, name);
                 entry_remove(l, i);
                 return 0;
@@ -325,8 +327,8 @@ static void prune(Ledger *l) {
         }
 }
 
-/* The way to the first outcome is not worth waiting for the disk, while poison is being healed: after a power cut the
- * kernel's list and the intent log tell the same. An outcome is, and whatever comes after one. */
+/* The way to the first outcome is not worth waiting for the disk, while poison is being healed: after a power
+ * cut the kernel's list and the intent log tell the same. An outcome is, and whatever comes after one. */
 static bool state_is_outcome(CaseState s) {
         return s != CASE_DETECTED && s != CASE_LOCATED && s != CASE_REPAIRING;
 }

@@ -16,8 +16,8 @@ int file_read_fd(int fd, size_t max, char **ret, size_t *ret_size);
  * folder. 0 or a negative errno; nothing is left behind, except by a crash: the temporary file. */
 int file_replace(int dir_fd, const char *path, const void *data, size_t n, unsigned mode);
 
-/* The same for a reader and for a process that dies; but a machine that loses power may find an empty file, or none:
- * nothing is waited for. */
+/* The same for a reader and for a process that dies; but a machine that loses power may find an empty file,
+ * or none: nothing is waited for. */
 int file_replace_lazily(int dir_fd, const char *path, const void *data, size_t n, unsigned mode);
 
 /* Removes `path` below dir_fd and makes that durable. 0, also when there was none, or a negative errno. */

@@ -393,8 +393,8 @@ static int count_part(const Findings *part, void *userdata) {
 }
 
 /* Proves over many random findings and policies that a plan never writes outside the bad pages, never to
- * what is not written data of one file, never with less proof than policy asks; and that each part of a split
- * covers the bad sectors once. */
+ * what is not written data of one file, never with less proof than policy asks; and that each part of a
+ * split covers the bad sectors once. */
 static void test_promises(void **state) {
         static const char *const proofs[] = { "seal,identity+neighbours", "identity", "neighbours",
                                               "quorum,seal", "identity+quorum" };
