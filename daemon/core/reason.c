@@ -16,9 +16,11 @@ typedef struct ReasonText {
         const char *advice;     /* NULL: nothing to do */
 } ReasonText;
 
-/* Only a reboot does: binding the namespace or the region anew leaves the page absent (measured on 6.1: the direct map is
- * taken down and built up around such an entry). */
-#define REBOOT "reboot at a quiet time ('ndctl disable-namespace' and 'enable-namespace' do not bring the page back)"
+/* Only a reboot does: binding the namespace or the region anew leaves the page absent (measured on 6.1: the
+ * direct map is taken down and built up around such an entry). */
+#define REBOOT                                                                          \
+        "reboot at a quiet time ('ndctl disable-namespace' and 'enable-namespace' do "  \
+        "not bring the page back)"
 
 static const ReasonText reason_table[_REASON_MAX] = {
         [REASON_NONE] = { "", "", NULL },
@@ -40,9 +42,9 @@ static const ReasonText reason_table[_REASON_MAX] = {
         [REASON_METADATA] = { "metadata",
                 "The poison lies in metadata of the file system, not in the data of a file; it is never "
                 "written from a replica, and the file system may shut down when it needs these bytes.",
-                "Save what can still be read and unmount. If a machine check found it, "
-                "reboot without mounting it (writing to a page that is not present crashes the kernel); then "
-                "xfs_repair (XFS) or e2fsck -f (ext4)." },
+                "Save what can still be read and unmount. If a machine check found it, reboot without "
+                "mounting it (writing to a page that is not present crashes the kernel); then xfs_repair "
+                "(XFS) or e2fsck -f (ext4)." },
         [REASON_LOG] = { "log",
                 "The poison lies in the journal of the file system; a clean journal does not need these "
                 "bytes, but recovery after a crash may fail on them.",
@@ -161,8 +163,8 @@ static const ReasonText reason_table[_REASON_MAX] = {
                 "A machine check took the page out of the kernel's map: programs that map the file get "
                 "the right bytes once they were stored, but read(2) and write(2) of the page fail with "
                 "EFAULT.",
-                "Do NOT delete, truncate or punch the file: on XFS that arms a kernel crash; stop the programs "
-                "that map the file, and where that does not help " REBOOT
+                "Do NOT delete, truncate or punch the file: on XFS that arms a kernel crash; stop the "
+                "programs that map the file, and where that does not help " REBOOT
                 "; the daemon looks again by itself." },
         [REASON_WRITE_FAILED] = { "write-failed",
                 "The bytes could not be written back; it will be tried again.",

@@ -327,8 +327,9 @@ static void prune(Ledger *l) {
         }
 }
 
-/* The way to the first outcome is not worth waiting for the disk, while poison is being healed: after a power
- * cut the kernel's list and the intent log tell the same. An outcome is, and whatever comes after one. */
+/* The way to the first outcome is not worth waiting for the disk, while poison is being healed: after a
+ * power cut the kernel's list and the intent log tell the same. An outcome is, and whatever comes after
+ * one. */
 static bool state_is_outcome(CaseState s) {
         return s != CASE_DETECTED && s != CASE_LOCATED && s != CASE_REPAIRING;
 }

@@ -150,7 +150,8 @@ static void judge_absent(Tracked *t) {
 
         if (t->c->reason != REASON_PAGE_NOT_PRESENT)
                 return;
-        if (t->c->owners.n == 1 && o->type == OWNER_FILE && t->found.readable && t->c->writer != WRITER_REVIVE) {
+        if (t->c->owners.n == 1 && o->type == OWNER_FILE && t->found.readable &&
+            t->c->writer != WRITER_REVIVE) {
                 /* Nothing of ours was stored there, and no intent was left to settle. */
                 tracked_move(t, CASE_IN_DOUBT, REASON_IN_DOUBT,
                              "the page is present again, but the lost bytes were never stored");
@@ -468,8 +469,7 @@ static bool take_budget(Manager *m, Tracked *t) {
 
         tracked_move(t, CASE_WAITING, REASON_BUDGET, NULL);
         t->wants_repair = false;
-        t->retry_at = now_monotonic() + m->policy.budget_usec / (m->policy.budget_n > 0 ? m->policy.budget_n
-                                                                 : 1) * pages;
+        t->retry_at = now_monotonic() + m->policy.budget_usec / m->policy.budget_n * pages;
         return false;
 }
 
@@ -549,7 +549,8 @@ static void on_settled(const EngineAnswer *a, void *userdata) {
                                  a->result->detail ? ": " : "", a->result->detail ? a->result->detail : "");
         } else if (a->result && a->result->progress) {
                 e->untold = true;
-                log_error("%s: %s", e->disk, a->result->detail ? a->result->detail : "an intent without a case");
+                log_error("%s: %s", e->disk,
+                          a->result->detail ? a->result->detail : "an intent without a case");
         }
 
         if (!a->last)
