@@ -87,9 +87,11 @@ sysfs() {
     cat "/sys/bus/nd/devices/$1"
 }
 
-# data_start: physical address of the first sector of /dev/$PMEM.
+# data_start: physical address of the first sector of /dev/$PMEM. Which pfn device it is depends on the boot.
 data_start() {
-    sysfs "pfn${PMEM#pmem}.0/resource"
+    local pfn
+    pfn=$(grep -lx "namespace${PMEM#pmem}.0" "/sys/bus/nd/devices/pfn${PMEM#pmem}."*/namespace)
+    cat "${pfn%/*}/resource"
 }
 
 # prepare_media: makes every NVDIMM an fsdax namespace. Done once a boot; what survived a power cut is left alone.
