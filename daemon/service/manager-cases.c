@@ -30,12 +30,6 @@ Tracked *tracked_free(Tracked *t) {
 }
 DEFINE_CLEANUP(Tracked *, tracked_free);
 
-const char *tracked_disk(const Tracked *t) {
-        const char *slash = strrchr(t->c->volume.device, '/');
-
-        return slash ? slash + 1 : t->c->volume.device;
-}
-
 void tracked_release(Tracked *t) {
         closep(&t->hold);
         t->hold = -1;
@@ -169,6 +163,18 @@ void tracked_retry_later(Tracked *t) {
         t->tries++;
         t->retry_at = now_monotonic() + backoff(t->tries);
         manager_poke(t->manager);
+}
+
+/* The ledger drops the same ones: those with the lowest ids. */
+void manager_keep_closed(Manager *m, Case *c) {
+        if (vec_insert(&m->closed, manager_closed_index(m, c->id), c) < 0) {
+                case_free(c);
+                return;
+        }
+        if (m->closed.n > LEDGER_HISTORY) {
+                case_free(m->closed.items[0]);
+                vec_remove(&m->closed, 0, 1);
+        }
 }
 
 void manager_drop_closed(Manager *m) {

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "service/errand.h"
 #include "service/manager-internal.h"
 #include "util/str.h"
 #include "util/strv.h"

@@ -72,10 +72,14 @@ struct Manager {
         size_t healed, gone;
 };
 
-/* manager-life.c */
+/* manager-marks.c */
 void manager_poke(Manager *m);                                  /* run the work soon */
 Device *manager_find_device(const Manager *m, const char *disk);
 
+Tracked *manager_find_tracked(const Manager *m, uint64_t id);
+const char *tracked_disk(const Tracked *t);                     /* "pmem0" */
+size_t manager_closed_index(const Manager *m, uint64_t id);     /* where that closed case is, or would be */
+void manager_want_scan(Manager *m, const char *disk);           /* NULL: all */
 void tracked_want_again(Tracked *t);                            /* look again, as if it were new */
 
 #define manager_tell(m, what, ...)                                                      \
@@ -88,7 +92,6 @@ void tracked_want_again(Tracked *t);                            /* look again, a
         } while (false)
 
 /* manager-cases.c */
-const char *tracked_disk(const Tracked *t);                     /* "pmem0" */
 int tracked_new(Manager *m, const char *disk, Range range, const RangeSet *bad, const char *why,
                 Tracked **ret);
 int tracked_adopt(Manager *m, Case *c);                         /* from the ledger; takes the case over on
@@ -99,17 +102,22 @@ void tracked_move(Tracked *t, CaseState to, Reason reason, const char *detail);
 void tracked_store(Tracked *t);
 void tracked_retry_later(Tracked *t);
 void tracked_release(Tracked *t);                               /* lets the file go */
+void manager_keep_closed(Manager *m, Case *c);                  /* takes it over */
 void manager_drop_closed(Manager *m);
 Tracked *tracked_free(Tracked *t);
 
 /* manager-scan.c */
 void manager_scan(Manager *m, Device *d);
 
+/* manager-locate.c, manager-repair.c, manager-settle.c: begin what the device wants of it. > 0 a request
+ * is on its way, 0 nothing to do, < 0 */
+int manager_start_locate(Manager *m, Device *d);
+int manager_start_repairs(Manager *m, Device *d);
+int manager_start_settle(Manager *m, Device *d);
+void tracked_take_result(Tracked *t, const Result *result);
+
 /* manager-work.c */
 void manager_dispatch(Manager *m);
-int manager_request(Manager *m, Verb verb, const char *disk, Request *ret);
 
 /* manager-query.c */
-Tracked *manager_find_tracked(const Manager *m, uint64_t id);
-void manager_keep_closed(Manager *m, Case *c);                  /* takes it over */
 void manager_load_brake(Manager *m);

@@ -20,17 +20,6 @@
 #include "util/time-util.h"
 #include "util/vec.h"
 
-void manager_poke(Manager *m) {
-        (void) sd_event_source_set_enabled(m->work, SD_EVENT_ONESHOT);
-}
-
-Device *manager_find_device(const Manager *m, const char *disk) {
-        for (size_t i = 0; i < m->devices.n; i++)
-                if (streq_ptr(m->devices.items[i]->disk, disk))
-                        return m->devices.items[i];
-        return NULL;
-}
-
 static Device *device_free(Device *d) {
         if (!d)
                 return NULL;
@@ -57,30 +46,10 @@ static int device_add(Manager *m, const char *disk) {
 
 /* ---- marks ---- */
 
-static void want_scan(Manager *m, const char *disk) {
-        for (size_t i = 0; i < m->devices.n; i++)
-                if (!disk || streq_ptr(m->devices.items[i]->disk, disk))
-                        m->devices.items[i]->wants_scan = true;
-        manager_poke(m);
-}
-
-/* Look again at an open case: at what a write may have left, or at whose it is. */
-void tracked_want_again(Tracked *t) {
-        Device *d = manager_find_device(t->manager, tracked_disk(t));
-
-        t->retry_at = USEC_INFINITY;
-        if (t->busy)
-                return;
-        if (case_outlives_listing(t->c) && d)
-                d->wants_settle = true;
-        if (t->listed || t->c->reason == REASON_PAGE_NOT_PRESENT)
-                t->wants_locate = true;
-}
-
 static void want_all_again(Manager *m) {
         for (size_t i = 0; i < m->cases.n; i++)
                 tracked_want_again(m->cases.items[i]);
-        want_scan(m, NULL);
+        manager_want_scan(m, NULL);
 }
 
 static void on_hint(const SourceOps *from, const Hint *hint, void *userdata) {
@@ -96,7 +65,7 @@ static void on_hint(const SourceOps *from, const Hint *hint, void *userdata) {
                 want_all_again(m);      /* in case all else failed, and for what only time can mend: a
                                          * replica that was brought up to date */
         else
-                want_scan(m, hint->device);
+                manager_want_scan(m, hint->device);
 }
 
 /* ---- topology ---- */

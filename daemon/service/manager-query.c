@@ -23,53 +23,13 @@
 
 /* ---- cases ---- */
 
-static size_t closed_index(const Manager *m, uint64_t id) {
-        size_t low = 0, high = m->closed.n;
-
-        while (low < high) {
-                size_t middle = low + (high - low) / 2;
-
-                if (m->closed.items[middle]->id < id)
-                        low = middle + 1;
-                else
-                        high = middle;
-        }
-        return low;
-}
-
-/* The ledger drops the same ones: those with the lowest ids. */
-void manager_keep_closed(Manager *m, Case *c) {
-        if (vec_insert(&m->closed, closed_index(m, c->id), c) < 0) {
-                case_free(c);
-                return;
-        }
-        if (m->closed.n > LEDGER_HISTORY) {
-                case_free(m->closed.items[0]);
-                vec_remove(&m->closed, 0, 1);
-        }
-}
-
-Tracked *manager_find_tracked(const Manager *m, uint64_t id) {
-        size_t low = 0, high = m->cases.n;
-
-        while (low < high) {
-                size_t middle = low + (high - low) / 2;
-
-                if (m->cases.items[middle]->c->id < id)
-                        low = middle + 1;
-                else
-                        high = middle;
-        }
-        return low < m->cases.n && m->cases.items[low]->c->id == id ? m->cases.items[low] : NULL;
-}
-
 const Case *manager_find_case(const Manager *m, uint64_t id) {
         const Tracked *t = manager_find_tracked(m, id);
         size_t i;
 
         if (t)
                 return t->c;
-        i = closed_index(m, id);
+        i = manager_closed_index(m, id);
         return i < m->closed.n && m->closed.items[i]->id == id ? m->closed.items[i] : NULL;
 }
 

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Finding things, and the marks (wants_*) that hints and answers leave on them for the deferred work. */
+
+#include <string.h>
+
+#include "service/manager-internal.h"
+#include "util/strv.h"
+#include "util/time-util.h"
+
+void manager_poke(Manager *m) {
+        (void) sd_event_source_set_enabled(m->work, SD_EVENT_ONESHOT);
+}
+
+Device *manager_find_device(const Manager *m, const char *disk) {
+        for (size_t i = 0; i < m->devices.n; i++)
+                if (streq_ptr(m->devices.items[i]->disk, disk))
+                        return m->devices.items[i];
+        return NULL;
+}
+
+const char *tracked_disk(const Tracked *t) {
+        const char *slash = strrchr(t->c->volume.device, '/');
+
+        return slash ? slash + 1 : t->c->volume.device;
+}
+
+Tracked *manager_find_tracked(const Manager *m, uint64_t id) {
+        size_t low = 0, high = m->cases.n;
+
+        while (low < high) {
+                size_t middle = low + (high - low) / 2;
+
+                if (m->cases.items[middle]->c->id < id)
+                        low = middle + 1;
+                else
+                        high = middle;
+        }
+        return low < m->cases.n && m->cases.items[low]->c->id == id ? m->cases.items[low] : NULL;
+}
+
+size_t manager_closed_index(const Manager *m, uint64_t id) {
+        size_t low = 0, high = m->closed.n;
+
+        while (low < high) {
+                size_t middle = low + (high - low) / 2;
+
+                if (m->closed.items[middle]->id < id)
+                        low = middle + 1;
+                else
+                        high = middle;
+        }
+        return low;
+}
+
+void manager_want_scan(Manager *m, const char *disk) {
+        for (size_t i = 0; i < m->devices.n; i++)
+                if (!disk || streq_ptr(m->devices.items[i]->disk, disk))
+                        m->devices.items[i]->wants_scan = true;
+        manager_poke(m);
+}
+
+/* Look again at an open case: at what a write may have left, or at whose it is. */
+void tracked_want_again(Tracked *t) {
+        Device *d = manager_find_device(t->manager, tracked_disk(t));
+
+        t->retry_at = USEC_INFINITY;
+        if (t->busy)
+                return;
+        if (case_outlives_listing(t->c) && d)
+                d->wants_settle = true;
+        if (t->listed || t->c->reason == REASON_PAGE_NOT_PRESENT)
+                t->wants_locate = true;
+}

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Carrying out plans, as far as the budget goes, and what becomes of a worker's result. */
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "service/errand.h"
+#include "service/manager-internal.h"
+#include "util/log.h"
+#include "util/strv.h"
+#include "util/time-util.h"
+#include "util/vec.h"
+
+void tracked_take_result(Tracked *t, const Result *result) {
+        t->wants_repair = false;
+        t->settled = true;
+        t->c->writer = result->writer;
+        t->c->proofs = result->proofs;
+        if (result->replica && !streq_ptr(t->c->replica, result->replica)) {
+                free(t->c->replica);
+                t->c->replica = strdup(result->replica);
+        }
+
+        if (result->state == CASE_DETECTED)
+                t->wants_locate = true;
+        if (!case_may(t->c->state, result->state))
+                tracked_move(t, CASE_DETECTED, REASON_NONE, NULL);
+        if (!case_may(t->c->state, result->state)) /* healed by a repair of which only the intent was left */
+                tracked_move(t, CASE_WAITING, REASON_NONE, NULL);
+        tracked_move(t, result->state, result->reason, result->detail);
+
+        if (case_state_is_closed(t->c->state)) {
+                tracked_release(t);
+                t->tries = 0;
+        } else if (t->c->state != CASE_REFUSED && t->c->state != CASE_IN_DOUBT &&
+                   t->c->reason != REASON_OBSERVE)
+                tracked_retry_later(t);
+}
+
+static void on_repaired(const EngineAnswer *a, void *userdata) {
+        Errand *e = userdata;
+        Tracked *t = e->cases.items[0];
+
+        if (a->result && a->result->progress) {
+                log_debug("Case %" PRIu64 ": %s", t->c->id, a->result->detail ? a->result->detail : "");
+                manager_tell(e->manager, case_progress, t->c, a->result->detail ? a->result->detail : "");
+                return;
+        }
+
+        if (a->result)
+                tracked_take_result(t, a->result);
+        else {
+                Device *d = manager_find_device(e->manager, e->disk);
+
+                /* What it had begun is in the intent log: settle that before anything else. */
+                tracked_move(t, CASE_FAILED, errand_failure(a->error),
+                             a->detail ? a->detail : strerror(-a->error));
+                tracked_retry_later(t);
+                if (d)
+                        d->wants_settle = true;
+        }
+
+        t->busy = false;
+        manager_want_scan(e->manager, e->disk);
+        errand_free(e);
+}
+
+static int start_repair(Manager *m, Tracked *t) {
+        _cleanup_(errand_freep) Errand *e = NULL;
+        _cleanup_request_ Request q = {};
+        _cleanup_findings_ Findings f = {};
+        int r;
+
+        r = errand_new(m, tracked_disk(t), &e);
+        if (r >= 0)
+                r = manager_request(m, VERB_REPAIR, e->disk, &q);
+        if (r >= 0)
+                r = findings_copy(&t->found, &f);
+        if (r >= 0)
+                r = vec_push(&q.ranges, f);
+        if (r < 0)
+                return r;
+        f = (Findings) {};
+        q.id = t->c->id;
+        q.plan = t->plan;
+
+        r = errand_take(e, t);
+        if (r >= 0) {
+                /* On record before the worker can begin. */
+                tracked_move(t, CASE_REPAIRING, REASON_NONE, NULL);
+                r = errand_send(e, &q, on_repaired);
+        }
+        q.plan = (Plan) {};     /* was only lent */
+        if (r < 0)
+                return r;
+
+        t->wants_repair = false;
+        t->retry_at = USEC_INFINITY;
+        (void) TAKE_PTR(e);
+        return 1;
+}
+
+/* One page, one unit of the budget; a case is begun when all its pages fit. */
+static bool take_budget(Manager *m, Tracked *t) {
+        size_t pages = t->plan.steps.n;
+        uint64_t retry = 0;
+
+        if (budget_left(&m->budget, now_monotonic()) >= pages ||
+            budget_left(&m->budget, now_monotonic()) == m->policy.budget_n) {
+                for (size_t i = 0; i < pages; i++)
+                        (void) budget_take(&m->budget, now_monotonic(), &retry);
+                return true;
+        }
+
+        tracked_move(t, CASE_WAITING, REASON_BUDGET, NULL);
+        t->wants_repair = false;
+        t->retry_at = now_monotonic() + m->policy.budget_usec / m->policy.budget_n * pages;
+        return false;
+}
+
+int manager_start_repairs(Manager *m, Device *d) {
+        for (size_t i = 0; i < m->cases.n; i++) {
+                Tracked *t = m->cases.items[i];
+
+                if (t->wants_repair && !t->busy && streq_ptr(tracked_disk(t), d->disk) && take_budget(m, t))
+                        return start_repair(m, t);
+        }
+        return 0;
+}

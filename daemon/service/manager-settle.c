@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What earlier workers left in the intent log, and the cases that it belongs to. */
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "service/errand.h"
+#include "service/manager-internal.h"
+#include "topo/topo.h"
+#include "util/log.h"
+#include "util/strv.h"
+
+/* All intents have been told. A case whose write may have begun, and that has none, was finished by a
+ * worker whose report was lost, or never begun: the list tells which. */
+static void end_settlement(Manager *m, const char *disk, bool untold) {
+        for (size_t i = 0; i < m->cases.n; i++) {
+                Tracked *t = m->cases.items[i];
+
+                if (t->busy || t->settled || !case_outlives_listing(t->c) ||
+                    !streq_ptr(tracked_disk(t), disk))
+                        continue;
+                if (t->listed || t->c->reason == REASON_PAGE_NOT_PRESENT)
+                        t->wants_locate = true;
+                else if (t->c->state == CASE_IN_DOUBT)
+                        continue; /* a person must look, whatever has become of the record */
+                else if (untold)
+                        tracked_move(t, CASE_IN_DOUBT, REASON_IN_DOUBT,
+                                     "no longer listed, and a record of the intent log cannot be read");
+                else
+                        tracked_move(t, CASE_GONE, REASON_CLEARED,
+                                     "no longer listed, and nothing is left in the intent log");
+        }
+}
+
+/* An intent is about one page. Its case is over only when nothing else of it is listed any more. */
+static void take_settled(Tracked *t, const Result *result) {
+        _cleanup_rangeset_ RangeSet bad = {}, left = {};
+        bool truncated;
+
+        if (!case_state_is_closed(result->state) ||
+            (topo_badblocks(tracked_disk(t), &bad, &truncated) >= 0 && !truncated &&
+             rangeset_clip(&bad, t->c->range, &left) >= 0 && left.n == 0)) {
+                tracked_take_result(t, result);
+                return;
+        }
+
+        t->settled = true;
+        t->wants_locate = true;
+        tracked_move(t, CASE_DETECTED, REASON_NONE, "a page of it was settled, and more of it is listed");
+        tracked_retry_later(t);
+}
+
+/* Cases that the intents could tell of wait for another settlement. */
+static void settle_later(Manager *m, const char *disk) {
+        for (size_t i = 0; i < m->cases.n; i++) {
+                Tracked *t = m->cases.items[i];
+
+                if (!t->busy && case_outlives_listing(t->c) && streq_ptr(tracked_disk(t), disk))
+                        tracked_retry_later(t);
+        }
+}
+
+static void on_settled(const EngineAnswer *a, void *userdata) {
+        Errand *e = userdata;
+        Manager *m = e->manager;
+
+        if (a->result && a->result->id != 0) {
+                Tracked *t = manager_find_tracked(m, a->result->id);
+
+                if (t && !t->busy)
+                        take_settled(t, a->result);
+                else if (!t)
+                        log_line(case_state_is_closed(a->result->state) ? LOG_NOTICE : LOG_ERR,
+                                 "An intent of case %" PRIu64 ", which is closed, was settled: %s%s%s",
+                                 a->result->id, case_state_to_string(a->result->state),
+                                 a->result->detail ? ": " : "", a->result->detail ? a->result->detail : "");
+        } else if (a->result && a->result->progress) {
+                e->untold = true;
+                log_error("%s: %s", e->disk, a->result->detail ? a->result->detail : "an intent without a case");
+        }
+
+        if (!a->last)
+                return;
+        if (a->error < 0) {
+                settle_later(m, e->disk);
+                log_error("The intents on %s could not be settled, trying again later: %s", e->disk,
+                          a->detail ? a->detail : strerror(-a->error));
+        } else
+                end_settlement(m, e->disk, e->untold);
+        manager_want_scan(m, e->disk);
+        errand_free(e);
+}
+
+int manager_start_settle(Manager *m, Device *d) {
+        _cleanup_(errand_freep) Errand *e = NULL;
+        _cleanup_request_ Request q = {};
+        int r;
+
+        r = errand_new(m, d->disk, &e);
+        if (r >= 0)
+                r = manager_request(m, VERB_SETTLE, d->disk, &q);
+        if (r >= 0)
+                r = errand_send(e, &q, on_settled);
+        if (r < 0)
+                return r;
+
+        d->wants_settle = false;
+        for (size_t i = 0; i < m->cases.n; i++)
+                if (streq_ptr(tracked_disk(m->cases.items[i]), d->disk))
+                        m->cases.items[i]->settled = false;
+        (void) TAKE_PTR(e);
+        return 1;
+}
