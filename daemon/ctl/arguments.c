@@ -47,9 +47,23 @@ static int make_absolute(const char *s, bool exists, char **ret) {
         return 0;
 }
 
+int argument_word(const char *s, char **ret) {
+        char *escaped;
+
+        assert(s);
+        assert(ret);
+
+        escaped = codec_path_escape(s);
+        if (!escaped) {
+                (void) ctl_fail_memory();
+                return -ENOMEM;
+        }
+        *ret = escaped;
+        return 0;
+}
+
 int argument_path(const char *s, bool exists, char **ret) {
         _cleanup_free_ char *path = NULL;
-        char *escaped;
         int r;
 
         assert(s);
@@ -60,13 +74,7 @@ int argument_path(const char *s, bool exists, char **ret) {
                 (void) ctl_fail("'%.4096s': %s", s, strerror(-r));
                 return r;
         }
-        escaped = codec_path_escape(path);
-        if (!escaped) {
-                (void) ctl_fail_memory();
-                return -ENOMEM;
-        }
-        *ret = escaped;
-        return 0;
+        return argument_word(path, ret);
 }
 
 static int argument_size(const char *what, const char *s, uint64_t *ret) {

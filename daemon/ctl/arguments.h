@@ -14,6 +14,9 @@ int argument_id(const char *s);
  * followed, escaped. `exists`: it must. The caller frees *ret. */
 int argument_path(const char *s, bool exists, char **ret);
 
+/* Any other word, as the bus can carry it: escaped. The caller frees *ret. */
+int argument_word(const char *s, char **ret);
+
 /* OFFSET and LENGTH. NULL: 0, and 0 for "one page". */
 int argument_range(const char *offset, const char *length, uint64_t *ret_offset, uint64_t *ret_length);
 

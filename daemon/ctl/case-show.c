@@ -136,6 +136,7 @@ static int print_events(Ctl *c, const Case *k) {
 
         if (!t)
                 return -ENOMEM;
+        table_wrap(t, c->width);
         for (size_t i = 0; i < k->events.n; i++) {
                 const CaseEvent *e = k->events.items + i;
 
@@ -158,6 +159,7 @@ int case_show(Ctl *c, const Case *k, uint64_t next_try, uint64_t now) {
         t = table_new(headings, 2);
         if (!t)
                 return ctl_fail_memory();
+        table_wrap(t, c->width);
         add_name(t, "Case:");
         table_addf(t, "%" PRIu64, k->id);
         add_state(t, k, next_try, now);

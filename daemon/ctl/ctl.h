@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "ctl/pager.h"
@@ -22,13 +23,13 @@ typedef struct Ctl {
         JsonMode json;
         bool no_pager, no_legend, quiet;
         bool colours;           /* on standard output */
+        size_t width;           /* of the terminal; 0: standard output is none */
         sd_bus *bus;            /* NULL until it is needed */
         Pager pager;
 
         /* filters of list and history */
         char **states;
-        const char *device;
-        const char *path;
+        char *device, *path;
         uint64_t lines;
 } Ctl;
 

@@ -34,8 +34,8 @@ static const Verb verbs[] = {
         { "show", "ID...", 1, -1, false, verb_show, "Everything about cases" },
         { "explain", "ID...", 1, -1, false, verb_explain, "What happened, why, and what can be done now" },
         { "history", "", 0, 0, true, verb_history, "All cases, closed ones too" },
-        { "volumes", "", 0, 0, false, verb_volumes, "Devices, what is on them, and what is protected" },
-        { "plan", "PATH [OFFSET [LENGTH]]", 1, 3, false, verb_plan, "What would be done if bytes were lost" },
+        { "volumes", "", 0, 0, false, verb_volumes, "Devices, what is on them, what is protected" },
+        { "plan", "PATH [OFFSET [LENGTH]]", 1, 3, false, verb_plan, "What would happen if bytes were lost" },
         { "rescan", "", 0, 0, false, verb_rescan, "Look at everything again now" },
         { "resolve", "ID ACTION", 2, 2, false, verb_resolve, "Decide about a case: retry, ignore" },
         { "mode", "[MODE]", 0, 1, false, verb_mode, "Show the mode, or set it: repair, observe" },
@@ -98,24 +98,25 @@ static int parse_json(const char *s, JsonMode *ret) {
         return ctl_fail("--json=%.64s: pretty, short, or off is wanted.", s);
 }
 
-static int parse_filter(int option, Ctl *c, char **path) {
+static int parse_filter(int option, Ctl *c) {
         switch (option) {
         case ARG_STATE:
                 return argument_states(optarg, &c->states);
         case ARG_DEVICE:
-                c->device = optarg;
-                return 0;
+                free(c->device);
+                c->device = NULL;
+                return argument_word(optarg, &c->device);
         case ARG_PATH:
-                free(*path);
-                *path = NULL;
-                return argument_path(optarg, false, path);
+                free(c->path);
+                c->path = NULL;
+                return argument_path(optarg, false, &c->path);
         default:
                 return argument_count(optarg, &c->lines);
         }
 }
 
 /* 1: go on; 0: done; < 0: an error was printed. */
-static int parse(int argc, char *argv[], Ctl *c, char **path) {
+static int parse(int argc, char *argv[], Ctl *c) {
         int option;
 
         opterr = 0; /* it would print what it was given as it is */
@@ -144,7 +145,7 @@ static int parse(int argc, char *argv[], Ctl *c, char **path) {
                 case ARG_DEVICE:
                 case ARG_PATH:
                 case 'n':
-                        if (parse_filter(option, c, path) < 0)
+                        if (parse_filter(option, c) < 0)
                                 return -EINVAL;
                         break;
                 default:
@@ -152,7 +153,6 @@ static int parse(int argc, char *argv[], Ctl *c, char **path) {
                                         "'bezoarctl --help'.", argv[optind - 1]);
                         return -EINVAL;
                 }
-        c->path = *path;
         return 1;
 }
 
@@ -175,13 +175,14 @@ static int unknown_verb(const char *name) {
 
 static int run(Ctl *c, int argc, char *argv[]) {
         const Verb *v = argc > 0 ? find_verb(argv[0]) : verbs;
+        const int n = argc > 0 ? argc - 1 : 0;
         const bool filtered = c->states || c->device || c->path || c->lines > 0;
 
         if (!v)
                 return unknown_verb(argv[0]);
-        if (argc - 1 < v->min)
+        if (n < v->min)
                 return ctl_fail("%s needs more: bezoarctl %s %s", v->name, v->name, v->arguments);
-        if (argc > 0 && v->max >= 0 && argc - 1 > v->max)
+        if (v->max >= 0 && n > v->max)
                 return ctl_fail("'%.64s' is too much: bezoarctl %s%s%s", argv[v->max + 1], v->name,
                                 v->arguments[0] ? " " : "", v->arguments);
         if (filtered && !v->filters)
@@ -199,16 +200,17 @@ static int finish(Ctl *c, int status) {
         pager_close(&c->pager);
         sd_bus_flush_close_unref(c->bus);
         strv_free(c->states);
+        free(c->device);
+        free(c->path);
         return status;
 }
 
 int main(int argc, char *argv[]) {
-        Ctl c = { .colours = terminal_wants_colours(STDOUT_FILENO) };
-        _cleanup_free_ char *path = NULL;
+        Ctl c = { .colours = terminal_wants_colours(STDOUT_FILENO), .width = terminal_width(STDOUT_FILENO) };
         int r;
 
         (void) setlocale(LC_CTYPE, "");
-        r = parse(argc, argv, &c, &path);
+        r = parse(argc, argv, &c);
         if (r > 0)
                 r = run(&c, argc - optind, argv + optind);
         else if (r < 0)

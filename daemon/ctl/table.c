@@ -21,6 +21,7 @@ struct Table {
         const char *const *headings;
         size_t columns;
         struct { Cell *items; size_t n, allocated; } cells;
+        size_t wrap;            /* width to keep the last column within; 0 */
         bool broken;            /* there was no memory for a cell */
 };
 
@@ -93,6 +94,12 @@ void table_addf(Table *t, const char *format, ...) {
         table_add(t, text, COLOUR_NONE);
 }
 
+void table_wrap(Table *t, size_t width) {
+        assert(t);
+
+        t->wrap = width;
+}
+
 size_t table_rows(const Table *t) {
         assert(t);
 
@@ -118,20 +125,21 @@ static size_t column_width(const Table *t, size_t column, bool headings) {
         return width;
 }
 
-static void print_cell(const Table *t, FILE *f, size_t column, size_t width, const char *text, Colour colour,
-                       bool colours) {
+/* `start`: where the column begins. */
+static void print_cell(const Table *t, FILE *f, size_t column, size_t start, size_t width, const char *text,
+                       Colour colour, bool colours) {
         size_t w = text_width(text), pad = width > w ? width - w : 0;
         bool right = is_right(t, column), last = column + 1 == t->columns;
 
-        (void) fprintf(f, "%*s%s%s%s%*s%s",
-                       right ? (int) pad : 0, "",
-                       colour_on(colour, colours), text, colour_off(colour, colours),
-                       right || last ? 0 : (int) pad, "",
+        (void) fprintf(f, "%*s%s", right ? (int) pad : 0, "", colour_on(colour, colours));
+        text_wrap(text, start, start, last ? t->wrap : 0, f);
+        (void) fprintf(f, "%s%*s%s", colour_off(colour, colours), right || last ? 0 : (int) pad, "",
                        last ? "\n" : "  ");
 }
 
 int table_print(const Table *t, FILE *f, bool headings, bool colours) {
         _cleanup_free_ size_t *widths = NULL;
+        size_t last = 0;        /* where the last column begins: only that one is ever wrapped */
 
         assert(t);
         assert(f);
@@ -145,11 +153,13 @@ int table_print(const Table *t, FILE *f, bool headings, bool colours) {
                 return -ENOMEM;
         for (size_t i = 0; i < t->columns; i++)
                 widths[i] = column_width(t, i, headings);
+        for (size_t i = 0; i + 1 < t->columns; i++)
+                last += widths[i] + 2;
 
         for (size_t i = 0; headings && i < t->columns; i++)
-                print_cell(t, f, i, widths[i], heading(t, i), COLOUR_HEADING, colours);
+                print_cell(t, f, i, last, widths[i], heading(t, i), COLOUR_HEADING, colours);
         for (size_t i = 0; i < t->cells.n; i++)
-                print_cell(t, f, i % t->columns, widths[i % t->columns], t->cells.items[i].text,
+                print_cell(t, f, i % t->columns, last, widths[i % t->columns], t->cells.items[i].text,
                            t->cells.items[i].colour, colours);
         return 0;
 }

@@ -26,6 +26,9 @@ void table_add(Table *t, const char *text, Colour colour);
 void table_add_path(Table *t, const char *path);
 __attribute__((format(printf, 2, 3))) void table_addf(Table *t, const char *format, ...);
 
+/* The last column holds sentences: break them so that lines keep within `width`. 0: do not. */
+void table_wrap(Table *t, size_t width);
+
 size_t table_rows(const Table *t);
 
 /* The last row must be complete. 0 or -ENOMEM, and then nothing was printed. */

@@ -5,14 +5,28 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "ctl/terminal.h"
+
+#define WIDTH_DEFAULT 80
+#define WIDTH_MAX 120           /* longer lines are hard to read */
 
 bool terminal_wants_colours(int fd) {
         const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
 
         return isatty(fd) && (!no || !no[0]) && term && strcmp(term, "dumb") != 0;
+}
+
+size_t terminal_width(int fd) {
+        struct winsize size = {};
+
+        if (!isatty(fd))
+                return 0;
+        if (ioctl(fd, TIOCGWINSZ, &size) < 0 || size.ws_col == 0)
+                return WIDTH_DEFAULT;
+        return size.ws_col < WIDTH_MAX ? size.ws_col : WIDTH_MAX;
 }
 
 const char *colour_on(Colour c, bool colours) {

@@ -2,10 +2,11 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "core/case.h"
 
-/* Colours, and whether they are wanted. */
+/* What the terminal is: its width, its colours, and whether they are wanted. */
 
 typedef enum Colour {
         COLOUR_NONE,
@@ -20,6 +21,9 @@ typedef enum Colour {
 
 /* Is this descriptor a terminal that is to have colours? Respects NO_COLOR (no-color.org) and TERM=dumb. */
 bool terminal_wants_colours(int fd);
+
+/* How many columns to fill; 0 for what is no terminal. */
+size_t terminal_width(int fd);
 
 /* Control sequences, "" when `colours` is false. */
 const char *colour_on(Colour c, bool colours);

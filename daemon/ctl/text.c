@@ -18,6 +18,9 @@
 #include "util/cleanup.h"
 #include "util/time-util.h"
 
+/* Narrower columns are not worth wrapping in. */
+#define WRAP_MIN 20
+
 /* Invisible, or turning the direction of what follows (Unicode category Cf, and the separators of lines
  * and paragraphs). */
 static bool is_deceptive(wchar_t c) {
@@ -95,18 +98,52 @@ char *text_safe(const char *s) {
         return escaped ? text_clean(escaped) : NULL;
 }
 
-size_t text_width(const char *s) {
+/* Columns of the first n bytes. */
+static size_t width_n(const char *s, size_t n) {
         size_t width = 0;
 
-        assert(s);
-
-        while (*s != '\0') {
+        for (const char *end = s + n; s < end;) {
                 int columns;
 
                 s += next_character(s, &columns);
                 width += columns > 0 ? (size_t) columns : 0;
         }
         return width;
+}
+
+size_t text_width(const char *s) {
+        assert(s);
+
+        return width_n(s, strlen(s));
+}
+
+void text_wrap(const char *text, size_t column, size_t indent, size_t width, FILE *f) {
+        bool first = true;
+
+        assert(text);
+        assert(f);
+
+        if (width < indent + WRAP_MIN) {
+                (void) fputs(text, f);
+                return;
+        }
+        while (*text != '\0') {
+                /* blanks belong to the word after them, so that none is lost within a line */
+                size_t blanks = strspn(text, " "), n = strcspn(text + blanks, " "), w;
+
+                w = width_n(text, blanks + n);
+                if (!first && blanks > 0 && column + w > width) {
+                        (void) fprintf(f, "\n%*s", (int) indent, "");
+                        column = indent;
+                        text += blanks;
+                        w -= blanks;
+                        blanks = 0;
+                }
+                (void) fwrite(text, 1, blanks + n, f);
+                column += w;
+                text += blanks + n;
+                first = false;
+        }
 }
 
 const char *text_time(uint64_t usec, char buf[static TEXT_TIME_MAX]) {

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 /* Text for the eyes of a person. */
 
@@ -17,6 +18,11 @@ char *text_clean(const char *s);
 
 /* How many columns of a terminal such text takes. */
 size_t text_width(const char *s);
+
+/* Prints clean text that begins in column `column`, broken between words where it would reach over `width`;
+ * what comes after a break is indented to `indent`. width 0, or too little room for that: one line. Ends
+ * without a line feed. */
+void text_wrap(const char *text, size_t column, size_t indent, size_t width, FILE *f);
 
 #define TEXT_TIME_MAX 64
 

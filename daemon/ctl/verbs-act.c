@@ -9,7 +9,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/codec.h"
 #include "core/policy.h"
 #include "ctl/arguments.h"
 #include "ctl/bus-call.h"
@@ -65,12 +64,8 @@ int verb_rescan(Ctl *c, int argc, char *argv[]) {
 int verb_resolve(Ctl *c, int argc, char *argv[]) {
         _cleanup_free_ char *action = NULL;
 
-        if (argument_id(argv[1]) < 0)
-                return CTL_ERROR;
-        action = codec_path_escape(argv[2]); /* text that the bus can carry */
-        if (!action)
-                return ctl_fail_memory();
-        if (bus_ask(c, "Resolve", NULL, NULL, "ss", argv[1], action) < 0)
+        if (argument_id(argv[1]) < 0 || argument_word(argv[2], &action) < 0 ||
+            bus_ask(c, "Resolve", NULL, NULL, "ss", argv[1], action) < 0)
                 return CTL_ERROR;
         ctl_say(c, "Case %s: %s, done.", argv[1], action);
         return CTL_FINE;

@@ -126,7 +126,7 @@ static int print_explanation_json(Ctl *c, const char *id, const char *text) {
 }
 
 /* Line by line: a line feed is the only thing in it that is not to be escaped. */
-static int print_lines(const char *text) {
+static int print_lines(const Ctl *c, const char *text) {
         _cleanup_free_ char *copy = strdup(text);
         char *rest = copy, *line;
 
@@ -137,8 +137,10 @@ static int print_lines(const char *text) {
 
                 if (!clean)
                         return ctl_fail_memory();
-                if (rest || line[0])
-                        (void) puts(clean);
+                if (!rest && !line[0])
+                        break;
+                text_wrap(clean, 0, strspn(clean, " "), c->width, stdout);
+                (void) putchar('\n');
         }
         return CTL_FINE;
 }
@@ -161,7 +163,7 @@ static int explain(Ctl *c, const char *id, bool first) {
         ctl_page(c);
         if (!first)
                 (void) putchar('\n');
-        return print_lines(text);
+        return print_lines(c, text);
 }
 
 int verb_explain(Ctl *c, int argc, char *argv[]) {

@@ -133,6 +133,7 @@ static int print_forecast(Ctl *c, const Forecast *f) {
 
         if (!t)
                 return ctl_fail_memory();
+        table_wrap(t, c->width);
         add_path(t, "Target:", f->target);
         add_path(t, "Device:", f->device);
         for (size_t i = 0; r == 0 && i < f->parts.n; i++)

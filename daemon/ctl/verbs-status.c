@@ -52,8 +52,8 @@ static void print_counts(const DaemonInfo *i) {
 
         (void) printf("      Open: %" PRIu32 " case%s", i->open, i->open == 1 ? "" : "s");
         if (waiting > 0)
-                (void) printf(", %" PRIu32 " of them for a person (%" PRIu32 " refused, %" PRIu32 " in doubt)",
-                              waiting, i->refused, i->in_doubt);
+                (void) printf(", %" PRIu32 " of them wait for a person (%" PRIu32 " refused, %" PRIu32
+                              " in doubt)", waiting, i->refused, i->in_doubt);
         if (i->ignored > 0)
                 (void) printf("; %" PRIu32 " more ignored", i->ignored);
         (void) printf("\n    Healed: %" PRIu64 "\n", i->healed);

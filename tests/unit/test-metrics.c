@@ -30,18 +30,30 @@ static char *metrics(const DaemonInfo *i, const Cases *l) {
 static void test_down(void **state) {
         _cleanup_free_ char *text = metrics(NULL, NULL);
 
-        assert_string_equal(text, "# TYPE bezoar_up gauge\n# HELP bezoar_up 1: bezoard answers.\nbezoar_up 0\n# EOF\n");
+        assert_string_equal(text,
+                            "# TYPE bezoar_up gauge\n"
+                            "# HELP bezoar_up 1: bezoard answers.\n"
+                            "bezoar_up 0\n"
+                            "# EOF\n");
 }
 
-#define CASE(id, state, reason)                                                                              \
-        "{\"id\":\"" id "\",\"state\":\"" state "\"," reason "\"volume\":{\"device\":\"/dev/pmem0\"},"        \
-        "\"range\":{\"start\":0,\"length\":4096},\"bad\":[{\"start\":0,\"length\":512},{\"start\":1024,\"length\":512}]}"
+#define CASE(id, state, reason)                                                                         \
+        "{\"id\":\"" id "\",\"state\":\"" state "\"," reason "\"volume\":{\"device\":\"/dev/pmem0\"},"   \
+        "\"range\":{\"start\":0,\"length\":4096},"                                                       \
+        "\"bad\":[{\"start\":0,\"length\":512},{\"start\":1024,\"length\":512}]}"
 
 /* Proves that cases are counted by state and reason, each state at least once, that bytes are those of the
  * bad sectors, and that a label cannot break out of its quotation marks. */
 static void test_figures(void **state) {
-        _cleanup_daemon_info_ DaemonInfo i = { .version = strdup("1\"\\\n"), .mode = strdup("observe"), .devices = 2,
-                                              .open = 3, .refused = 2, .healed = 7, .last_scan = 1700000000000042 };
+        _cleanup_daemon_info_ DaemonInfo i = {
+                .version = strdup("1\"\\\n"),
+                .mode = strdup("observe"),
+                .devices = 2,
+                .open = 3,
+                .refused = 2,
+                .healed = 7,
+                .last_scan = 1700000000000042,
+        };
         _cleanup_cases_ Cases l = {};
         _cleanup_free_ char *text = NULL;
         static const char *const expected[] = {

@@ -111,6 +111,36 @@ static void test_table(void **state) {
                "1234  \xc3\xa4        -\n");
 }
 
+static void wraps(const char *text, size_t column, size_t indent, size_t width, const char *expected) {
+        _cleanup_free_ char *out = NULL;
+        size_t n = 0;
+        FILE *f = open_memstream(&out, &n);
+
+        assert_non_null(f);
+        text_wrap(text, column, indent, width, f);
+        assert_int_equal(fclose(f), 0);
+        assert_string_equal(out, expected);
+}
+
+/* Proves that sentences are broken between words only, at the width and not before, that words which are too
+ * long stay whole, that blanks within a line are kept, and that nothing is broken where there is no room. */
+static void test_wrap(void **state) {
+        const char *const twenty = "12345678 10 13 16 20";
+
+        wraps("", 0, 0, 40, "");
+        wraps(twenty, 0, 0, 0, twenty);
+        wraps(twenty, 0, 0, 20, twenty);
+        wraps("12345678 10 13 16 201", 0, 0, 20, "12345678 10 13 16\n201");
+        wraps(twenty, 4, 4, 24, twenty);
+        wraps("12345678 10 13 16 201", 4, 4, 24, "12345678 10 13 16\n    201");
+        wraps("12345678 10 13 16 201", 5, 5, 24, "12345678 10 13 16 201");      /* less than 20 columns */
+        wraps("  a   123456789012345", 0, 2, 22, "  a   123456789012345");
+        wraps("  a   1234567890123456 b", 0, 2, 22, "  a   1234567890123456\n  b");
+        wraps("a 1234567890123456789012345 b", 0, 0, 20, "a\n1234567890123456789012345\nb");
+        wraps("123456789012345 \xe6\x97\xa5\xe6\x9c\xac b", 0, 0, 20,
+              "123456789012345 \xe6\x97\xa5\xe6\x9c\xac\nb");
+}
+
 /* Proves the words for points in time. */
 static void test_time(void **state) {
         static const struct {
@@ -155,6 +185,7 @@ int main(void) {
                 cmocka_unit_test(test_safe_ascii),
                 cmocka_unit_test(test_clean),
                 cmocka_unit_test(test_table),
+                cmocka_unit_test(test_wrap),
                 cmocka_unit_test(test_time),
                 cmocka_unit_test(test_colours),
         };
