@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "util/file.h"
 #include "worker/page.h"
@@ -93,6 +94,10 @@ int page_put(const Site *s, PageOwner owner, const WriterKind *writers, size_t n
 
                 *ret_writer = writers[i];
                 r = writer_write(w, t, page);
+                if ((r == 0 || r == WRITE_E_STORED || r == WRITE_E_BUSY) && fdatasync(s->block_fd) < 0)
+                        return -errno;
+                if (r == 0)
+                        return 0;
                 if (r == WRITE_E_SHARED)
                         return PAGE_E_SHARED;
                 if (r == WRITE_E_STORED || r == WRITE_E_BUSY)

@@ -99,8 +99,12 @@ static int open_file(Repair *r) {
 
 /* What only memory has of it (there is no DAX, then) must not be taken for lost: it is written back, and
  * where that clears a page, the list will say so. */
+static int write_back(const Repair *r) {
+        return file_is_dax(r->fd) ? 0 : fdatasync(r->fd);
+}
+
 static int examine_file(Repair *r) {
-        if (fdatasync(r->fd) < 0)
+        if (write_back(r) < 0)
                 return ended(r, CASE_FAILED, REASON_WRITE_FAILED, "what is in memory of the file cannot be written: %s",
                              strerror(errno));
         if (fstat(r->fd, &r->before) < 0)
@@ -263,7 +267,7 @@ static int look_again(Repair *r, const Step *s, const RangeSet *listed, const Ra
                                               : "the file system gave the block to somebody else");
         if (r->result.exclusion == EXCLUSION_LEASE && !still_alone(r))
                 return ended(r, CASE_WAITING, REASON_FILE_BUSY, "another program wants to open it");
-        if (fdatasync(r->fd) < 0 || fstat(r->fd, &st) < 0)
+        if (write_back(r) < 0 || fstat(r->fd, &st) < 0)
                 return -errno;
         if (st.st_size != r->before.st_size)
                 return ended(r, CASE_DETECTED, REASON_CHANGED, "the file has changed its size");

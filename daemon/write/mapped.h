@@ -14,7 +14,7 @@ int mapped_open(int file_fd, uint64_t offset, Mapped *ret);
 void mapped_close(Mapped *m);
 #define _cleanup_mapped_ __attribute__((cleanup(mapped_close)))
 
-/* REPAIR_UNIT bytes each way. Storing ends when they are on the medium (msync(2)) and have been loaded and compared
+/* REPAIR_UNIT bytes each way. Storing ends when they are out of the caches and have been loaded and compared
  * (-EIO when they differ). 0 or a negative errno. */
 int mapped_load(const Mapped *m, void *ret);
 int mapped_store(const Mapped *m, const void *page);

@@ -55,6 +55,12 @@ extern const WriterOps *const writer_table[];   /* NULL-terminated; backends onl
 /* The writer of that kind. 0, -EOPNOTSUPP (no such backend is built in), -ENOMEM. */
 int writer_open(WriterKind kind, Writer **ret);
 
+/* Does this file have no page cache? Then fsync(2) of it flushes the processor's caches for every page of it
+ * that somebody stored to (dax_writeback_mapping_range()), by the kernel's own addresses and without fixups:
+ * for one that is not present that is a kernel oops (CLWB faults; software emulation does not show it). So
+ * a DAX file is synced only where its length has to be. */
+bool file_is_dax(int fd);
+
 /* The only way in: asserts that the target is one whole, aligned page and calls the outermost filter. */
 int writer_write(Writer *w, const Target *t, const void *page);
 

@@ -6,7 +6,9 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "write/writer-backends.h"
 #include "write/writer.h"
@@ -32,6 +34,13 @@ int writer_open(WriterKind kind, Writer **ret) {
                 }
 
         return -EOPNOTSUPP;
+}
+
+bool file_is_dax(int fd) {
+        struct statx stx;
+
+        return statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &stx) >= 0 &&
+               (stx.stx_attributes & STATX_ATTR_DAX);
 }
 
 int writer_write(Writer *w, const Target *t, const void *page) {
