@@ -21,6 +21,7 @@
 #include "util/strv.h"
 #include "worker/evidence.h"
 #include "worker/intents.h"
+#include "worker/lease.h"
 #include "worker/page.h"
 #include "worker/repair.h"
 #include "worker/subject.h"
@@ -35,6 +36,7 @@ typedef struct Repair {
         Site site;
         int fd;
         int intents_fd, lock_fd;
+        Lease lease;
         struct stat before;             /* under exclusion */
         struct timespec mtime;          /* as we left it */
         Window window;
@@ -116,17 +118,11 @@ static int examine_file(Repair *r) {
         return 0;
 }
 
-/* A lease that somebody waits for is kept for him until fs.lease-break-time is over; then he has the file.
- * Asked shortly before each write. */
-static bool still_alone(const Repair *r) {
-        return r->result.exclusion == EXCLUSION_LEASE && fcntl(r->fd, F_GETLEASE) == F_WRLCK;
-}
-
 static int take_exclusion(Repair *r) {
         for (size_t i = 0; i < r->plan->exclusion.n; i++) {
                 Exclusion e = r->plan->exclusion.items[i];
 
-                if (e == EXCLUSION_LEASE && fcntl(r->fd, F_SETLEASE, F_WRLCK) < 0)
+                if (e == EXCLUSION_LEASE && lease_take(r->fd, &r->lease) == 0)
                         continue;
                 if (e == EXCLUSION_FREEZE)
                         continue;
@@ -265,7 +261,7 @@ static int look_again(Repair *r, const Step *s, const RangeSet *listed, const Ra
                 return ended(r, CASE_DETECTED, REASON_CHANGED,
                              q == PAGE_SHARED ? "the block is shared with another file now"
                                               : "the file system gave the block to somebody else");
-        if (r->result.exclusion == EXCLUSION_LEASE && !still_alone(r))
+        if (r->result.exclusion == EXCLUSION_LEASE && !lease_holds(&r->lease))
                 return ended(r, CASE_WAITING, REASON_FILE_BUSY, "another program wants to open it");
         if (write_back(r) < 0 || fstat(r->fd, &st) < 0)
                 return -errno;
@@ -303,7 +299,7 @@ static void restore_times(Repair *r) {
         if (fstat(r->fd, &st) < 0)
                 return;
         r->mtime = st.st_mtim;
-        if (!same_time(&st.st_mtim, &r->before.st_mtim) && still_alone(r) && futimens(r->fd, times) >= 0)
+        if (!same_time(&st.st_mtim, &r->before.st_mtim) && lease_holds(&r->lease) && futimens(r->fd, times) >= 0)
                 r->mtime = r->before.st_mtim;
 }
 

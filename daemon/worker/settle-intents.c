@@ -17,6 +17,7 @@
 #include "util/file.h"
 #include "util/strv.h"
 #include "worker/intents.h"
+#include "worker/lease.h"
 #include "worker/page.h"
 #include "worker/settle-intents.h"
 #include "write/mapped.h"
@@ -36,7 +37,7 @@ typedef struct Pending {
         const Intent *intent;
         const uint8_t *page;
         int fd;                 /* -1: the file is gone */
-        bool leased;            /* nobody else has it open now */
+        Lease lease;
         struct stat st;
         SettleFacts facts;
         RangeSet bad;           /* file offsets */
@@ -67,7 +68,7 @@ static int open_pending(const Settler *s, Pending *p) {
         if (r < 0)
                 return r;
         /* Before anything is looked at, so that it stays as it was seen. */
-        p->leased = fcntl(p->fd, F_SETLEASE, F_WRLCK) >= 0;
+        (void) lease_take(p->fd, &p->lease);
         if (fstat(p->fd, &p->st) < 0)
                 return -errno;
 
@@ -79,26 +80,22 @@ static int open_pending(const Settler *s, Pending *p) {
         return 0;
 }
 
-static bool still_alone(const Pending *p) {
-        return p->leased && fcntl(p->fd, F_GETLEASE) == F_WRLCK;
-}
-
 static bool same_time(const Pending *p) {
         return p->st.st_mtim.tv_sec == p->intent->mtime_sec &&
                p->st.st_mtim.tv_nsec == p->intent->mtime_nsec;
 }
 
-static void restore_times(const Pending *p) {
+static void restore_times(Pending *p) {
         const struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, p->st.st_mtim };
 
-        if (still_alone(p))
+        if (lease_holds(&p->lease))
                 (void) futimens(p->fd, times);
 }
 
 /* A crash between writing the last page whole and cutting the file back leaves it a part of a page too
  * long. The bytes behind the old end are the zeroes of the intent then, and the recovery write has moved
  * no time; anything else was appended by somebody. 1: done. -EBUSY: not while somebody else has it open. */
-static int cut_back(const Pending *p) {
+static int cut_back(Pending *p) {
         uint64_t end = p->intent->offset + REPAIR_UNIT, n = pending_size(p);
         uint8_t tail[REPAIR_UNIT];
 
@@ -110,7 +107,7 @@ static int cut_back(const Pending *p) {
                 if (tail[i] != 0)
                         return 0;
 
-        if (!still_alone(p))
+        if (!lease_holds(&p->lease))
                 return -EBUSY;
         if (ftruncate(p->fd, (off_t) p->intent->file_size) < 0)
                 return -errno;
@@ -182,7 +179,7 @@ static int finish(const Settler *s, const Pending *p, CaseState state, Reason re
 }
 
 /* Writes the page of the intent: it was proved before it was logged. */
-static int write_again(const Settler *s, const Pending *p, const WriterKind *writers, size_t n,
+static int write_again(const Settler *s, Pending *p, const WriterKind *writers, size_t n,
                        Result *result) {
         const Target t = {
                 .file_fd = p->fd,
@@ -201,7 +198,7 @@ static int write_again(const Settler *s, const Pending *p, const WriterKind *wri
                 return 0;
         }
 
-        if (!still_alone(p)) {
+        if (!lease_holds(&p->lease)) {
                 result_set(result, CASE_WAITING, REASON_FILE_BUSY, "a write that a crash cut short is to be finished");
                 return 0;
         }
@@ -228,7 +225,7 @@ static int write_again(const Settler *s, const Pending *p, const WriterKind *wri
         return finish(s, p, CASE_HEALED, REASON_NONE, result);
 }
 
-static int act(const Settler *s, const Pending *p, Result *result) {
+static int act(const Settler *s, Pending *p, Result *result) {
         static const WriterKind pwrite_then_revive[] = { WRITER_PWRITE, WRITER_REVIVE },
                 revive[] = { WRITER_REVIVE };
 

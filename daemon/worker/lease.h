@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* A write lease: as long as it holds, nobody else has the file open, nor mapped. It ends with its
+ * descriptor. */
+typedef struct Lease {
+        int fd;
+        bool taken;
+        uint64_t seen;          /* monotonic, microseconds: when nobody wanted it yet */
+} Lease;
+
+/* > 0: taken; 0: somebody has the file open, or it may not be had. */
+int lease_take(int fd, Lease *ret);
+
+/* Does it hold still? One who opens the file waits until it is given back, but no longer than
+ * fs.lease-break-time. */
+bool lease_holds(Lease *l);
