@@ -63,8 +63,8 @@ static const ReasonText reason_table[_REASON_MAX] = {
         [REASON_UNMOUNTED] = { "unmounted",
                 "No file system that could be asked is mounted from this device; the case goes on when "
                 "one is.",
-                "Mount the file system; if nothing on the device is needed, 'ndctl clear-errors "
-                "NAMESPACE' clears the poison, and the bytes are lost." },
+                "Mount the file system. One on a partition or on device mapper cannot be asked in this "
+                "version, and is not to be cleared underneath while it is in use." },
         [REASON_READ_ONLY] = { "read-only",
                 "The file system is mounted read-only, so the bytes cannot be written back.",
                 "See in the kernel's log why it is read-only ('journalctl -k'); then 'mount -o "
@@ -180,8 +180,7 @@ static const ReasonText reason_table[_REASON_MAX] = {
                 "The bytes were written and read back right, but the kernel still lists them as bad, so "
                 "that reading them can fail.",
                 "Compare 'ndctl list -M' with the device's badblocks file in /sys/block: a full table "
-                "(512 entries) loses such changes; 'ndctl start-scrub' and re-enabling the unmounted "
-                "namespace rebuild it." },
+                "(512 entries) loses such changes; a reboot rebuilds it." },
         [REASON_IN_DOUBT] = { "in-doubt",
                 "The machine or the daemon stopped in the middle of a repair, and what the page holds "
                 "now is neither what was there nor what was to be written; nothing has been written "

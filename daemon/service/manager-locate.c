@@ -25,8 +25,11 @@ static void judge(Tracked *t) {
         int r;
 
         t->wants_repair = false;
-        if (t->c->ignored)
+        if (t->c->ignored) {
+                if (!findings_page_may_be_absent(&t->found))
+                        tracked_release(t);
                 return;
+        }
         r = plan_make(&m->policy, &t->found, &plan);
         if (r < 0) {
                 tracked_retry_later(t);
@@ -79,22 +82,26 @@ static void judge(Tracked *t) {
  * it back? */
 static void judge_absent(Tracked *t) {
         const Owner *o = t->c->owners.items;
+        bool readable = t->c->owners.n == 1 && o->type == OWNER_FILE && t->found.readable;
 
         if (t->c->reason != REASON_PAGE_NOT_PRESENT)
                 return;
-        if (t->c->owners.n == 1 && o->type == OWNER_FILE && t->found.readable && t->c->writer != WRITER_REVIVE) {
-                /* Nothing of ours was stored there, and no intent was left to settle. */
+
+        if (readable && t->c->writer == WRITER_REVIVE)
+                tracked_move(t, CASE_HEALED, REASON_NONE, "the page is present again, and can be read");
+        else if (readable && t->c->attempts == 0)
+                tracked_move(t, CASE_GONE, REASON_CLEARED, NULL);       /* never ours; somebody else wrote */
+        else if (readable)
                 tracked_move(t, CASE_IN_DOUBT, REASON_IN_DOUBT,
                              "the page is present again, but the lost bytes were never stored");
-                tracked_release(t);
-        } else if (t->c->owners.n == 1 && o->type == OWNER_FILE && t->found.readable) {
-                tracked_move(t, CASE_HEALED, REASON_NONE, "the page is present again, and can be read");
-                tracked_release(t);
-        } else if (t->c->owners.n > 0 && o->type == OWNER_FREE)
+        else if (t->c->owners.n > 0 && o->type == OWNER_FREE)
                 tracked_move(t, CASE_WAITING, REASON_FREE_PAGE_MAY_BE_ABSENT,
                              "the file that owned it was deleted");
         else
                 tracked_retry_later(t);
+
+        if (readable)
+                tracked_release(t);
 }
 
 static int take_found(Tracked *t, Findings *f, int *hold) {

@@ -117,7 +117,9 @@ static bool take_budget(Manager *m, Tracked *t) {
 
         tracked_move(t, CASE_WAITING, REASON_BUDGET, NULL);
         t->wants_repair = false;
-        t->retry_at = now_monotonic() + m->policy.budget_usec / m->policy.budget_n * pages;
+        t->retry_at = m->policy.budget_usec == USEC_INFINITY
+                              ? USEC_INFINITY
+                              : now_monotonic() + m->policy.budget_usec / m->policy.budget_n * pages;
         return false;
 }
 

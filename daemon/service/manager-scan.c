@@ -24,6 +24,18 @@ static bool rangeset_contains_all(const RangeSet *s, const RangeSet *parts) {
         return true;
 }
 
+/* Somebody else's doing. But a write that fails with EFAULT takes an absent page off the list as well,
+ * and leaves it absent: the file is let go only when the page can be read. */
+static void no_longer_listed(Tracked *t) {
+        if (t->hold >= 0 && findings_page_may_be_absent(&t->found) && case_may(t->c->state, CASE_DETECTED)) {
+                tracked_move(t, CASE_DETECTED, REASON_NONE, "no longer listed, but its page may be absent");
+                tracked_move(t, CASE_WAITING, REASON_PAGE_NOT_PRESENT, NULL);
+                t->wants_locate = true;
+                return;
+        }
+        tracked_move(t, CASE_GONE, REASON_CLEARED, NULL);
+}
+
 /* `truncated`: what is not in the list may be listed nevertheless. */
 static void scan_known(Manager *m, Device *d, const RangeSet *bad, bool truncated, RangeSet *known) {
         for (size_t i = 0; i < m->cases.n; i++) {
@@ -52,7 +64,7 @@ static void scan_known(Manager *m, Device *d, const RangeSet *bad, bool truncate
                         tracked_store(t);
                         manager_tell(m, case_changed, t->c);
                 } else if (!t->listed && !truncated && !case_outlives_listing(t->c))
-                        tracked_move(t, CASE_GONE, REASON_CLEARED, NULL);
+                        no_longer_listed(t);
         }
 }
 

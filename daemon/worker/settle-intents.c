@@ -273,6 +273,12 @@ static int settle_one(const Settler *s, const Intent *i, const void *page, Resul
         __attribute__((cleanup(pending_done))) Pending p = { .intent = i, .page = page, .fd = -1 };
         int r;
 
+        /* Not even the length of a file is put right: what an intent says is kept for the day when it may
+         * be done. */
+        if (s->request->policy.mode != MODE_REPAIR) {
+                result_set(result, CASE_WAITING, REASON_OBSERVE, NULL);
+                return 0;
+        }
         if (s->site_state != 0 || !s->site->ops) {
                 result_set(result, CASE_WAITING, REASON_UNMOUNTED, NULL);
                 return 0;

@@ -87,6 +87,9 @@ int site_listed(const Site *s, Range window, RangeSet *ret) {
         r = topo_badblocks(s->disk, &all, &truncated);
         if (r < 0)
                 return r;
+        /* The list is in order of address: of what lies behind the cut nothing is known. */
+        if (truncated && (all.n == 0 || window.end > all.items[all.n - 1].end))
+                return -EOVERFLOW;
 
         return rangeset_clip(&all, window, ret);
 }

@@ -34,5 +34,6 @@ void site_close(Site *s);
 #define _cleanup_site_ _cleanup_(site_close)
 #define SITE_NULL ((Site) { .block_fd = -1, .mount_fd = -1 })
 
-/* What the kernel lists now, within `window`. 0 or a negative errno. */
+/* What the kernel lists now, within `window`. 0; -EOVERFLOW when its list is cut off before the end of
+ * the window; or another negative errno. */
 int site_listed(const Site *s, Range window, RangeSet *ret);
