@@ -58,6 +58,31 @@ static int check_replicas(const Candidate *c, Diagnostics *d) {
         return 0;
 }
 
+/* Settings that are right, and with which this version can do nothing: better said now than found out at
+ * night. */
+static int check_useful(const Candidate *c, Diagnostics *d) {
+        const Protect *p = &c->protect;
+        bool writable = false, provable = false;
+        int r = 0;
+
+        for (size_t i = 0; i < p->exclusion.n; i++)
+                writable = writable || p->exclusion.items[i] != EXCLUSION_FREEZE;
+        for (size_t i = 0; i < p->proof.n; i++)
+                provable = provable || !(p->proof.any_of[i] & PROOF_BIT(PROOF_SEAL));
+
+        if (p->device)
+                r = diagnostics_add(d, c->file, c->line, SEVERITY_WARNING,
+                                    "Device= has no effect in this version: device-dax is not repaired yet");
+        if (r == 0 && !writable)
+                r = diagnostics_add(d, c->file, 0, SEVERITY_WARNING,
+                                    "nothing will be repaired: of Exclusion= this version can do lease and optimistic");
+        if (r == 0 && !provable)
+                r = diagnostics_add(d, c->file, 0, SEVERITY_WARNING,
+                                    "nothing will be repaired: of Proof= this version can show identity, neighbours and "
+                                    "quorum, but no seal");
+        return r;
+}
+
 int candidate_check(Candidate *c, Diagnostics *d) {
         size_t errors;
         int r = 0;
@@ -74,6 +99,8 @@ int candidate_check(Candidate *c, Diagnostics *d) {
                                     "neither Path= nor Device=; one of them must be there");
         if (r == 0 && !c->bad)
                 r = check_replicas(c, d);
+        if (r == 0 && !c->bad && d->errors == errors)
+                r = check_useful(c, d);
         if (r < 0)
                 return r;
 

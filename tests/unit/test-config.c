@@ -154,7 +154,8 @@ static void test_every_setting(void **state) {
                   "[Protect]\nPath=/srv/pmem/db/\nReplica=mirror:/srv/a/\nReplica = "
                   "mirror:/srv/b\nProof=neighbours,seal\nExclusion=optimistic,lease\nWriter=pwrite\n");
         etc_write(e, "protect.d/dax.conf", "[Protect]\nDevice=/dev/dax0.0\nReplica=mirror:/srv/c\n");
-        assert_string_equal(etc_load(e), "");
+        assert_string_equal(etc_load(e), "ETC/protect.d/dax.conf:2: warning: Device= has no effect in this version: "
+                                         "device-dax is not repaired yet\n");
 
         assert_int_equal(e->policy.mode, MODE_OBSERVE);
         assert_int_equal(e->policy.rescan_usec, 90 * USEC_PER_SEC);
@@ -409,6 +410,19 @@ static void test_protect_problems(void **state) {
                 assert_string_equal(e->policy.protects.items[0].path, "/good");
                 assert_int_equal(e->policy.mode, MODE_REPAIR);
         }
+}
+
+/* What is right, and of no use in this version, is said. */
+static void test_protect_useless(void **state) {
+        Etc *e = *state;
+
+        etc_write(e, "protect.d/a.conf", "[Protect]\nPath=/srv\nReplica=mirror:/m\nExclusion=freeze\nProof=seal\n");
+        assert_string_equal(etc_load(e),
+                            "ETC/protect.d/a.conf: warning: nothing will be repaired: of Exclusion= this version can do "
+                            "lease and optimistic\n"
+                            "ETC/protect.d/a.conf: warning: nothing will be repaired: of Proof= this version can show "
+                            "identity, neighbours and quorum, but no seal\n");
+        assert_int_equal(e->policy.protects.n, 1);
 }
 
 /* A protect file without what it is for. */
@@ -701,6 +715,7 @@ int main(void) {
                 ETC_TEST(test_several_problems),
                 ETC_TEST(test_observe_with_error),
                 ETC_TEST(test_protect_problems),
+                ETC_TEST(test_protect_useless),
                 ETC_TEST(test_protect_incomplete),
                 ETC_TEST(test_overlaps),
                 ETC_TEST(test_odd_texts),
