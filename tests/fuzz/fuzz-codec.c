@@ -51,6 +51,16 @@ static char *case_encode(CasePtr *c) {
         return codec_case_encode(*c);
 }
 
+static void check_list(const char *text) {
+        Cases l;
+        char *pretty = NULL;
+
+        if (DECODE(codec_cases_decode, text, &l))
+                cases_done(&l);
+        if (codec_json_pretty(text, &pretty) == 0)
+                free(pretty);
+}
+
 static void check_path(const char *text) {
         char *escaped = codec_path_escape(text), *back = NULL, *path = NULL;
 
@@ -77,7 +87,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         CHECK(Request, codec_request_decode, codec_request_encode, request_done, text);
         CHECK(LocateReply, codec_locate_reply_decode, codec_locate_reply_encode, locate_reply_done, text);
         CHECK(Result, codec_result_decode, codec_result_encode, result_done, text);
+        CHECK(Forecast, codec_forecast_decode, codec_forecast_encode, forecast_done, text);
         CHECK(Intent, codec_intent_decode, codec_intent_encode, intent_done, text);
+        check_list(text);
         if (codec_error_decode(text, &sentence) == 0)
                 free(sentence);
         check_path(text);

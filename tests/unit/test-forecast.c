@@ -26,12 +26,12 @@
         "\"proof\":\"identity+neighbours\",\"exclusion\":\"lease\",\"writer\":\"auto\"}]},\"ranges\":[]}"
 
 /* Proves that a forecast shows what would be done in repair mode, part by part, that it says which mode is
- * in force all the same, and that a part that would be refused comes with its sentences. */
+ * in force all the same, and that a part that would be refused comes with its sentences; and that it can be read back. */
 static void test_forecast(void **state) {
         _cleanup_locate_reply_ LocateReply reply = {};
-        _cleanup_forecast_ Forecast f = {};
+        _cleanup_forecast_ Forecast f = {}, back = {};
         _cleanup_request_ Request q = {};
-        _cleanup_free_ char *text = NULL;
+        _cleanup_free_ char *text = NULL, *again = NULL;
 
         assert_int_equal(codec_locate_reply_decode(REPLY, &reply, NULL), 0);
         assert_int_equal(codec_request_decode(POLICY, &q, NULL), 0);
@@ -50,6 +50,11 @@ static void test_forecast(void **state) {
                                      "\"mode\":\"observe\""));
         assert_non_null(strstr(text, "\"verdict\":\"refuse\",\"reason\":\"metadata\""));
         assert_non_null(strstr(text, "\"explanation\":"));
+
+        assert_int_equal(codec_forecast_decode(text, &back, NULL), 0);
+        again = codec_forecast_encode(&back);
+        assert_non_null(again);
+        assert_string_equal(again, text);
 }
 
 int main(void) {
