@@ -61,8 +61,12 @@ static Trouble trouble_of_error(const sd_bus_error *e) {
                is_any(e->name, strange) ? TROUBLE_STRANGE : TROUBLE_OTHER;
 }
 
-/* Says it, and returns the errno that stands for it. */
-static int explain(const sd_bus_error *e) {
+/* Says it, and returns the errno that stands for it. The bus itself refuses who may not even ask; what the
+ * daemon refuses, it explains. */
+static int explain(sd_bus_message *reply) {
+        const sd_bus_error *e = sd_bus_message_get_error(reply);
+        const char *sender = sd_bus_message_get_sender(reply);
+
         switch (trouble_of_error(e)) {
 
         case TROUBLE_ABSENT:
@@ -77,8 +81,10 @@ static int explain(const sd_bus_error *e) {
                 return -ETIMEDOUT;
 
         case TROUBLE_DENIED:
-                (void) ctl_fail("Not allowed: root and the group adm may look, changes need root or "
-                                "polkit's leave. (%s)", e->message);
+                if (sender && strcmp(sender, "org.freedesktop.DBus") == 0)
+                        (void) ctl_fail("Not allowed: only root and the group adm may ask bezoard.");
+                else
+                        (void) ctl_fail("%s Root may do this.", e->message);
                 return -EACCES;
 
         case TROUBLE_STRANGE:
@@ -140,7 +146,7 @@ int bus_call(Ctl *c, sd_bus_message *m, const char *waiting, sd_bus_message **re
         }
 
         if (sd_bus_message_is_method_error(reply, NULL))
-                return explain(sd_bus_message_get_error(reply));
+                return explain(reply);
         if (ret)
                 *ret = TAKE_PTR(reply);
         return 0;

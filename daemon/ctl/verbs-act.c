@@ -17,6 +17,9 @@
 #include "ctl/progress.h"
 #include "util/time-util.h"
 
+/* What takes long there is a person who types a password. */
+#define POLKIT "Waiting for polkit"
+
 #define RESCAN_POLL_USEC (100 * USEC_PER_MSEC)
 #define RESCAN_USEC USEC_PER_MINUTE
 
@@ -44,7 +47,7 @@ int verb_rescan(Ctl *c, int argc, char *argv[]) {
         _cleanup_daemon_info_ DaemonInfo before = {}, after = {};
         int r;
 
-        if (daemon_info_read(c, &before) < 0 || bus_ask(c, "Rescan", NULL, NULL, NULL) < 0)
+        if (daemon_info_read(c, &before) < 0 || bus_ask(c, "Rescan", POLKIT, NULL, NULL) < 0)
                 return CTL_ERROR;
         r = wait_scan(c, before.last_scan, &after);
         if (r < 0)
@@ -65,7 +68,7 @@ int verb_resolve(Ctl *c, int argc, char *argv[]) {
         _cleanup_free_ char *action = NULL;
 
         if (argument_id(argv[1]) < 0 || argument_word(argv[2], &action) < 0 ||
-            bus_ask(c, "Resolve", NULL, NULL, "ss", argv[1], action) < 0)
+            bus_ask(c, "Resolve", POLKIT, NULL, "ss", argv[1], action) < 0)
                 return CTL_ERROR;
         ctl_say(c, "Case %s: %s, done.", argv[1], action);
         return CTL_FINE;
@@ -106,7 +109,7 @@ int verb_mode(Ctl *c, int argc, char *argv[]) {
 
         if (mode_from_string(argv[1]) < 0)
                 return ctl_fail("'%.64s' is no mode: repair, or observe (nothing is written).", argv[1]);
-        if (bus_ask(c, "SetMode", NULL, NULL, "s", argv[1]) < 0)
+        if (bus_ask(c, "SetMode", POLKIT, NULL, "s", argv[1]) < 0)
                 return CTL_ERROR;
         ctl_say(c, "Mode: %s.", argv[1]);
         return CTL_FINE;

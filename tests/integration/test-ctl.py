@@ -12,21 +12,26 @@ CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-BUS Bus Configurat
 <busconfig><type>system</type><listen>unix:path={path}</listen><auth>EXTERNAL</auth>
 <policy context="default"><allow user="*"/><allow own="*"/><allow send_type="method_call"/><allow send_type="signal"/>
 <allow send_requested_reply="true"/><allow receive_type="method_call"/><allow receive_type="signal"/>
-<allow receive_requested_reply="true"/></policy></busconfig>
+<allow receive_requested_reply="true"/></policy>{policy}</busconfig>
 """
 
 
 class Machine(Daemon):
     """The daemon on a bus, and a client."""
 
-    def __init__(self, program, **how):
+    def __init__(self, program, policy="", **how):
         super().__init__(program, **how)
         path = self.root / "bus"
-        (self.root / "bus.conf").write_text(CONFIG.format(path=path))
+        (self.root / "bus.conf").write_text(CONFIG.format(path=path, policy=policy))
         self.bus = f"unix:path={path}"
         self.bus_process = subprocess.Popen(["dbus-daemon", "--nofork", f"--config-file={self.root}/bus.conf"],
                                             stderr=open(self.root / "bus.log", "w"))
         self.wait("bus", path.exists)
+
+    def start(self):
+        """The daemon is ready before the bus has given it its name: it does not wait for the bus."""
+        super().start()
+        self.wait("name", lambda: b"not running" not in subprocess.run([CTL, "-q"], capture_output=True, env=self.env()).stderr)
 
     def __exit__(self, *a):
         self.bus_process.kill()
@@ -101,6 +106,15 @@ def not_running(program):
         assert r.returncode == 0 and "bezoar_up 0\n# EOF\n" in r.stdout and "not running" in r.stderr, r
         d.bus = f"unix:path={d.root}/no-bus"
         d.fails("status", says="system bus")
+
+
+def not_allowed(program):
+    """Proves that who may not ask is told who may."""
+    deny = '<policy context="mandatory"><deny send_destination="org.bezoar1"/></policy>'
+    with Machine(program, policy=deny) as d:
+        d.start()
+        for verb in ("status", "list", "show 1", "volumes", "rescan", "metrics"):
+            d.fails(*verb.split(), says=["Not allowed", "root", "adm"])
 
 
 def status(program):
@@ -416,5 +430,5 @@ def bad_input(program):
         assert r.returncode == 1 and "could not be written" in r.stderr, r
 
 
-run([not_running, status, lists, shows, volumes, plans, rescans, resolves, modes, monitors, metrics, checks_config, hostile_names,
+run([not_running, not_allowed, status, lists, shows, volumes, plans, rescans, resolves, modes, monitors, metrics, checks_config, hostile_names,
      terminals, progress, completes, bad_input])
