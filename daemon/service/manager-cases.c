@@ -105,7 +105,7 @@ int tracked_new(Manager *m, const char *disk, Range range, const RangeSet *bad, 
         if (why)
                 log_info("Case %" PRIu64 ": %s", id, why);
         tracked_store(t);
-        case_log(t->c);
+        case_log(t->c, NULL);
         manager_tell(m, case_added, t->c);
 
         *ret = t;
@@ -131,6 +131,19 @@ void tracked_store(Tracked *t) {
                 case_log_ledger_failed(t->c, r);
 }
 
+/* What is tried again and fails again is in the journal, and nobody is called for it twice. */
+static void tracked_alert(Tracked *t) {
+        int level = case_log_level(t->c);
+
+        if (level > LOG_NOTICE || level == LOG_WARNING ||
+            (t->alerted == t->c->state && t->alerted_reason == t->c->reason))
+                return;
+
+        t->alerted = t->c->state;
+        t->alerted_reason = t->c->reason;
+        manager_tell(t->manager, case_alert, t->c);
+}
+
 void tracked_move(Tracked *t, CaseState to, Reason reason, const char *detail) {
         Manager *m = t->manager;
         size_t events = t->c->events.n;
@@ -153,8 +166,9 @@ void tracked_move(Tracked *t, CaseState to, Reason reason, const char *detail) {
                 m->gone++;
 
         tracked_store(t);
-        case_log(t->c);
+        case_log(t->c, &t->found.offers);
         manager_tell(m, case_changed, t->c);
+        tracked_alert(t);
         if (case_state_is_closed(to))
                 manager_poke(m);
 }

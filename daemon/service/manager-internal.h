@@ -27,6 +27,8 @@ typedef struct Tracked {
         bool wants_locate;
         bool wants_repair;
         bool settled;           /* told of by the settlement that is on its way, or was last */
+        CaseState alerted;      /* observers were last told of this state and reason as an alert */
+        Reason alerted_reason;
         unsigned tries;         /* that ended in waiting or failed, in a row */
         uint64_t retry_at;      /* monotonic; USEC_INFINITY: only when something changes */
 } Tracked;
@@ -53,6 +55,7 @@ struct Manager {
         Ledger *ledger;
         Engine *engine;
         Budget budget;
+        bool budget_told;       /* that it is used up, and it was not whole since */
         struct { Source **items; size_t n, allocated; } sources;
         struct { Device **items; size_t n, allocated; } devices;
         struct { Tracked **items; size_t n, allocated; } cases;         /* open; by id */

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "service/case-log.h"
 #include "service/errand.h"
 #include "service/manager-internal.h"
 #include "util/log.h"
@@ -105,17 +106,23 @@ static int start_repair(Manager *m, Tracked *t) {
 
 /* One page, one unit of the budget; a case is begun when all its pages fit. */
 static bool take_budget(Manager *m, Tracked *t) {
-        size_t pages = t->plan.steps.n;
+        size_t pages = t->plan.steps.n, left = budget_left(&m->budget, now_monotonic());
         uint64_t retry = 0;
 
-        if (budget_left(&m->budget, now_monotonic()) >= pages ||
-            budget_left(&m->budget, now_monotonic()) == m->policy.budget_n) {
+        if (left == m->policy.budget_n)
+                m->budget_told = false;
+        if (left >= pages || left == m->policy.budget_n) {
                 for (size_t i = 0; i < pages; i++)
                         (void) budget_take(&m->budget, now_monotonic(), &retry);
                 return true;
         }
 
         tracked_move(t, CASE_WAITING, REASON_BUDGET, NULL);
+        if (!m->budget_told) {
+                case_log_budget(t->c, m->policy.budget_n, m->policy.budget_usec);
+                manager_tell(m, case_alert, t->c);
+                m->budget_told = true;
+        }
         t->wants_repair = false;
         t->retry_at = m->policy.budget_usec == USEC_INFINITY
                               ? USEC_INFINITY

@@ -8,6 +8,7 @@
 #include <errno.h>
 
 #include "service/case-log.h"
+#include "service/dimm-watch.h"
 #include "service/manager-internal.h"
 #include "topo/topo.h"
 #include "util/log.h"
@@ -88,6 +89,8 @@ static void scan_new(Manager *m, Device *d, const RangeSet *bad, const RangeSet 
                         r = rangeset_clip(bad, part, &in_part);
                         if (r >= 0)
                                 r = tracked_new(m, d->disk, part, &in_part, NULL, &t);
+                        if (r >= 0)
+                                dimm_watch_case(m, t->c);
                 }
 
         if (r < 0) {

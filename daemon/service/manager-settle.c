@@ -3,9 +3,9 @@
 /* What earlier workers left in the intent log, and the cases that it belongs to. */
 
 #include <errno.h>
-#include <inttypes.h>
 #include <string.h>
 
+#include "service/case-log.h"
 #include "service/errand.h"
 #include "service/manager-internal.h"
 #include "topo/topo.h"
@@ -72,10 +72,8 @@ static void on_settled(const EngineAnswer *a, void *userdata) {
                 if (t && !t->busy)
                         take_settled(t, a->result);
                 else if (!t)
-                        log_line(case_state_is_closed(a->result->state) ? LOG_NOTICE : LOG_ERR,
-                                 "An intent of case %" PRIu64 ", which is closed, was settled: %s%s%s",
-                                 a->result->id, case_state_to_string(a->result->state),
-                                 a->result->detail ? ": " : "", a->result->detail ? a->result->detail : "");
+                        case_log_settled(manager_find_case(m, a->result->id), a->result->id, e->disk,
+                                         a->result);
         } else if (a->result && a->result->progress) {
                 e->untold = true;
                 log_error("%s: %s", e->disk, a->result->detail ? a->result->detail : "an intent without a case");

@@ -26,6 +26,9 @@ typedef struct ManagerObserver {
         void (*case_added)(const Case *c, void *userdata);
         void (*case_changed)(const Case *c, void *userdata);    /* another state, reason or range; closed,
                                                                  * and then never again */
+        void (*case_alert)(const Case *c, void *userdata);      /* an operator should know now how it stands:
+                                                                 * it is over, or wants him, or goes wrong;
+                                                                 * not for the same again */
         void (*case_progress)(const Case *c, const char *detail, void *userdata);
         void (*counts_changed)(void *userdata);                 /* cases or devices came or went, or a scan
                                                                  * was done */

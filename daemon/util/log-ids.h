@@ -6,7 +6,7 @@
  * (tests/style/check-catalog): who logs an id adds all of them that are known, and may add more. OFFSET
  * and LENGTH are bytes on the device, PHYSICAL is an address; FILE is escaped by codec_path_escape(). */
 
-/* Poison was found, and whose bytes are lost is known. BEZOAR_CASE BEZOAR_DEVICE BEZOAR_OFFSET
+/* Poison was found; whose bytes are lost is named where it is known. Once a case. BEZOAR_CASE BEZOAR_DEVICE BEZOAR_OFFSET
  * BEZOAR_LENGTH BEZOAR_PHYSICAL BEZOAR_FILE BEZOAR_INODE BEZOAR_DIMM */
 #define LOG_ID_POISON_FOUND "cf1555b0b639b87ae89f60f7f6d7aae1"
 
@@ -38,14 +38,16 @@
  * BEZOAR_FILE BEZOAR_REASON BEZOAR_REPLICA BEZOAR_WRITER */
 #define LOG_ID_REPAIR_FAILED "4ec14ed3094e0b36866ff061256cf643"
 
-/* RepairBudget= is used up: many pages went bad in a short time. BEZOAR_CASE BEZOAR_DEVICE */
+/* RepairBudget= is used up: many pages went bad in a short time. Not again until all of it is there again.
+ * BEZOAR_CASE BEZOAR_DEVICE */
 #define LOG_ID_BUDGET_EXHAUSTED "87ba855c0e984ef5c7b235ad5cd83b6f"
 
 /* The kernel's list has no room left, or was cut off: there may be poison that it does not name.
  * BEZOAR_DEVICE */
 #define LOG_ID_BADBLOCKS_FULL "569514ae6a30627240c7878950d003d8"
 
-/* A module that lost bytes before has lost bytes again. BEZOAR_DIMM BEZOAR_DEVICE BEZOAR_CASE */
+/* A module that lost bytes before, in the last 30 days, has lost bytes again; several, where they are
+ * interleaved. Once a case. BEZOAR_DIMM BEZOAR_DEVICE BEZOAR_CASE */
 #define LOG_ID_DIMM_AGAIN "0493536986502ddad9455bf07044d4c3"
 
 /* Free space whose page may not be present: allocating it may crash the kernel. BEZOAR_CASE BEZOAR_DEVICE
