@@ -84,7 +84,8 @@ static int add_extent(const struct fiemap_extent *e, Range wanted, RangeSet *bad
                 return 0;
         if (e->fe_flags & EXTENT_UNPLACED)
                 return fail(ret_error, -EOPNOTSUPP,
-                            "the bytes from %" PRIu64 " have no place on the device that could be told",
+                            "the file system has not given the bytes from %" PRIu64 " a place on the "
+                            "device yet, or does not tell it",
                             piece.start);
 
         if (__builtin_add_overflow(e->fe_physical, piece.start - logical.start, &device.start) ||
@@ -204,5 +205,9 @@ int rehearse(const Request *request, LocateReply *ret, char **ret_error) {
                 r = rangeset_add_all(&bad, &request->ranges.items[i].bad);
         if (r >= 0)
                 r = add_pieces(&q, &bad);
-        return r < 0 ? r : locate(&q, ret, &holds);
+        if (r >= 0)
+                r = locate(&q, ret, &holds);
+        for (size_t i = 0; r >= 0 && i < ret->found.n; i++)
+                ret->found.items[i].held = false;       /* they end here */
+        return r;
 }

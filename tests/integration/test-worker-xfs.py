@@ -875,6 +875,59 @@ def test_settle_other_volume(lab):
     lab.intents()[0].unlink()
 
 
+# ---- rehearsals ----
+
+def plan(f, path=None, start=0, length=PAGE):
+    in_file = {"start": start, "length": length}
+    return f.lab.finish(f.lab.worker(f.request("plan", path=str(path or f.path), in_file=in_file)))[-1]
+
+
+def test_plan_file(lab):
+    "bytes of a healthy file: where they are, whose, and what the replica could show; and nothing has changed"
+    f = File(lab, sectors=())
+    atime = f.path.stat().st_atime_ns
+    found, = plan(f, start=f.offset + 600, length=100)["found"]
+    assert found["range"] == {"start": f.at, "length": PAGE} and found["bad"] == [{"start": f.at + SECTOR, "length": SECTOR}], found
+    owner, = found["owners"]
+    assert (owner["type"], owner["inode"], owner["offset"], owner["path"]) == ("file", f.before.st_ino, f.offset, str(f.path)), owner
+    offer, = found["offers"]
+    assert (offer["state"], offer["proof"], offer["witness"]) == ("held", "identity+neighbours", "equal"), offer
+    assert "held" not in found, found
+    by_range = f.request("plan", ranges=[{"range": found["range"], "bad": found["bad"]}])
+    assert lab.finish(lab.worker(by_range))[-1]["found"] == [found]
+    assert f.path.stat().st_atime_ns == atime
+    f.check_untouched()
+
+
+def test_plan_holes(lab):
+    "a file with holes: only what has a place on the device, piece by piece"
+    f = File(lab, sectors=())
+    sparse = lab.mount / "sparse"
+    with sparse.open("wb") as out:
+        for page in (1, 5, 6, 40):
+            out.seek(page * PAGE)
+            out.write(lab.random.randbytes(PAGE))
+        out.flush()
+        os.fsync(out.fileno())
+    answer = plan(f, sparse, length=16 << 20)
+    assert "found" in answer, answer
+    found = answer["found"]
+    pages = {x["owners"][0]["offset"] + i: x["range"]["start"] + i for x in found for i in range(0, x["range"]["length"], PAGE)}
+    assert pages == {n * PAGE: extent(sparse, n * PAGE) for n in (1, 5, 6, 40)}, found
+    assert plan(f, sparse, start=2 * PAGE)["found"] == []
+
+
+def test_plan_errors(lab):
+    "what cannot be planned is said, each thing by its own sentence"
+    f = File(lab, sectors=())
+    os.mkfifo(lab.mount / "fifo")
+    for path, start, words in ((lab.mount / "none", 0, "cannot be found"), (lab.mount, 0, "not a regular file"),
+                               (lab.mount / "fifo", 0, "not a regular file"), (f.copy, 0, f"not on {lab.loop}"),
+                               (f.path, f.size, "behind the end"), ("/dev/null", 0, "not a regular file")):
+        answer = plan(f, path, start)
+        assert words in answer.get("error", ""), (path, answer)
+
+
 def tests():
     for name, value in list(globals().items()):
         if name.startswith("test_"):
