@@ -2,9 +2,7 @@
 #pragma once
 
 #include "core/job.h"
-
-/* Told of each step before it begins. */
-typedef void (*ProgressFn)(const Result *progress, void *userdata);
+#include "worker/progress.h"
 
 /* The verb `repair`: carries out request->plan for request->ranges.items[0]. Everything that the plan was
  * made from is asked again first; where it no longer holds, nothing is written and *ret says so. 0 (the

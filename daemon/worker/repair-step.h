@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <sys/stat.h>
+
+#include "core/job.h"
+#include "worker/evidence.h"
+#include "worker/lease.h"
+#include "worker/progress.h"
+#include "worker/site.h"
+
+/* A repair under way: one file, opened and under exclusion, and the bytes that were read and proved. */
+typedef struct Repair {
+        const Request *request;
+        const Findings *f;
+        const Owner *owner;
+        const Plan *plan;
+        Site site;
+        int fd;
+        int intents_fd, lock_fd;
+        Lease lease;
+        struct stat before;             /* under exclusion */
+        struct timespec mtime;          /* as we left it */
+        Window window;
+        Evidences evidences;
+        const Evidence *evidence;       /* of the plan's replica; within evidences */
+        char boot_id[37];
+        uint8_t *page, *again;          /* one page each, aligned */
+        ProgressFn progress;
+        void *userdata;
+        Result result;
+} Repair;
+
+enum {
+        _REPAIR_E_SUCCESS,
+
+        REPAIR_E_ENDED,         /* the outcome is in result */
+        REPAIR_E_AGAIN,         /* something moved between looking and writing: look again */
+};
+
+#define ended(repair, ...) (result_set(&(repair)->result, __VA_ARGS__), REPAIR_E_ENDED)
+
+/* Says what is done next. */
+__attribute__((format(printf, 2, 3))) void repair_tell(const Repair *r, const char *format, ...);
+
+/* One page of the plan. 0: written and read back, or cleared by somebody else; REPAIR_E_ENDED; or a
+ * negative errno. */
+int repair_step(Repair *r, const Step *s);
+
+/* Can the page at this file offset be read? 0 or a negative errno. */
+int repair_read_page(const Repair *r, uint64_t offset);
+
+/* Storing through a mapping and cutting a file back move its mtime: as it was, under a lease. */
+void repair_restore_times(Repair *r);
+
+/* Without DAX: what only memory has of the file goes to the medium. 0, or -1 with errno. */
+int repair_write_back(const Repair *r);
