@@ -51,6 +51,8 @@ void policy_init(Policy *p) {
 void policy_done(Policy *p) {
         assert(p);
 
+        free(p->notify_unit);
+        p->notify_unit = NULL;
         for (size_t i = 0; i < p->protects.n; i++)
                 protect_done(&p->protects.items[i]);
         vec_done(&p->protects);
@@ -254,12 +256,16 @@ int budget_parse(const char *s, uint64_t *ret_n, uint64_t *ret_usec) {
 
 int policy_copy(const Policy *p, Policy *ret) {
         _cleanup_policy_ Policy copy = *p;
+        int r;
 
+        copy.notify_unit = NULL;
         copy.protects.items = NULL;
         copy.protects.n = copy.protects.allocated = 0;
+        r = str_copy(p->notify_unit, &copy.notify_unit);
+        if (r < 0)
+                return r;
         for (size_t i = 0; i < p->protects.n; i++) {
                 _cleanup_protect_ Protect one = {};
-                int r;
 
                 r = protect_copy(p->protects.items + i, &one);
                 if (r >= 0)

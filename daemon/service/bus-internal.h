@@ -8,7 +8,7 @@
 
 /* What the files of the bus share: bus.c (the connection, and what is told unasked), bus-manager.c and
  * bus-case.c (the two interfaces), bus-list.c and bus-volumes.c (long answers), bus-control.c (late
- * answers), bus-authorize.c (who may). */
+ * answers), bus-authorize.c (who may), bus-notify.c (NotifyUnit=). */
 
 #define BUS_NAME "org.bezoar1"
 #define BUS_PATH "/org/bezoar1"
@@ -43,6 +43,8 @@ typedef struct Bus {
         struct { uint64_t *items; size_t n, allocated; } changed;       /* ids, ascending */
         struct { ManagerCounts counts; Mode mode, configured; } told;   /* by PropertiesChanged */
         BusCall *calls;                 /* not answered yet */
+        struct { uint64_t *items; size_t n, allocated; } alerts;        /* ids, for NotifyUnit= */
+        bool notify_failed;             /* that was said, and it has not worked since */
         const Case *at;                 /* the case whose object is being read */
 } Bus;
 
@@ -90,6 +92,10 @@ int bus_find_case(const Bus *b, const char *id, const Case **ret, sd_bus_error *
 /* All properties of a case that may have changed, and those of the manager that have. */
 void bus_tell_case(Bus *b, uint64_t id);
 void bus_tell_manager(Bus *b);
+
+/* An alert about this case is to be passed on (NotifyUnit=): now, or when there is a bus. */
+void bus_notify_case(Bus *b, uint64_t id);
+void bus_notify_flush(Bus *b);
 
 extern const sd_bus_vtable bus_manager_vtable[];
 extern const sd_bus_vtable bus_case_vtable[];

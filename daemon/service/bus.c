@@ -111,6 +111,10 @@ static void on_progress(const Case *c, const char *detail, void *userdata) {
                                   bus_case_path(c->id, path), escaped);
 }
 
+static void on_alert(const Case *c, void *userdata) {
+        bus_notify_case(userdata, c->id);
+}
+
 static void on_counts(void *userdata) {
         bus_tell_manager(userdata);
 }
@@ -134,6 +138,7 @@ static int on_timer(sd_event_source *s, uint64_t usec, void *userdata) {
 
 static int on_connected(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         log_debug("Connected to D-Bus.");
+        bus_notify_flush(userdata);
         return 0;
 }
 
@@ -235,7 +240,8 @@ static void bus_connect(Bus *b) {
 
 int bus_new(sd_event *event, Manager *manager, Bus **ret) {
         static const ManagerObserver observer = { .case_added = on_added, .case_changed = on_changed,
-                                                 .case_progress = on_progress, .counts_changed = on_counts };
+                                                 .case_alert = on_alert, .case_progress = on_progress,
+                                                 .counts_changed = on_counts };
         _cleanup_(bus_freep) Bus *b = NULL;
         int r;
 
@@ -278,6 +284,7 @@ Bus *bus_free(Bus *b) {
         sd_bus_close_unref(b->bus);
         sd_event_unref(b->event);
         vec_done(&b->changed);
+        vec_done(&b->alerts);
         free(b);
         return NULL;
 }

@@ -18,6 +18,9 @@
 /* How much of a value is quoted in a complaint about it. */
 #define QUOTE_MAX 80
 
+#define UNIT_NAME_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789:-_.\\"
+#define TEMPLATE_MAX (255 - 20)         /* the longest unit name, less the longest case number */
+
 static void *field(const Setting *s, void *object) {
         return (char *) object + s->offset;
 }
@@ -54,6 +57,28 @@ static int parse_budget(const Setting *s, const char *value, void *object, const
                 return budget_parse(value, &p->budget_n, &p->budget_usec);
         p->budget_n = BUDGET_DEFAULT_N;
         p->budget_usec = BUDGET_DEFAULT_USEC;
+        return 0;
+}
+
+/* The characters are those of systemd.unit(5); the instance is to be the number of a case. */
+static int parse_template(const Setting *s, const char *value, void *object, const char **ret_why) {
+        size_t n = strlen(value), stem = n - strlen("@.service");
+        char **f = field(s, object), *copy;
+
+        if (*value && (n <= strlen("@.service") || strcmp(value + stem, "@.service") != 0)) {
+                *ret_why = "it is no template";
+                return -EINVAL;
+        }
+        if (n > TEMPLATE_MAX || (*value && strspn(value, UNIT_NAME_CHARACTERS) != stem)) {
+                *ret_why = "no unit can have this name";
+                return -EINVAL;
+        }
+
+        copy = *value ? strdup(value) : NULL;
+        if (*value && !copy)
+                return -ENOMEM;
+        free(*f);
+        *f = copy;
         return 0;
 }
 
@@ -202,6 +227,8 @@ const Setting setting_table[] = {
           USEC_PER_HOUR, "a time span from 1s to 1h, such as 2min" },
         { SECTION_BEZOAR, "RepairBudget", parse_budget, POLICY(budget_n), 0, 0,
           "N/T, at most N repairs (from 1) in the time T (from 1s), such as 512/1h" },
+        { SECTION_BEZOAR, "NotifyUnit", parse_template, POLICY(notify_unit), 0, 0,
+          "the name of one template unit, NAME@.service, such as bezoar-mail@.service" },
         { SECTION_PROTECT, "Path", parse_path, PROTECT(path), 0, 0,
           "one absolute path of a folder or file, such as /srv/pmem/db" },
         { SECTION_PROTECT, "Device", parse_device, PROTECT(device), 0, 0,

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What an operator is told, how loudly, and how often."""
-import json, os, re
+import json, os, re, subprocess
 
 from daemon import Daemon, run
 
@@ -9,6 +9,42 @@ GOOD = {"locate": "one-file", "repair": "healed"}
 DAY = 24 * 3600 * 1000000
 os.environ["JOURNAL_STREAM"] = "0:0"    # with <N> before each line
 CRIT, ERR, WARNING, NOTICE, INFO = range(2, 7)
+
+
+CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-BUS Bus Configuration 1.0//EN"
+ "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig><listen>unix:path={path}</listen><auth>EXTERNAL</auth>
+<policy context="default"><allow user="*"/><allow own="*"/><allow send_destination="*"/><allow receive_sender="*"/></policy></busconfig>
+"""
+
+
+class Machine(Daemon):
+    """With a bus, which comes when it is asked for, and a service manager on it that only writes down what it is to start."""
+
+    def __init__(self, program, **how):
+        super().__init__(program, **how)
+        self.bus = f"unix:path={self.root}/bus"
+        self.helpers = []
+
+    def start_bus(self, name="bus"):
+        (self.root / "bus.conf").write_text(CONFIG.format(path=self.root / name))
+        self.helpers.append(subprocess.Popen(["dbus-daemon", "--nofork", f"--config-file={self.root}/bus.conf"],
+                                             stderr=open(self.root / "bus.log", "w")))
+        self.wait("bus", (self.root / name).exists)
+
+    def start_systemd(self, name="bus"):
+        env = dict(os.environ, DBUS_SYSTEM_BUS_ADDRESS=f"unix:path={self.root}/{name}")
+        self.helpers.append(subprocess.Popen([os.environ["FAKE_SYSTEMD1"]], env=env, stdout=open(self.root / "units", "w")))
+        self.wait("systemd", lambda: "ready" in (self.root / "units").read_text())
+
+    def units(self):
+        return (self.root / "units").read_text().splitlines()[1:]
+
+    def __exit__(self, *a):
+        for p in self.helpers:
+            p.kill()
+            p.wait()
+        super().__exit__(*a)
 
 
 def said(d, text):
@@ -91,4 +127,67 @@ def dimm_again(program):
                        "case 1") == [ERR], d.text()
 
 
-run([priorities, found_once, budget_once, dimm_again])
+def notify(program):
+    """Proves that the unit is started for a case that is refused and for its end, once each, and not for what merely goes on."""
+    with Machine(program, config="[Bezoar]\nNotifyUnit=mail@.service\n", protect=None, **GOOD) as d:
+        d.start_bus()
+        d.start_systemd()
+        d.poison((80, 1))
+        d.start()
+        d.wait("refused", lambda: d.units() == ["mail@1.service replace"])
+        for _ in range(3):
+            before = len(d.requests("locate"))
+            d.rescan()
+            d.wait("located again", lambda: len(d.requests("locate")) > before)
+        assert d.units() == ["mail@1.service replace"], d.units()
+        (d.root / "etc/protect.d/t.conf").write_text("[Protect]\nPath=/srv/t\nReplica=mirror:/srv/mirror\n")
+        d.rescan()
+        d.wait("healed", lambda: len(d.units()) == 2)
+        assert d.units() == ["mail@1.service replace"] * 2, d.units()
+        assert d.stop() == 0
+
+
+def notify_waiting(program):
+    """Proves that a case that merely waits starts nothing."""
+    with Machine(program, config="[Bezoar]\nMode=observe\nNotifyUnit=mail@.service\n", **GOOD) as d:
+        d.start_bus()
+        d.start_systemd()
+        d.poison((80, 1))
+        d.start()
+        d.wait_states("waiting")
+        d.poison((80, 1), (160, 1))
+        (d.root / "etc/bezoar.conf").write_text("[Bezoar]\nNotifyUnit=mail@.service\n")
+        d.rescan()
+        d.wait("healed", lambda: len(d.units()) == 2)
+        assert sorted(d.units()) == ["mail@1.service replace", "mail@2.service replace"], d.units()
+
+
+def notify_later(program):
+    """Proves that what happens before there is a bus is passed on when it comes."""
+    with Machine(program, config="[Bezoar]\nNotifyUnit=mail@.service\n", **GOOD) as d:
+        d.start_bus("elsewhere")
+        d.start_systemd("elsewhere")
+        d.poison((80, 1), (160, 1))
+        d.start()
+        d.wait_states("healed", "healed")
+        (d.root / "elsewhere").rename(d.root / "bus")
+        d.wait("both", lambda: d.units() == ["mail@1.service replace", "mail@2.service replace"])
+
+
+def notify_fails(program):
+    """Proves that a unit that cannot be started, and a service manager that is not there, are said once and stop nothing."""
+    with Machine(program, config="[Bezoar]\nNotifyUnit=missing@.service\n", **GOOD) as d:
+        d.start_bus()
+        d.poison((80, 1), (160, 1), (240, 1))
+        d.start()
+        d.wait_states("healed", "healed", "healed")
+        d.wait("said", lambda: said(d, "NotifyUnit= could not be started"))
+        d.start_systemd()
+        d.poison((320, 1))
+        d.rescan()
+        d.wait("asked", lambda: d.units() == ["missing@4.service replace"])
+        assert d.stop() == 0
+        assert said(d, "NotifyUnit= could not be started") == [ERR], d.text()
+
+
+run([priorities, found_once, budget_once, dimm_again, notify, notify_waiting, notify_later, notify_fails])

@@ -120,6 +120,7 @@ static void assert_defaults(const Policy *p) {
         assert_int_equal(p->worker_timeout_usec, WORKER_TIMEOUT_DEFAULT_USEC);
         assert_int_equal(p->budget_n, BUDGET_DEFAULT_N);
         assert_int_equal(p->budget_usec, BUDGET_DEFAULT_USEC);
+        assert_null(p->notify_unit);
         assert_int_equal(p->protects.n, 0);
 }
 
@@ -149,7 +150,8 @@ static void test_every_setting(void **state) {
 
         etc_write(e, "bezoar.conf",
                   "[Bezoar]\nMode=observe\nRescanIntervalSec=1min "
-                  "30s\nWorkerTimeoutSec=5s\nRepairBudget=7/2h\n");
+                  "30s\nWorkerTimeoutSec=5s\nRepairBudget=7/2h\n"
+                  "NotifyUnit=bezoar-mail@.service\n");
         etc_write(e, "protect.d/db.conf",
                   "[Protect]\nPath=/srv/pmem/db/\nReplica=mirror:/srv/a/\nReplica = "
                   "mirror:/srv/b\nProof=neighbours,seal\nExclusion=optimistic,lease\nWriter=pwrite\n");
@@ -162,6 +164,7 @@ static void test_every_setting(void **state) {
         assert_int_equal(e->policy.worker_timeout_usec, 5 * USEC_PER_SEC);
         assert_int_equal(e->policy.budget_n, 7);
         assert_int_equal(e->policy.budget_usec, 2 * USEC_PER_HOUR);
+        assert_string_equal(e->policy.notify_unit, "bezoar-mail@.service");
 
         assert_int_equal(e->policy.protects.n, 2);
         p = &e->policy.protects.items[0];
@@ -180,6 +183,53 @@ static void test_every_setting(void **state) {
         assert_int_equal(p->exclusion.n, 2);
         assert_int_equal(p->exclusion.items[0], EXCLUSION_OPTIMISTIC);
         assert_int_equal(p->writer, WRITER_PWRITE);
+}
+
+/* Only a template can be given a case as its instance; a name must be one that systemd takes, with the
+ * longest number in it. */
+static void test_notify_unit(void **state) {
+        static const struct { const char *value, *expected; } table[] = {
+                { "mail@.service", "mail@.service" },
+                { "a:b-c_d.e\\x20@.service", "a:b-c_d.e\\x20@.service" },
+                { "", NULL },
+                { "mail.service", NULL },
+                { "@.service", NULL },
+                { "mail@7.service", NULL },
+                { "mail@@.service", NULL },
+                { "mail@.timer", NULL },
+                { "mail@.service x", NULL },
+                { "/etc/mail@.service", NULL },
+                { "a mail@.service", NULL },
+                { "mäil@.service", NULL },
+        };
+        char line[512], name[300];
+        Etc *e = *state;
+
+        for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+                (void) snprintf(line, sizeof(line), "[Bezoar]\nNotifyUnit=%s\n", table[i].value);
+                etc_write(e, "bezoar.conf", line);
+                if (table[i].expected || !*table[i].value)
+                        assert_string_equal(etc_load(e), "");
+                else
+                        assert_complaints(etc_load(e),
+                                          COMPLAINTS("ETC/bezoar.conf:2: error: NotifyUnit= cannot be "));
+                if (!streq_ptr(e->policy.notify_unit, table[i].expected))
+                        fail_msg("'%s' became '%s'", table[i].value, e->policy.notify_unit);
+        }
+
+        memset(name, 'a', sizeof(name));
+        for (size_t n = 234; n <= 236; n++) {
+                (void) snprintf(line, sizeof(line), "[Bezoar]\nNotifyUnit=%.*s@.service\n", (int) (n - 9),
+                                name);
+                etc_write(e, "bezoar.conf", line);
+                (void) etc_load(e);
+                assert_int_equal(e->policy.notify_unit != NULL, n <= 235);
+        }
+
+        etc_write(e, "bezoar.conf", "[Bezoar]\nNotifyUnit=a@.service\nNotifyUnit=b@.service\n");
+        etc_write(e, "bezoar.conf.d/x.conf", "[Bezoar]\nNotifyUnit=\n");
+        assert_string_equal(etc_load(e), "");
+        assert_null(e->policy.notify_unit);
 }
 
 /* The shipped files are without a complaint, and mean the defaults. */
@@ -276,7 +326,7 @@ static void test_main_problems(void **state) {
                 { "Mode:x=observe", "no setting; allowed is KEY=VALUE\n" },
                 { "=observe", "no key before '='; allowed is KEY=VALUE\n" },
                 { "mode=observe", "unknown setting mode=; allowed in [Bezoar] are Mode= RescanIntervalSec= "
-                                 "WorkerTimeoutSec= RepairBudget=\n" },
+                                 "WorkerTimeoutSec= RepairBudget= NotifyUnit=\n" },
                 { "Path=/srv", "unknown setting Path=; allowed in [Bezoar] are Mode= RescanIntervalSec=" },
                 { "RescanIntervalSec=1s", "cannot be '1s': it is out of range; allowed is "
                                          "a time span from 10s to 1d" },
@@ -707,6 +757,7 @@ int main(void) {
                 ETC_TEST(test_empty),
                 cmocka_unit_test(test_no_root),
                 ETC_TEST(test_every_setting),
+                ETC_TEST(test_notify_unit),
                 ETC_TEST(test_shipped),
                 ETC_TEST(test_shipped_defaults),
                 ETC_TEST(test_drop_ins),
