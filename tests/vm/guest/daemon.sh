@@ -17,12 +17,11 @@ declare -A ID=(
     [waiting]=534b2d5038a7d74bcf30ff9c7d435683
 )
 
-XFS_OPTIONS=()
+XFS_OPTIONS=()                  # of mkfs.xfs, for fresh_db
 
 # --- files, and what they were
 
-# fresh_db NAME BYTES…: a new XFS with these files in $DB, a copy of them in $MIRROR, and a protect file. XFS_OPTIONS, an
-# array, are for mkfs.xfs.
+# fresh_db NAME BYTES…: a new XFS with these files in $DB, a copy of them in $MIRROR, and a protect file.
 fresh_db() {
     follow_journal
     fresh_xfs "${XFS_OPTIONS[@]}"
