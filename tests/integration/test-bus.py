@@ -262,6 +262,8 @@ def changes_are_gathered(program):
         (d.root / "etc/protect.d/t.conf").write_text("[Protect]\nPath=/srv/t\nReplica=mirror:/srv/mirror\n")
         d.rescan()
         c.heard(lambda s: sum(x.member == "CaseChanged" and x.args[2] == "waiting" for x in s) == 50)
+        c.heard(lambda s: {x.path for x in s if x.member == "PropertiesChanged"} >= {f"/org/bezoar1/case/{i}" for i in range(1, 51)})
+        time.sleep(0.2)
         c.manager("ListCases", "a{sv}", {})
         steps = [s.args[2] for s in c.signals if s.member == "CaseChanged"]
         assert steps == ["detected", "waiting"] * 50, steps
