@@ -109,6 +109,9 @@ void manager_keep_closed(Manager *m, Case *c);                  /* takes it over
 void manager_drop_closed(Manager *m);
 Tracked *tracked_free(Tracked *t);
 
+/* manager-physical.c */
+void manager_hint_physical(Manager *m, Range physical);         /* something was lost at these addresses */
+
 /* manager-scan.c */
 void manager_scan(Manager *m, Device *d);
 

@@ -55,6 +55,12 @@ static void want_all_again(Manager *m) {
 static void on_hint(const SourceOps *from, const Hint *hint, void *userdata) {
         Manager *m = userdata;
 
+        if (hint->physical) {
+                log_debug("Hint from %s: physical address 0x%" PRIx64, from->name, hint->physical->start);
+                manager_hint_physical(m, *hint->physical);
+                return;
+        }
+
         log_debug("Hint from %s: %s", from->name, hint->kind == HINT_TOPOLOGY ? "topology" : hint->device
                   ? hint->device : "all devices");
 

@@ -9,6 +9,7 @@ extern const SourceOps source_badblocks_ops;
 extern const SourceOps source_mounts_ops;
 extern const SourceOps source_scrub_ops;
 extern const SourceOps source_timer_ops;
+extern const SourceOps source_trace_ops;        /* BEZOAR_TRACE */
 extern const SourceOps source_udev_ops;
 
 /* Can a uevent of this device change the Topology? */

@@ -21,6 +21,8 @@ typedef struct Hint {
         HintKind kind;
         const char *device;     /* kernel name of a disk, "pmem0"; NULL: all */
         const Range *range;     /* on that device; NULL: all of it */
+        const Range *physical;  /* HINT_DEVICE without a device: something was lost at these addresses, which
+                                 * may be persistent memory or not; NULL */
 } Hint;
 
 typedef void (*HintFn)(const SourceOps *from, const Hint *hint, void *userdata);
@@ -58,6 +60,7 @@ struct Source {
 
 /* For the sources: the way out. A device that is given belongs to a HINT_DEVICE. */
 void source_hint(Source *s, HintKind kind, const char *device);
+void source_hint_physical(Source *s, Range physical);
 
 extern const SourceOps *const source_table[];   /* NULL-terminated; sources.c */
 

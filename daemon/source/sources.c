@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stddef.h>
 
+#include "build-config.h"
 #include "source/source-backends.h"
 #include "source/source.h"
 
@@ -17,6 +18,9 @@ const SourceOps *const source_table[] = {
         &source_udev_ops,
         &source_mounts_ops,
         &source_timer_ops,
+#if BEZOAR_TRACE
+        &source_trace_ops,
+#endif
         NULL,
 };
 
@@ -59,6 +63,14 @@ void source_hint(Source *s, HintKind kind, const char *device) {
 
         assert(s);
         assert(kind == HINT_DEVICE || !device);
+
+        s->config.fn(s->ops, &hint, s->config.userdata);
+}
+
+void source_hint_physical(Source *s, Range physical) {
+        Hint hint = { .kind = HINT_DEVICE, .physical = &physical };
+
+        assert(s);
 
         s->config.fn(s->ops, &hint, s->config.userdata);
 }

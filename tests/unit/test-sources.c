@@ -21,6 +21,7 @@
 
 #include <cmocka.h>
 
+#include "build-config.h"
 #include "source/attribute-watch.h"
 #include "source/source-backends.h"
 #include "source/source.h"
@@ -186,7 +187,7 @@ static void test_table(void **state) {
                 for (const SourceOps *const *b = a + 1; *b; b++)
                         assert_string_not_equal((*a)->name, (*b)->name);
         }
-        assert_int_equal(n, 5);
+        assert_int_equal(n, BEZOAR_TRACE ? 6 : 5);
 }
 
 /* A source that does what it is told: for the front. */
@@ -592,6 +593,8 @@ static void test_silence(void **state) {
 
                 if (*ops == &source_timer_ops)
                         continue;       /* the loop keeps the descriptor that its timers share */
+                if (strcmp((*ops)->name, "trace") == 0)
+                        continue;       /* would make an instance in the running kernel; test-trace.c */
                 fds = count_fds();
                 r = source_open(*ops, &c, &s);
                 assert_true(r == 0 || *ops == &source_udev_ops);        /* a container may forbid it */
