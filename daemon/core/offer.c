@@ -4,6 +4,8 @@
  * compares them; nothing is read twice to make a plan. */
 
 #include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
 
 #include "core/offer.h"
 #include "util/str.h"
@@ -77,4 +79,22 @@ const char *witness_to_string(Witness w) {
 
 Witness witness_from_string(const char *s) {
         return (Witness) str_index(witness_table, WITNESSES, s);
+}
+
+int offer_set(Offer *o, OfferState state, const char *format, ...) {
+        va_list ap;
+        char *s;
+        int n;
+
+        va_start(ap, format);
+        n = vasprintf(&s, format, ap);
+        va_end(ap);
+        if (n < 0)
+                return -ENOMEM;
+
+        free(o->detail);
+        o->detail = s;
+        o->state = state;
+        o->proofs = 0;
+        return 0;
 }

@@ -45,6 +45,9 @@ void offers_done(Offers *o);
 #define _cleanup_offers_ _cleanup_(offers_done)
 int offer_copy(const Offer *o, Offer *ret);
 
+/* Another state, with its sentence; what could be shown before counts for nothing. 0 or -ENOMEM. */
+__attribute__((format(printf, 3, 4))) int offer_set(Offer *o, OfferState state, const char *format, ...);
+
 const char *offer_state_to_string(OfferState s);
 OfferState offer_state_from_string(const char *s);
 const char *witness_to_string(Witness w);               /* "equal", "few", "differ" */

@@ -12,7 +12,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -37,23 +36,11 @@ typedef struct Place {
 } Place;
 
 /* Completes a refusal. REPLICA_E_NONE or -ENOMEM. */
-__attribute__((format(printf, 3, 4)))
-static int none(Offer *offer, OfferState state, const char *format, ...) {
-        va_list ap;
-        char *s;
-        int n;
-
-        va_start(ap, format);
-        n = vasprintf(&s, format, ap);
-        va_end(ap);
-        if (n < 0)
-                return -ENOMEM;
-
-        free(offer->detail);
-        offer->detail = s;
-        offer->state = state;
-        return REPLICA_E_NONE;
-}
+#define none(offer, state, ...)                                                         \
+        ({                                                                              \
+                int _nr = offer_set((offer), (state), __VA_ARGS__);                     \
+                _nr < 0 ? _nr : REPLICA_E_NONE;                                         \
+        })
 
 static int mirror_check(const char *argument, char **ret_error) {
         const char *error = NULL;

@@ -75,11 +75,12 @@ static int check_useful(const Candidate *c, Diagnostics *d) {
                                     "Device= has no effect in this version: device-dax is not repaired yet");
         if (r == 0 && !writable)
                 r = diagnostics_add(d, c->file, 0, SEVERITY_WARNING,
-                                    "nothing will be repaired: of Exclusion= this version can do lease and optimistic");
+                                    "nothing will be repaired: of Exclusion= this version can do lease and "
+                                    "optimistic");
         if (r == 0 && !provable)
                 r = diagnostics_add(d, c->file, 0, SEVERITY_WARNING,
-                                    "nothing will be repaired: of Proof= this version can show identity, neighbours and "
-                                    "quorum, but no seal");
+                                    "nothing will be repaired: of Proof= this version can show identity, "
+                                    "neighbours and quorum, but no seal");
         return r;
 }
 

@@ -142,7 +142,8 @@ static void on_topology(const EngineAnswer *a, void *userdata) {
         apply_topology(m, a->topology);
 }
 
-/* libndctl, libudev and libmount read a lot, and may block: a worker's work. Changes that come meanwhile lead to another reading. */
+/* libndctl, libudev and libmount read a lot, and may block: a worker's work. Changes that come meanwhile
+ * lead to another reading. */
 static void ask_topology(Manager *m) {
         const Request q = { .verb = VERB_TOPOLOGY };
         int r;
@@ -264,7 +265,8 @@ static int load_policy(Manager *m) {
         m->policy = p;
         p = (Policy) {};
         if (m->policy.protects.n == 0)
-                log_notice("No protect file in '%s/protect.d': poison will be reported, nothing will be repaired.", m->options->config_dir);
+                log_notice("No protect file in '%s/protect.d': poison will be reported, nothing will be "
+                           "repaired.", m->options->config_dir);
         return 0;
 }
 
@@ -387,7 +389,8 @@ static int open_ledger(Manager *m) {
         if (r >= 0 || r == -ENOMEM)
                 return r;
 
-        log_error_errno(r, "The ledger in '%s' cannot be used, cases will be forgotten at the next restart: %m",
+        log_error_errno(r,
+                        "The ledger in '%s' cannot be used, cases will be forgotten at the next restart: %m",
                         m->options->state_dir);
         return ledger_open(NULL, LEDGER_HISTORY, &m->ledger);
 }

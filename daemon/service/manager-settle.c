@@ -76,7 +76,8 @@ static void on_settled(const EngineAnswer *a, void *userdata) {
                                          a->result);
         } else if (a->result && a->result->progress) {
                 e->untold = true;
-                log_error("%s: %s", e->disk, a->result->detail ? a->result->detail : "an intent without a case");
+                log_error("%s: %s", e->disk, a->result->detail ? a->result->detail
+                          : "an intent without a case");
         }
 
         if (!a->last)

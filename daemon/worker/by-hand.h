@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* `bezoar-worker topology`, and `bezoar-worker locate --device … [--range …]`: the request that the daemon would have made, from this
- * machine or a saved topology. */
+/* `bezoar-worker topology`, and `bezoar-worker locate --device … [--range …]`: the request that the
+ * daemon would have made, from this machine or a saved topology. */
 typedef struct ByHand {
         const char *verb, *device, *range, *topology;   /* as on the command line; NULL: not given */
 } ByHand;

@@ -6,7 +6,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,25 +42,6 @@ int lost_bytes(const Window *w, Range pages, uint64_t file_size, RangeSet *ret) 
 
         *ret = lost;
         lost = (RangeSet) {};
-        return 0;
-}
-
-__attribute__((format(printf, 3, 4)))
-static int offer_set(Offer *o, OfferState state, const char *format, ...) {
-        va_list ap;
-        char *s;
-        int n;
-
-        va_start(ap, format);
-        n = vasprintf(&s, format, ap);
-        va_end(ap);
-        if (n < 0)
-                return -ENOMEM;
-
-        free(o->detail);
-        o->detail = s;
-        o->state = state;
-        o->proofs = 0;
         return 0;
 }
 

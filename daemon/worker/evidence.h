@@ -26,7 +26,8 @@ void evidences_done(Evidences *l);
  * file offsets that are to come from one of them. Those that hold the same lost bytes are of one group,
  * and PROOF_QUORUM is shown by two different ones that do. The outcomes are in the offers; only lack of
  * memory and the like is an error. */
-int evidences_take(char *const *replicas, const Subject *subject, const Window *w, const RangeSet *lost, Evidences *ret);
+int evidences_take(char *const *replicas, const Subject *subject, const Window *w, const RangeSet *lost,
+                   Evidences *ret);
 
 /* The bytes that are lost in a part of the file: what of `pages` (file offsets, clipped to the file) did
  * not survive. */

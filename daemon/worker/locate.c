@@ -167,7 +167,8 @@ static bool can_read(int fd, uint64_t file_size, uint64_t offset, uint64_t size)
         uint8_t page[REPAIR_UNIT];
 
         for (uint64_t at = offset; at < offset + size && at < file_size; at += REPAIR_UNIT)
-                if (pread_full(fd, page, at + REPAIR_UNIT <= file_size ? REPAIR_UNIT : file_size - at, at) < 0)
+                if (pread_full(fd, page, at + REPAIR_UNIT <= file_size ? REPAIR_UNIT : file_size - at,
+                               at) < 0)
                         return false;
         return true;
 }
@@ -186,10 +187,11 @@ static int look_at_file(const Locator *l, Findings *f) {
                 r = mapper_open(l->site.ops, l->site.mount_fd, o->inode, o->generation, O_RDONLY, &fd);
         if (r == 0 && fstat(fd, &st) < 0)
                 r = -errno;
+        if (r == -ENOMEM)
+                return r;
         if (r != 0)
-                return r == -ENOMEM ? r : owners_single(&f->owners, OWNER_UNKNOWN, f->range,
-                                                        r < 0 ? strerror(-r)
-                                                                : "the file went away while it was asked for");
+                return owners_single(&f->owners, OWNER_UNKNOWN, f->range,
+                                     r < 0 ? strerror(-r) : "the file went away while it was asked for");
 
         f->file_size = (uint64_t) st.st_size;
         r = vec_push(l->holds, hold);

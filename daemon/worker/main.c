@@ -19,12 +19,12 @@
 static void help(void) {
         printf("bezoar-worker [OPTIONS…] [locate|repair|settle|topology]\n\n"
                "Finds the owners of poisoned ranges, and restores what a plan says. Started by bezoard.\n\n"
-               "Without a device: reads requests from standard input, one JSON value a line, and answers on\n"
-               "standard output in the same way.\n\n"
+               "Without a device: reads requests from standard input, one JSON value a line, and answers\n"
+               "on standard output in the same way.\n\n"
                "  -h --help                 Show this help\n"
                "     --version              Show the version\n"
                "     --device=NODE          locate: the block device, /dev/pmem0\n"
-               "     --range=START+LENGTH   locate: bytes on the device (suffixes K, M, G); default: its bad blocks\n"
+               "     --range=START+LENGTH   locate: bytes (suffixes K, M, G); default: what is listed as bad\n"
                "     --topology=FILE        locate: a saved topology instead of this machine\n");
 }
 
@@ -81,7 +81,8 @@ int main(int argc, char *argv[]) {
         (void) signal(SIGIO, SIG_IGN);
         (void) signal(SIGPIPE, SIG_IGN);
 
-        r = hand.device || streq_ptr(hand.verb, "topology") ? by_hand(&hand, STDOUT_FILENO) : serve(STDIN_FILENO, STDOUT_FILENO);
+        r = hand.device || streq_ptr(hand.verb, "topology") ? by_hand(&hand, STDOUT_FILENO)
+                : serve(STDIN_FILENO, STDOUT_FILENO);
         if (r < 0 && r != -EPIPE)
                 fprintf(stderr, "bezoar-worker: %s\n", strerror(-r));
         return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;

@@ -98,8 +98,6 @@ int page_put(const Site *s, PageOwner owner, const WriterKind *writers, size_t n
                         return -errno;
                 if (r == 0)
                         return 0;
-                if (r == WRITE_E_SHARED)
-                        return PAGE_E_SHARED;
                 if (r == WRITE_E_STORED || r == WRITE_E_BUSY)
                         return PAGE_E_STORED;
                 if (r != WRITE_E_ABSENT)

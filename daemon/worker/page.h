@@ -18,7 +18,6 @@ enum {
         PAGE_E_ABSENT,          /* cleared, but nothing was stored: the page is not present */
         PAGE_E_STORED,          /* stored, and right through mappings; the page is not present for read(2) */
         PAGE_E_NOT_CLEARED,     /* the kernel refused, and still lists the poison */
-        PAGE_E_SHARED,
         PAGE_E_DIFFERS,         /* read back: other bytes than were written */
         PAGE_E_LISTED,          /* read back right, but the kernel still lists poison there */
 };
@@ -35,12 +34,13 @@ int page_owned(const Site *s, PageOwner owner, Range range, uint64_t offset);
 /* Writes with the writers in their order, through the filters that the environment asks for
  * (BEZOAR_FAULT). *ret_writer: the last that was tried. 0, PAGE_E_*, or a negative errno; -ESTALE: it is
  * not PAGE_OWNED, which is asked before every one of them, or the file has another size. */
-int page_put(const Site *s, PageOwner owner, const WriterKind *writers, size_t n, const Target *t, const void *page,
-             WriterKind *ret_writer);
+int page_put(const Site *s, PageOwner owner, const WriterKind *writers, size_t n, const Target *t,
+             const void *page, WriterKind *ret_writer);
 
-/* Reads the page back through the file and from the device, and looks at the list. `must` (file offsets): what has to be
- * equal. 0, PAGE_E_DIFFERS, PAGE_E_LISTED, PAGE_E_ABSENT (EFAULT), or a negative errno. */
+/* Reads the page back through the file and from the device, and looks at the list. `must` (file offsets):
+ * what has to be equal. 0, PAGE_E_DIFFERS, PAGE_E_LISTED, PAGE_E_ABSENT (EFAULT), or a negative errno. */
 int page_check(const Site *s, const Target *t, const void *page, const RangeSet *must);
 
 /* Fills in how it ended; `format` NULL: no detail. Lack of memory costs the sentence only. */
-__attribute__((format(printf, 4, 5))) void result_set(Result *r, CaseState state, Reason reason, const char *format, ...);
+__attribute__((format(printf, 4, 5)))
+void result_set(Result *r, CaseState state, Reason reason, const char *format, ...);

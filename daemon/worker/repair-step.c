@@ -157,7 +157,8 @@ void repair_restore_times(Repair *r) {
         if (fstat(r->fd, &st) < 0)
                 return;
         r->mtime = st.st_mtim;
-        if (!same_time(&st.st_mtim, &r->before.st_mtim) && lease_holds(&r->lease) && futimens(r->fd, times) >= 0)
+        if (!same_time(&st.st_mtim, &r->before.st_mtim) && lease_holds(&r->lease) &&
+            futimens(r->fd, times) >= 0)
                 r->mtime = r->before.st_mtim;
 }
 
@@ -169,12 +170,14 @@ static int put_page(Repair *r, const Step *s, const Target *t, uint64_t bytes) {
         repair_restore_times(r);
         switch (q) {
         case -ESTALE:
-                return ended(r, CASE_DETECTED, REASON_CHANGED, "the file changed while it was being written");
+                return ended(r, CASE_DETECTED, REASON_CHANGED,
+                             "the file changed while it was being written");
         case PAGE_E_STORED:
                 /* The bytes are there. From now on a program may store newer ones through its mapping
                  * without any trace, so the intent must never be carried out again. */
                 r->result.bytes += bytes;
-                return forget_intent(r, s) < 0 ? -EIO : ended(r, CASE_WAITING, REASON_PAGE_NOT_PRESENT, NULL);
+                return forget_intent(r, s) < 0 ? -EIO : ended(r, CASE_WAITING, REASON_PAGE_NOT_PRESENT,
+                                                              NULL);
         case PAGE_E_ABSENT:
                 return ended(r, CASE_WAITING, REASON_PAGE_NOT_PRESENT,
                              "the bytes at file offset %" PRIu64 " could not be stored yet", s->offset);
@@ -182,9 +185,6 @@ static int put_page(Repair *r, const Step *s, const Target *t, uint64_t bytes) {
                 (void) forget_intent(r, s);
                 return ended(r, CASE_FAILED, REASON_WRITE_FAILED,
                              "the kernel could not clear the poison at file offset %" PRIu64, s->offset);
-        case PAGE_E_SHARED:
-                (void) forget_intent(r, s);
-                return ended(r, CASE_REFUSED, REASON_SHARED_EXTENT, NULL);
         default:
                 if (q < 0)
                         return ended(r, CASE_FAILED, REASON_WRITE_FAILED,

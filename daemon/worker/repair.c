@@ -55,7 +55,8 @@ static int open_file(Repair *r) {
 
 static int examine_file(Repair *r) {
         if (repair_write_back(r) < 0)
-                return ended(r, CASE_FAILED, REASON_WRITE_FAILED, "what is in memory of the file cannot be written: %s",
+                return ended(r, CASE_FAILED, REASON_WRITE_FAILED,
+                             "what is in memory of the file cannot be written: %s",
                              strerror(errno));
         if (fstat(r->fd, &r->before) < 0)
                 return -errno;

@@ -199,7 +199,8 @@ static int write_again(const Settler *s, Pending *p, const WriterKind *writers, 
         }
 
         if (!lease_holds(&p->lease)) {
-                result_set(result, CASE_WAITING, REASON_FILE_BUSY, "a write that a crash cut short is to be finished");
+                result_set(result, CASE_WAITING, REASON_FILE_BUSY,
+                           "a write that a crash cut short is to be finished");
                 return 0;
         }
 
@@ -301,7 +302,8 @@ static int settle_one(const Settler *s, const Intent *i, const void *page, Resul
 static void name_case(Result *result) {
         char *sentence;
 
-        if (asprintf(&sentence, "a repair that no case asked for: %s%s%s", case_state_to_string(result->state),
+        if (asprintf(&sentence, "a repair that no case asked for: %s%s%s",
+                     case_state_to_string(result->state),
                      result->detail ? ": " : "", result->detail ? result->detail : "") < 0)
                 sentence = NULL;
         free(result->detail);

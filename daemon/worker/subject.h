@@ -9,4 +9,5 @@ struct stat;
 
 /* What to ask a replica for, about the file that is `st` and has `path` below the protect. `path` must
  * outlive the Subject. */
-void subject_init(Subject *s, const Site *site, const Protect *protect, const char *path, const struct stat *st);
+void subject_init(Subject *s, const Site *site, const Protect *protect, const char *path,
+                  const struct stat *st);

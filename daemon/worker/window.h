@@ -25,7 +25,8 @@ typedef struct Extent {
  * the kernel will not give there (a bad sector costs the whole page) sector by sector from the block
  * device, for pages of `extent`. `bad`: the listed sectors (device addresses), never touched. Bytes that
  * cannot be read are no error: they do not survive. 0 or a negative errno. */
-int window_read(const Site *s, int file_fd, uint64_t file_size, Range wanted, const Extent *extent, const RangeSet *bad, Window *ret);
+int window_read(const Site *s, int file_fd, uint64_t file_size, Range wanted, const Extent *extent,
+                const RangeSet *bad, Window *ret);
 
 /* The sectors of one page of the extent that are not in `bad`, from the block device into `page`
  * (REPAIR_UNIT bytes, aligned). *ret: their device addresses, as far as they could be read. 0 or a

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Loads and stores by way of a memfd: pwrite(2) to it reads the mapping, pread(2) from it writes the mapping, and both
- * turn a fault into EFAULT. */
+/* Loads and stores by way of a memfd: pwrite(2) to it reads the mapping, pread(2) from it writes the
+ * mapping, and both turn a fault into EFAULT. */
 
 #include <assert.h>
 #include <errno.h>

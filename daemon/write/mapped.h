@@ -3,8 +3,8 @@
 
 #include <stdint.h>
 
-/* One page of a file through a shared mapping of it. The kernel does the copying, so that a page that cannot be
- * touched is -EFAULT here and not a SIGBUS. */
+/* One page of a file through a shared mapping of it. The kernel does the copying, so that a page that
+ * cannot be touched is -EFAULT here and not a SIGBUS. */
 typedef struct Mapped {
         void *page;
 } Mapped;

@@ -8,8 +8,8 @@
  *      ACTION  sleep=SECONDS  kill (SIGKILL to ourselves)  error=ERRNO (a number)
  *              skip (before-write only: say 0, write nothing)
  *              absent (before-write only: say WRITE_E_ABSENT, write nothing)
- *              unlist (around a write: the whole list of bad blocks is emptied, as the kernel would do it for
- *                      the page; only where BEZOAR_SYSFS says that it is not the kernel's) */
+ *              unlist (around a write: the whole list of bad blocks is emptied, as the kernel would
+ *                      for the page; only where BEZOAR_SYSFS says that it is not the kernel's) */
 
 #include <assert.h>
 #include <errno.h>

@@ -49,8 +49,8 @@ int write_page(const Target *t, const void *page) {
         if ((uint64_t) n != REPAIR_UNIT)
                 return -EIO;
 
-        /* With DAX the kernel has copied past its caches (pmem_recovery_write()); what is left is the device's
-         * own buffers, which page_put() has flushed through the device. */
+        /* With DAX the kernel has copied past its caches (pmem_recovery_write()); what is left is the
+         * device's own buffers, which page_put() has flushed through the device. */
         if (t->offset + REPAIR_UNIT <= t->file_size && file_is_dax(t->file_fd))
                 return 0;
         return fdatasync(t->file_fd) < 0 ? -errno : 0;

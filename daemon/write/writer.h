@@ -16,10 +16,10 @@ enum {
 
         WRITE_E_ABSENT,         /* poison cleared, nothing written: the page is not present in the kernel's
                                  * map (EFAULT after a machine check) */
-        WRITE_E_SHARED,         /* the extent is shared: this writer cannot (EIO from copy-on-write) */
-        WRITE_E_STORED,         /* revive: stored, durable and right through mappings, but read(2) and write(2) still fail */
-        WRITE_E_BUSY,           /* revive: the same, because somebody maps these bytes and going on would send
-                                 * him SIGBUS */
+        WRITE_E_STORED,         /* revive: stored, durable and right through mappings, but read(2) and
+                                 * write(2) still fail */
+        WRITE_E_BUSY,           /* revive: the same, because somebody maps these bytes and going on would
+                                 * send him SIGBUS */
 };
 
 /* Where a page is to be written. The descriptors belong to the caller. */

@@ -767,7 +767,8 @@ static void test_case_list(void **state) {
         assert_int_equal(l.items[1]->id, 3);
 
         assert_int_equal(codec_cases_decode(CASE_TEXT("7"), &(Cases) {}, NULL), -EBADMSG);
-        assert_int_equal(codec_cases_decode("[" CASE_TEXT("7") "," CASE_TEXT("0") "]", &(Cases) {}, &error), -EBADMSG);
+        assert_int_equal(codec_cases_decode("[" CASE_TEXT("7") "," CASE_TEXT("0") "]", &(Cases) {}, &error),
+                         -EBADMSG);
         assert_non_null(strstr(error, "[1].id"));
         free(error);
 }

@@ -156,7 +156,8 @@ static void test_every_setting(void **state) {
                   "[Protect]\nPath=/srv/pmem/db/\nReplica=mirror:/srv/a/\nReplica = "
                   "mirror:/srv/b\nProof=neighbours,seal\nExclusion=optimistic,lease\nWriter=pwrite\n");
         etc_write(e, "protect.d/dax.conf", "[Protect]\nDevice=/dev/dax0.0\nReplica=mirror:/srv/c\n");
-        assert_string_equal(etc_load(e), "ETC/protect.d/dax.conf:2: warning: Device= has no effect in this version: "
+        assert_string_equal(etc_load(e),
+                            "ETC/protect.d/dax.conf:2: warning: Device= has no effect in this version: "
                                          "device-dax is not repaired yet\n");
 
         assert_int_equal(e->policy.mode, MODE_OBSERVE);
@@ -466,12 +467,13 @@ static void test_protect_problems(void **state) {
 static void test_protect_useless(void **state) {
         Etc *e = *state;
 
-        etc_write(e, "protect.d/a.conf", "[Protect]\nPath=/srv\nReplica=mirror:/m\nExclusion=freeze\nProof=seal\n");
+        etc_write(e, "protect.d/a.conf",
+                  "[Protect]\nPath=/srv\nReplica=mirror:/m\nExclusion=freeze\nProof=seal\n");
         assert_string_equal(etc_load(e),
-                            "ETC/protect.d/a.conf: warning: nothing will be repaired: of Exclusion= this version can do "
-                            "lease and optimistic\n"
-                            "ETC/protect.d/a.conf: warning: nothing will be repaired: of Proof= this version can show "
-                            "identity, neighbours and quorum, but no seal\n");
+                            "ETC/protect.d/a.conf: warning: nothing will be repaired: of Exclusion= this "
+                            "version can do lease and optimistic\n"
+                            "ETC/protect.d/a.conf: warning: nothing will be repaired: of Proof= this "
+                            "version can show identity, neighbours and quorum, but no seal\n");
         assert_int_equal(e->policy.protects.n, 1);
 }
 

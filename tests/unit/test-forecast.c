@@ -25,8 +25,9 @@
         "\"protects\":[{\"name\":\"p\",\"path\":\"/srv\",\"replicas\":[\"mirror:/m\"],"               \
         "\"proof\":\"identity+neighbours\",\"exclusion\":\"lease\",\"writer\":\"auto\"}]},\"ranges\":[]}"
 
-/* Proves that a forecast shows what would be done in repair mode, part by part, that it says which mode is
- * in force all the same, and that a part that would be refused comes with its sentences; and that it can be read back. */
+/* Proves that a forecast shows what would be done in repair mode, part by part, that it says which mode
+ * is in force all the same, and that a part that would be refused comes with its sentences; and that it
+ * can be read back. */
 static void test_forecast(void **state) {
         _cleanup_locate_reply_ LocateReply reply = {};
         _cleanup_forecast_ Forecast f = {}, back = {};

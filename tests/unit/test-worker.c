@@ -84,7 +84,8 @@ static void test_window(void **state) {
                 assert_int_equal(window_read(&s, fd, rows[i].size, rows[i].wanted, &extent, &bad, &w), 0);
                 assert_true(range_equal(w.range, rows[i].window));
                 assert_int_equal(rangeset_size(&w.surviving), rows[i].surviving);
-                assert_false(rows[i].bad.start < rows[i].size && rangeset_overlaps(&w.surviving, rows[i].bad));
+                assert_false(rows[i].bad.start < rows[i].size &&
+                             rangeset_overlaps(&w.surviving, rows[i].bad));
                 for (size_t k = 0; k < w.surviving.n; k++)
                         for (uint64_t at = w.surviving.items[k].start; at < w.surviving.items[k].end; at++)
                                 assert_int_equal(w.bytes[at - w.range.start], data_at(at));
@@ -152,7 +153,9 @@ static char *make_copy(const Copy *c) {
 
                 assert_int_equal(pwrite_full(fd, &byte, 1, c->flip), 0);
         }
-        assert_int_equal(futimens(fd, (struct timespec[2]) { { .tv_sec = 7 }, { .tv_sec = 1000 + c->late } }), 0);
+        assert_int_equal(futimens(fd,
+                                  (struct timespec[2]) { { .tv_sec = 7 }, { .tv_sec = 1000 + c->late } }),
+                                          0);
         (void) close(fd);
         assert_true(asprintf(&uri, "mirror:%s/%s", folder, c->name) > 0);
         return uri;
@@ -162,18 +165,27 @@ static char *make_copy(const Copy *c) {
 static void test_evidence(void **state) {
         const uint64_t page = 20 * REPAIR_UNIT, lost_at = page + 7 * 512;
         const ProofSet both = PROOF_BIT(PROOF_IDENTITY) | PROOF_BIT(PROOF_NEIGHBOURS);
-        const struct { Copy copy; OfferState state; ProofSet proofs; Witness witness; uint64_t at; } rows[] = {
+        const struct {
+                Copy copy;
+                OfferState state;
+                ProofSet proofs;
+                Witness witness;
+                uint64_t at;
+        } rows[] = {
                 { { "good", SIZE, UINT64_MAX, 0 }, OFFER_HELD, both, WITNESS_EQUAL, 0 },
-                { { "late", SIZE, UINT64_MAX, 1 }, OFFER_HELD, PROOF_BIT(PROOF_NEIGHBOURS), WITNESS_EQUAL, 0 },
+                { { "late", SIZE, UINT64_MAX, 1 }, OFFER_HELD, PROOF_BIT(PROOF_NEIGHBOURS), WITNESS_EQUAL,
+                 0 },
                 { { "inside", SIZE, lost_at + 5, 0 }, OFFER_HELD, both, WITNESS_EQUAL, 0 },
                 { { "before", SIZE, lost_at - 1, 0 }, OFFER_HELD, PROOF_BIT(PROOF_IDENTITY), WITNESS_DIFFER,
                   lost_at - 1 },
-                { { "behind", SIZE, lost_at + 512, 0 }, OFFER_HELD, PROOF_BIT(PROOF_IDENTITY), WITNESS_DIFFER,
+                { { "behind", SIZE, lost_at + 512, 0 }, OFFER_HELD, PROOF_BIT(PROOF_IDENTITY),
+                 WITNESS_DIFFER,
                   lost_at + 512 },
                 { { "edge", SIZE, page - NEIGHBOURS_WINDOW, 0 }, OFFER_HELD, PROOF_BIT(PROOF_IDENTITY),
                   WITNESS_DIFFER, page - NEIGHBOURS_WINDOW },
                 { { "outside", SIZE, page - NEIGHBOURS_WINDOW - 1, 0 }, OFFER_HELD, both, WITNESS_EQUAL, 0 },
-                { { "longer", SIZE + 1, UINT64_MAX, 0 }, OFFER_HELD, PROOF_BIT(PROOF_NEIGHBOURS), WITNESS_EQUAL, 0 },
+                { { "longer", SIZE + 1, UINT64_MAX, 0 }, OFFER_HELD, PROOF_BIT(PROOF_NEIGHBOURS),
+                 WITNESS_EQUAL, 0 },
                 { { "short", lost_at, UINT64_MAX, 0 }, OFFER_SHORT, 0, WITNESS_FEW, 0 },
                 { { "shorter", lost_at + 511, UINT64_MAX, 0 }, OFFER_SHORT, 0, WITNESS_FEW, 0 },
                 /* it has the lost bytes, and not all of their neighbours */
@@ -202,8 +214,10 @@ static void test_evidence(void **state) {
                 assert_int_equal(evidences_take(replicas, &subject, &w, &lost, &l), 0);
                 assert_int_equal(l.n, 1);
                 o = &l.items[0].offer;
-                if (o->state != rows[i].state || o->proofs != rows[i].proofs || o->witness != rows[i].witness)
-                        fail_msg("%s: state %d, proofs %x, witness %d", rows[i].copy.name, (int) o->state, o->proofs,
+                if (o->state != rows[i].state || o->proofs != rows[i].proofs ||
+                    o->witness != rows[i].witness)
+                        fail_msg("%s: state %d, proofs %x, witness %d", rows[i].copy.name, (int) o->state,
+                                 o->proofs,
                                  (int) o->witness);
                 if (o->witness == WITNESS_DIFFER)
                         assert_int_equal(o->witness_at, rows[i].at);
@@ -218,7 +232,8 @@ static void test_groups(void **state) {
         const Subject subject = { .relative = "", .size = SIZE, .mtime = { .tv_sec = 1000 } };
         const Extent extent = { .range = { 0, SIZE } };
         _cleanup_free_ char *a = make_copy(&(Copy) { "a", SIZE, UINT64_MAX, 0 }),
-                       *b = make_copy(&(Copy) { "b", SIZE, 10, 0 }), *c = make_copy(&(Copy) { "c", SIZE, SIZE - 1, 0 });
+                       *b = make_copy(&(Copy) { "b", SIZE, 10, 0 }),
+                       *c = make_copy(&(Copy) { "c", SIZE, SIZE - 1, 0 });
         char *two[] = { a, b, c, NULL }, *twice[] = { a, a, NULL };
         _cleanup_rangeset_ RangeSet bad = {}, lost = {};
         _cleanup_evidences_ Evidences l = {}, m = {};
@@ -272,7 +287,8 @@ static void test_intents(void **state) {
         _cleanup_close_ int dir_fd = -1;
         _cleanup_free_ char *record = NULL;
         Intent i = { .case_id = 7, .boot_id = (char *) "b", .device = (char *) "/dev/pmem0",
-                     .range = { 1 << 20, (1 << 20) + REPAIR_UNIT }, .inode = 131, .offset = 8192, .file_size = SIZE,
+                     .range = { 1 << 20, (1 << 20) + REPAIR_UNIT }, .inode = 131, .offset = 8192,
+                             .file_size = SIZE,
                      .alone = true };
         Seen seen = {};
         size_t n;
