@@ -227,10 +227,10 @@ void bus_tell_case(Bus *b, uint64_t id) {
         char path[BUS_CASE_PATH_MAX];
 
         (void) sd_bus_emit_properties_changed(b->bus, bus_case_path(id, path), BUS_CASE,
-                                              "State", "Reason", "Explanation", "Advice", "Detail", "Ignored",
-                                              "FileSystem", "Uuid", "MountPoint", "Range", "Bad", "Physical",
-                                              "Dimms", "Path", "Offset", "Owners", "Replica", "Proof", "Writer",
-                                              "Attempts", "Changed", "Events", NULL);
+                                              "State", "Reason", "Explanation", "Advice", "Detail",
+                                              "Ignored", "FileSystem", "Uuid", "MountPoint", "Range", "Bad",
+                                              "Physical", "Dimms", "Path", "Offset", "Owners", "Replica",
+                                              "Proof", "Writer", "Attempts", "Changed", "Events", NULL);
 }
 
 /* ---- objects ---- */

@@ -8,7 +8,8 @@
 #include "util/cleanup.h"
 
 /* From the bytes of the kernel's trace buffer to physical ranges that were lost. Where things are in a
- * record is what the kernel's own format files say, for it differs between versions. Makes no system call. */
+ * record is what the kernel's own format files say, for it differs between versions. Makes no system
+ * call. */
 typedef struct TraceDecoder TraceDecoder;
 
 int trace_decoder_new(size_t page_size, TraceDecoder **ret);

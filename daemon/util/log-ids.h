@@ -6,8 +6,8 @@
  * (tests/style/check-catalog): who logs an id adds all of them that are known, and may add more. OFFSET
  * and LENGTH are bytes on the device, PHYSICAL is an address; FILE is escaped by codec_path_escape(). */
 
-/* Poison was found; whose bytes are lost is named where it is known. Once a case. BEZOAR_CASE BEZOAR_DEVICE BEZOAR_OFFSET
- * BEZOAR_LENGTH BEZOAR_PHYSICAL BEZOAR_FILE BEZOAR_INODE BEZOAR_DIMM */
+/* Poison was found; whose bytes are lost is named where it is known. Once a case. BEZOAR_CASE
+ * BEZOAR_DEVICE BEZOAR_OFFSET BEZOAR_LENGTH BEZOAR_PHYSICAL BEZOAR_FILE BEZOAR_INODE BEZOAR_DIMM */
 #define LOG_ID_POISON_FOUND "cf1555b0b639b87ae89f60f7f6d7aae1"
 
 /* Restored, read back, and no longer listed. BEZOAR_CASE BEZOAR_DEVICE BEZOAR_OFFSET BEZOAR_LENGTH

@@ -77,8 +77,8 @@ int by_hand(const ByHand *h, int out_fd) {
         }
         if (!streq_ptr(h->verb, "locate")) {
                 fprintf(stderr,
-                        "--device= goes with the verb 'locate'; 'repair' and 'settle' read their request from "
-                        "standard input.\n");
+                        "--device= goes with the verb 'locate'; 'repair' and 'settle' read their request "
+                        "from standard input.\n");
                 return -EINVAL;
         }
 

@@ -24,7 +24,7 @@ static void help(void) {
                "  -h --help                 Show this help\n"
                "     --version              Show the version\n"
                "     --device=NODE          locate: the block device, /dev/pmem0\n"
-               "     --range=START+LENGTH   locate: bytes (suffixes K, M, G); default: what is listed as bad\n"
+               "     --range=START+LENGTH   locate: bytes (suffixes K, M, G); default: what is listed\n"
                "     --topology=FILE        locate: a saved topology instead of this machine\n");
 }
 
