@@ -34,7 +34,7 @@ static const unsigned ways[_CASE_STATE_MAX] = {
 
 /* The word, and the sentence for an event that comes with neither a detail nor a reason. */
 static const struct { const char *word, *explain; } states[_CASE_STATE_MAX] = {
-        [CASE_DETECTED] = { "detected", "The kernel lists poison here." },
+        [CASE_DETECTED] = { "detected", "Poison was reported here." },
         [CASE_LOCATED] = { "located", "It is known whose the bytes are, and what the replicas offer." },
         [CASE_REPAIRING] = { "repairing", "A worker writes the lost bytes back." },
         [CASE_HEALED] = { "healed",

@@ -60,6 +60,11 @@ static const ReasonText reason_table[_REASON_MAX] = {
                 "longer in the kernel's map, and on XFS the next file that is given this block crashes "
                 "the kernel.",
                 "Do not fill the file system and avoid large writes; " REBOOT "." },
+        [REASON_UNLISTED] = { "unlisted",
+                "A machine check lost these bytes, but the kernel's bad-block list does not name them, so "
+                "nothing is written here: what is not listed is not cleared by a write.",
+                "'ndctl start-scrub' has the firmware search the medium: what it finds is listed, and the "
+                "case goes on; if it finds nothing, the case ends." },
         [REASON_UNMOUNTED] = { "unmounted",
                 "No file system that could be asked is mounted from this device; the case goes on when "
                 "one is.",

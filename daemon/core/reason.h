@@ -19,6 +19,7 @@ typedef enum Reason {
         REASON_UNKNOWN_OWNER,
         REASON_FREE_PAGE_MAY_BE_ABSENT, /* whole page bad in free space: if a machine check did it, an armed
                                          * kernel crash */
+        REASON_UNLISTED,                /* a machine check named it, and the bad-block list does not */
         REASON_UNMOUNTED,
         REASON_READ_ONLY,               /* mounted read-only */
         REASON_CHANGED,                 /* the owner changed between locate and repair: ask again */

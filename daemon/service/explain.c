@@ -36,6 +36,7 @@ static const char rule_allowed[] = "Nothing is written but what the configuratio
 static const char *rule_of(Reason r) {
         switch (r) {
         case REASON_CLEARED:
+        case REASON_UNLISTED:
         case REASON_UNWRITTEN:
         case REASON_FREE:
                 return rule_truth;

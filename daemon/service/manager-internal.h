@@ -26,6 +26,7 @@ typedef struct Tracked {
         bool busy;              /* a request about it is on its way */
         bool wants_locate;
         bool wants_repair;
+        bool scrubbed;          /* a scrub has ended since; for REASON_UNLISTED */
         bool settled;           /* told of by the settlement that is on its way, or was last */
         CaseState alerted;      /* observers were last told of this state and reason as an alert */
         Reason alerted_reason;
@@ -45,6 +46,14 @@ typedef struct ManagerWatch {
         void *userdata;
 } ManagerWatch;
 
+/* Lost, by a machine check; the list has some time to show it. */
+typedef struct Suspect {
+        char *disk;
+        Range range;            /* on it, whole pages */
+        uint64_t since;         /* realtime */
+        uint64_t due;           /* monotonic */
+} Suspect;
+
 struct Manager {
         sd_event *event;
         const ManagerOptions *options;
@@ -58,6 +67,7 @@ struct Manager {
         bool budget_told;       /* that it is used up, and it was not whole since */
         struct { Source **items; size_t n, allocated; } sources;
         struct { Device **items; size_t n, allocated; } devices;
+        struct { Suspect *items; size_t n, allocated; } suspects;       /* by `due` */
         struct { Tracked **items; size_t n, allocated; } cases;         /* open; by id */
         struct { Case **items; size_t n, allocated; } closed;           /* by id; no more than the ledger
                                                                          * keeps */
@@ -109,7 +119,10 @@ void manager_keep_closed(Manager *m, Case *c);                  /* takes it over
 void manager_drop_closed(Manager *m);
 Tracked *tracked_free(Tracked *t);
 
-/* manager-physical.c */
+/* manager-physical.c: machine checks that the list may not show */
+uint64_t manager_next_suspect(const Manager *m);                /* monotonic; USEC_INFINITY: none */
+void manager_judge_suspects(Manager *m);
+void manager_drop_suspects(Manager *m);
 void manager_hint_physical(Manager *m, Range physical);         /* something was lost at these addresses */
 
 /* manager-scan.c */

@@ -17,6 +17,7 @@
 #include "util/log-ids.h"
 #include "util/log.h"
 #include "util/strv.h"
+#include "util/sysfs.h"
 #include "util/time-util.h"
 #include "util/vec.h"
 
@@ -72,6 +73,10 @@ static void on_hint(const SourceOps *from, const Hint *hint, void *userdata) {
                                          * replica that was brought up to date */
         else
                 manager_want_scan(m, hint->device);
+
+        if (strcmp(from->name, "scrub") == 0)
+                for (size_t i = 0; i < m->cases.n; i++)
+                        m->cases.items[i]->scrubbed = true;
 }
 
 /* ---- topology ---- */
@@ -181,6 +186,7 @@ static int on_retry(sd_event_source *s, uint64_t usec, void *userdata) {
         for (size_t i = 0; i < m->cases.n; i++)
                 if (m->cases.items[i]->retry_at <= now)
                         tracked_want_again(m->cases.items[i]);
+        manager_judge_suspects(m);
         if (m->topology_retry_at <= now) {
                 m->topology_retry_at = USEC_INFINITY;
                 m->wants_topology = true;
@@ -192,6 +198,8 @@ static int on_retry(sd_event_source *s, uint64_t usec, void *userdata) {
 static void arm_retry(Manager *m) {
         uint64_t next = m->topology_retry_at;
 
+        if (manager_next_suspect(m) < next)
+                next = manager_next_suspect(m);
         for (size_t i = 0; i < m->cases.n; i++)
                 if (m->cases.items[i]->retry_at < next)
                         next = m->cases.items[i]->retry_at;
@@ -295,7 +303,8 @@ static int open_sources(Manager *m) {
 
                 /* A saved topology is not this machine: only the timer tells anything of it. */
                 if (m->options->topology_file && strcmp((*ops)->name, "timer") != 0 &&
-                    strcmp((*ops)->name, "badblocks") != 0)
+                    strcmp((*ops)->name, "badblocks") != 0 &&
+                    (strcmp((*ops)->name, "trace") != 0 || strcmp(sysfs_root(), "/sys") == 0))
                         continue;
 
                 r = source_open(*ops, &config, &s);
@@ -355,6 +364,7 @@ Manager *manager_free(Manager *m) {
         for (size_t i = 0; i < m->cases.n; i++)
                 tracked_free(m->cases.items[i]);
         vec_done(&m->cases);
+        manager_drop_suspects(m);
         for (size_t i = 0; i < m->closed.n; i++)
                 case_free(m->closed.items[i]);
         vec_done(&m->closed);

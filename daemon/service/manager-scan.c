@@ -64,6 +64,10 @@ static void scan_known(Manager *m, Device *d, const RangeSet *bad, bool truncate
                         t->wants_repair = false;
                         tracked_store(t);
                         manager_tell(m, case_changed, t->c);
+                } else if (!t->listed && !truncated && t->c->reason == REASON_UNLISTED) {
+                        if (t->scrubbed)
+                                tracked_move(t, CASE_GONE, REASON_CLEARED,
+                                             "a scrub has ended, and does not list it either");
                 } else if (!t->listed && !truncated && !case_outlives_listing(t->c))
                         no_longer_listed(t);
         }

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What an operator is told, how loudly, and how often."""
-import json, os, re, subprocess
+import json, os, re, struct, subprocess, time
 
-from daemon import Daemon, run
+from daemon import PHYSICAL, Daemon, run
 
 GOOD = {"locate": "one-file", "repair": "healed"}
 DAY = 24 * 3600 * 1000000
@@ -190,4 +190,64 @@ def notify_fails(program):
         assert said(d, "NotifyUnit= could not be started") == [ERR], d.text()
 
 
-run([priorities, found_once, budget_once, dimm_again, notify, notify_waiting, notify_later, notify_fails])
+MCE_FORMAT = """name: memory_failure_event
+ID: 97
+format:
+	field:unsigned short common_type;	offset:0;	size:2;	signed:0;
+	field:int common_pid;	offset:4;	size:4;	signed:1;
+
+	field:unsigned long pfn;	offset:8;	size:8;	signed:0;
+
+print fmt: "pfn %#lx", REC->pfn
+"""
+
+
+def fake_tracing(d):
+    """A folder that stands for the kernel's, with a fifo for a processor."""
+    top = d.root / "sys/kernel/tracing"
+    event = "events/ras/memory_failure_event"
+    (top / event).mkdir(parents=True)
+    instance = top / "instances/bezoar"
+    (instance / event).mkdir(parents=True)
+    (instance / "per_cpu/cpu0").mkdir(parents=True)
+    for name, text in (("buffer_size_kb", "1408"), ("buffer_percent", "50"), (event + "/enable", "0"), (event + "/format", MCE_FORMAT)):
+        (instance / name).write_text(text)
+    os.mkfifo(instance / "per_cpu/cpu0/trace_pipe_raw")
+    return instance / "per_cpu/cpu0/trace_pipe_raw"
+
+
+def fail_memory(fifo, *addresses):
+    data = b"".join(struct.pack("<IHHIQQ", 6, 97, 0, 0, a // 4096, 0) for a in addresses)
+    fifo.write((struct.pack("<QQ", 0, len(data)) + data).ljust(4096, b"\0"))
+    fifo.flush()
+
+
+def unlisted(program):
+    """Proves that a machine check that the list does not show becomes a case that waits and writes nothing, unless it is healed, known
+    or elsewhere; and that the case goes on when it is listed after all."""
+    with Daemon(program, **GOOD) as d:
+        path = fake_tracing(d)
+        d.start()
+        if os.environ["TRACE"] == "no":
+            return
+        d.wait("devices known", lambda: getattr(d, "status", "").startswith("1 device"))
+        with open(path, "wb") as fifo:
+            d.poison((80, 1))
+            fail_memory(fifo, PHYSICAL + 80 * 512, PHYSICAL + 800 * 512, PHYSICAL + 801 * 512, PHYSICAL - 4096)
+            d.wait_states("healed")
+            d.wait("a second case", lambda: len(d.cases()) == 2, 20)
+            d.wait_states("healed", "waiting")
+            d.rescan()
+            time.sleep(0.5)
+            case = d.cases()[1]
+            assert (case["state"], case["reason"]) == ("waiting", "unlisted"), case
+            assert case["range"] == {"start": 800 * 512, "length": 4096} and case["physical"]["start"] == PHYSICAL + 800 * 512, case
+            assert len(d.cases()) == 2 and len(d.requests("locate")) == 1, d.cases()
+            d.stop()
+            d.start()
+            d.poison((800, 1))
+            d.rescan()
+            d.wait_states("healed", "healed")
+
+
+run([priorities, found_once, budget_once, dimm_again, notify, notify_waiting, notify_later, notify_fails, unlisted])
