@@ -22,8 +22,8 @@
 #include "util/file.h"
 
 #define PAGE 4096
-#define MCE_ID 115
-#define FAILURE_ID 97
+#define MCE_ID 113
+#define FAILURE_ID 1223
 
 #define COMMON                                                                          \
         "format:\n"                                                                     \
@@ -34,7 +34,7 @@
 
 /* As Linux 6.1 has it, but for how it is printed. */
 static const char mce_format[] =
-        "name: mce_record\nID: 115\n" COMMON
+        "name: mce_record\nID: 113\n" COMMON
         "\tfield:u64 mcgcap;\toffset:8;\tsize:8;\tsigned:0;\n"
         "\tfield:u64 mcgstatus;\toffset:16;\tsize:8;\tsigned:0;\n"
         "\tfield:u64 status;\toffset:24;\tsize:8;\tsigned:0;\n"
@@ -55,7 +55,7 @@ static const char mce_format[] =
         "print fmt: \"CPU: %d, ADDR: %016Lx\", REC->cpu, REC->addr\n";
 
 static const char failure_format[] =
-        "name: memory_failure_event\nID: 97\n" COMMON
+        "name: memory_failure_event\nID: 1223\n" COMMON
         "\tfield:unsigned long pfn;\toffset:8;\tsize:8;\tsigned:0;\n"
         "\tfield:int type;\toffset:16;\tsize:4;\tsigned:1;\n"
         "\tfield:int result;\toffset:20;\tsize:4;\tsigned:1;\n\n"
@@ -99,7 +99,7 @@ static void page_add_mce(Page *p, uint64_t status, uint64_t addr, uint64_t misc,
 }
 
 static void page_add_failure(Page *p, uint64_t pfn) {
-        char r[24] = { FAILURE_ID };
+        char r[24] = { FAILURE_ID & 0xff, FAILURE_ID >> 8 };
 
         put64(r + 8, pfn);
         page_add(p, r, sizeof(r));
@@ -170,6 +170,34 @@ static void test_mce(void **state) {
         }
 }
 
+/* The beginning of a page that Linux 6.1 gave after a machine check at 0x100a1a000, a page of persistent
+ * memory; the rest of it is zeroes. */
+static const unsigned char recorded[] = {
+        0x56, 0x94, 0xe1, 0x4a, 0x04, 0x00, 0x00, 0x00, 0x90, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+        0x1c, 0x00, 0x00, 0x00, 0x71, 0x00, 0x00, 0x00, 0x94, 0x00, 0x00, 0x00, 0x0a, 0x01, 0x00, 0x01,
+        0x00, 0x00, 0x00, 0x00, 0x05, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0xc0, 0x00, 0x00, 0x00,
+        0x00, 0x00, 0x00, 0xbd, 0x00, 0xa0, 0xa1, 0x00, 0x01, 0x00, 0x00, 0x00, 0x8c, 0x00, 0x00, 0x00,
+        0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+        0x00, 0x00, 0x00, 0x00, 0xcb, 0xe8, 0xe4, 0x99, 0xff, 0xff, 0xff, 0xff, 0x69, 0x5d, 0x35, 0xd9,
+        0x0c, 0x00, 0x00, 0x00, 0x8f, 0xe0, 0x00, 0x6b, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+        0x54, 0x06, 0x05, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x10, 0x09, 0x00, 0x00,
+        0x00, 0x00, 0x00, 0x00, 0x46, 0xb8, 0x9d, 0x04, 0xc7, 0x04, 0x00, 0x00, 0x94, 0x00, 0x00, 0x00,
+        0x1a, 0x0a, 0x10, 0x00, 0x00, 0x00, 0x00, 0x00, 0x11, 0x00, 0x00, 0x00, 0x03, 0x00, 0x00, 0x00,
+};
+
+/* What a kernel really said is understood: the machine check, and the page that failed. */
+static void test_recorded(void **state) {
+        _cleanup_(trace_decoder_freep) TraceDecoder *d = make_decoder();
+        char page[PAGE] = {};
+        Heard h = {};
+
+        memcpy(page, recorded, sizeof(recorded));
+        assert_int_equal(trace_decode(d, page, hear, &h), 0);
+        assert_int_equal(h.n, 2);
+        for (size_t i = 0; i < h.n; i++)
+                assert_true(range_equal(h.ranges[i], (Range) { 0x100a1a000, 0x100a1b000 }));
+}
+
 /* Records of several kinds in one page are told in order; those of others are passed over, and so is what is
  * shorter than its format says. */
 static void test_page(void **state) {
@@ -185,7 +213,8 @@ static void test_page(void **state) {
         page_add_failure(&p, 0x100a19);
         page_add(&p, other, sizeof(other));
         page_add_mce(&p, VAL | UC | ADDRV, 0x200000000, 0, 0);
-        other[0] = FAILURE_ID;
+        other[0] = (char) (FAILURE_ID & 0xff);
+        other[1] = FAILURE_ID >> 8;
         page_add(&p, other, 12);
         page_add_failure(&p, UINT64_MAX);
         page_add_failure(&p, 1);
@@ -338,6 +367,7 @@ static void test_nothing_there(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_mce),
+                cmocka_unit_test(test_recorded),
                 cmocka_unit_test(test_page),
                 cmocka_unit_test(test_formats),
                 cmocka_unit_test_setup_teardown(test_source, enter, leave),
