@@ -4,9 +4,10 @@
 # sector differs though size and time are the same; a neighbouring page differs; the time differs. And that the case
 # goes on when the mirror is put right.
 fresh_db sector 262144 page 262144 time 262144
-alter() {       # FILE OFFSET: a byte of the mirror, and its time stays
+alter() {       # FILE OFFSET: 16 bytes of the mirror, each of them another, and its time stays
     touch -r $MIRROR/$1 /run/lab/time
-    printf 'X%.0s' {1..16} | dd of=$MIRROR/$1 bs=1 seek=$2 conv=notrunc status=none
+    dd if=$MIRROR/$1 bs=1 skip=$2 count=16 status=none | LC_ALL=C tr '\000-\377' '\001-\377\000' >/run/lab/other
+    dd if=/run/lab/other of=$MIRROR/$1 bs=1 seek=$2 conv=notrunc status=none
     touch -r /run/lab/time $MIRROR/$1
 }
 cp -a $MIRROR/sector $MIRROR/right
