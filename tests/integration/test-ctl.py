@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """bezoarctl against the real daemon, on a bus of their own. $BEZOARCTL is the program."""
-import json, os, pathlib, pty, re, select, signal, subprocess, time
+import json, os, pathlib, pty, re, select, shutil, signal, subprocess, time
 
 from daemon import PHYSICAL, Daemon, run
 
@@ -307,6 +307,14 @@ def metrics(program):
             if not line.startswith("#"):
                 name = re.match(r"(bezoar_\w+)(\{(\w+=\"[^\"]*\",?)+\})? [0-9.]+$", line)[1]
                 assert types.get(name) == "gauge" or types.get(name.removesuffix("_total")) == "counter", line
+        manual = (pathlib.Path(__file__).parents[2] / "docs/man/bezoarctl.1.rst").read_text()
+        told = set(re.findall(r"``(bezoar_\w+)", re.search(r"^METRICS\n=+\n(.*?)^EXAMPLES", manual, re.M | re.S)[1]))
+        printed = {name + ("_total" if kind == "counter" else "") for name, kind in types.items()}
+        assert printed == told, f"the manual and the program differ: {printed ^ told}"
+        if shutil.which("promtool"):        # its form is not OpenMetrics: there the type of a counter is that of NAME_total
+            text = re.sub(r"^(# \w+ bezoar_healed_cases) ", r"\1_total ", out, flags=re.M)
+            r = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True)
+            assert r.returncode == 0 and not r.stderr, r
         d.fails("metrics", "--json=short", says="OpenMetrics")
 
 
