@@ -310,7 +310,7 @@ static int judge_file(const Policy *policy, const Findings *f, const Owner *o, P
         int r;
 
         if (!o->path)
-                return verdict(p, VERDICT_REFUSE, REASON_PATH_UNKNOWN, NULL);
+                return verdict(p, VERDICT_REFUSE, REASON_PATH_UNKNOWN, o->detail ? "%s" : NULL, o->detail);
 
         protect = policy_find_path(policy, o->path);
         if (!protect)

@@ -107,6 +107,7 @@ static int find_path(const Locator *l, Owner *o) {
         const char *mountpoint = l->request->volume.mountpoint;
         const Policy *policy = &l->request->policy;
         bool asked_all = false;
+        int failed = 0;
 
         for (size_t i = 0; i <= policy->protects.n && !asked_all; i++) {
                 const char *below = i < policy->protects.n ? protect_below(policy->protects.items + i,
@@ -122,6 +123,13 @@ static int find_path(const Locator *l, Owner *o) {
                         return absolute_path(mountpoint, relative, &o->path);
                 if (r == -ENOMEM)
                         return r;
+                if (r < 0)
+                        failed = r;
+        }
+
+        if (failed < 0 && asprintf(&o->detail, "the search for its name failed: %s", strerror(-failed)) < 0) {
+                o->detail = NULL;
+                return -ENOMEM;
         }
         return 0;
 }
