@@ -127,7 +127,8 @@ static int find_path(const Locator *l, Owner *o) {
                         failed = r;
         }
 
-        if (failed < 0 && asprintf(&o->detail, "the search for its name failed: %s", strerror(-failed)) < 0) {
+        if (failed < 0 &&
+            asprintf(&o->detail, "the search for its name failed: %s", strerror(-failed)) < 0) {
                 o->detail = NULL;
                 return -ENOMEM;
         }
