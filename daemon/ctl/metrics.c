@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "ctl/metrics.h"
@@ -68,6 +69,56 @@ static void print_bytes(FILE *f, const Cases *l) {
         (void) fprintf(f, "bezoar_lost_bytes %" PRIu64 "\n", lost);
 }
 
+/* From the first time that a worker was sent to write, over what failed in between, to the proof that the
+ * bytes are back. False: not healed, or not by a repair. The clock may have been set back. */
+static bool repair_usec(const Case *k, uint64_t *ret) {
+        const CaseEvent *from = NULL, *to = NULL;
+
+        if (k->state != CASE_HEALED)
+                return false;
+        for (size_t i = 0; i < k->events.n; i++) {
+                const CaseEvent *e = k->events.items + i;
+
+                if (e->state == CASE_REPAIRING && !from)
+                        from = e;
+                else if (e->state == CASE_HEALED)
+                        to = e;
+        }
+        if (!from || !to)
+                return false;
+        *ret = to->time > from->time ? to->time - from->time : 0;
+        return true;
+}
+
+/* Old cases leave it, so its counts may fall; a type for just that (gaugehistogram) only OpenMetrics has. */
+static void print_repairs(FILE *f, const Cases *l) {
+        static const struct { const char *le; uint64_t usec; } limits[] = {
+                { "0.1", USEC_PER_SEC / 10 }, { "1.0", USEC_PER_SEC }, { "10.0", 10 * USEC_PER_SEC },
+                { "60.0", USEC_PER_MINUTE }, { "600.0", 10 * USEC_PER_MINUTE },
+                { "3600.0", 60 * USEC_PER_MINUTE }, { "+Inf", UINT64_MAX },
+        };
+        size_t n[sizeof(limits) / sizeof(limits[0])] = {}, all = 0;
+        uint64_t sum = 0, t;
+
+        for (size_t i = 0; i < l->n; i++) {
+                if (!repair_usec(l->items[i], &t))
+                        continue;
+                all++;
+                if (__builtin_add_overflow(sum, t, &sum))
+                        sum = UINT64_MAX;
+                for (size_t j = 0; j < sizeof(limits) / sizeof(limits[0]); j++)
+                        n[j] += t <= limits[j].usec;
+        }
+
+        head(f, "repair_seconds", "histogram", "seconds",
+             "From the first try to healed, in the last 1000 closed cases.");
+        for (size_t j = 0; j < sizeof(limits) / sizeof(limits[0]); j++)
+                (void) fprintf(f, "bezoar_repair_seconds_bucket{le=\"%s\"} %zu\n", limits[j].le, n[j]);
+        (void) fprintf(f, "bezoar_repair_seconds_count %zu\n", all);
+        (void) fprintf(f, "bezoar_repair_seconds_sum %" PRIu64 ".%06" PRIu64 "\n",
+                       sum / USEC_PER_SEC, sum % USEC_PER_SEC);
+}
+
 static void print_daemon(FILE *f, const DaemonInfo *i) {
         head(f, "build_info", "gauge", NULL, "1; the label has the version of the running bezoard.");
         (void) fputs("bezoar_build_info{version=", f);
@@ -100,6 +151,7 @@ void metrics_print(const DaemonInfo *i, const Cases *cases, FILE *f) {
                 print_daemon(f, i);
                 print_cases(f, cases);
                 print_bytes(f, cases);
+                print_repairs(f, cases);
         }
         (void) fputs("# EOF\n", f);
 }

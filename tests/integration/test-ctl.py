@@ -299,6 +299,7 @@ def metrics(program):
         d.wait_states("healed", "healed")
         out = d.ctl("metrics")
         for line in ("bezoar_up 1", "bezoar_devices 1", "bezoar_open_cases 0", "bezoar_healed_cases_total 2", "bezoar_restored_bytes 1536",
+                     "bezoar_repair_seconds_count 2", 'bezoar_repair_seconds_bucket{le="+Inf"} 2',
                      'bezoar_cases{state="healed",reason=""} 2', 'bezoar_cases{state="in-doubt",reason=""} 0'):
             assert f"\n{line}\n" in "\n" + out, f"no {line} in\n{out}"
         assert out.endswith("# EOF\n") and out.count("# EOF") == 1
@@ -306,7 +307,8 @@ def metrics(program):
         for line in out.splitlines():
             if not line.startswith("#"):
                 name = re.match(r"(bezoar_\w+)(\{(\w+=\"[^\"]*\",?)+\})? [0-9.]+$", line)[1]
-                assert types.get(name) == "gauge" or types.get(name.removesuffix("_total")) == "counter", line
+                assert (types.get(name) == "gauge" or types.get(name.removesuffix("_total")) == "counter" or
+                        types.get(re.sub("_(bucket|count|sum)$", "", name)) == "histogram"), line
         manual = (pathlib.Path(__file__).parents[2] / "docs/man/bezoarctl.1.rst").read_text()
         told = set(re.findall(r"``(bezoar_\w+)", re.search(r"^METRICS\n=+\n(.*?)^EXAMPLES", manual, re.M | re.S)[1]))
         printed = {name + ("_total" if kind == "counter" else "") for name, kind in types.items()}

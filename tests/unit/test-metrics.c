@@ -85,6 +85,41 @@ static void test_figures(void **state) {
         assert_string_equal(text + strlen(text) - 6, "# EOF\n");
 }
 
+#define EVENT(time, state) "{\"time\":" time ",\"state\":\"" state "\"}"
+#define REPAIR(id, state, events)                                                                       \
+        "{\"id\":\"" id "\",\"state\":\"" state "\",\"volume\":{\"device\":\"/dev/pmem0\"},"             \
+        "\"range\":{\"start\":0,\"length\":4096},\"bad\":[{\"start\":0,\"length\":512}],"                  \
+        "\"events\":[" events "]}"
+
+/* Proves that a repair lasts from its first try to its end, failures included, that a limit belongs to its
+ * bucket, that a clock that was set back counts as nothing, and that only what was repaired and healed
+ * counts. */
+static void test_repairs(void **state) {
+        _cleanup_daemon_info_ DaemonInfo i = {};
+        _cleanup_cases_ Cases l = {};
+        _cleanup_free_ char *text = NULL;
+
+        assert_int_equal(codec_cases_decode(
+                "[" REPAIR("1", "healed", EVENT("5", "repairing") "," EVENT("100005", "healed")) ","
+                REPAIR("2", "healed", EVENT("1000000", "repairing") "," EVENT("2000000", "failed") ","
+                                      EVENT("30000000", "repairing") "," EVENT("31000001", "healed")) ","
+                REPAIR("3", "healed", EVENT("9000000", "repairing") "," EVENT("8000000", "healed")) ","
+                REPAIR("4", "healed", EVENT("1", "detected") "," EVENT("8000000", "healed")) ","
+                REPAIR("5", "gone", EVENT("1", "repairing") "," EVENT("8000000", "gone")) ","
+                REPAIR("6", "failed", EVENT("1", "repairing") "," EVENT("8000000", "failed")) "]",
+                &l, NULL), 0);
+        text = metrics(&i, &l);
+        assert_non_null(strstr(text, "bezoar_repair_seconds_bucket{le=\"0.1\"} 2\n"
+                                     "bezoar_repair_seconds_bucket{le=\"1.0\"} 2\n"
+                                     "bezoar_repair_seconds_bucket{le=\"10.0\"} 2\n"
+                                     "bezoar_repair_seconds_bucket{le=\"60.0\"} 3\n"
+                                     "bezoar_repair_seconds_bucket{le=\"600.0\"} 3\n"
+                                     "bezoar_repair_seconds_bucket{le=\"3600.0\"} 3\n"
+                                     "bezoar_repair_seconds_bucket{le=\"+Inf\"} 3\n"
+                                     "bezoar_repair_seconds_count 3\n"
+                                     "bezoar_repair_seconds_sum 30.100001\n"));
+}
+
 /* Proves that a string is JSON whatever is in it. */
 static void test_json_string(void **state) {
         char *text = NULL;
@@ -102,6 +137,7 @@ int main(void) {
         static const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_down),
                 cmocka_unit_test(test_figures),
+                cmocka_unit_test(test_repairs),
                 cmocka_unit_test(test_json_string),
         };
 
