@@ -58,7 +58,8 @@ typedef struct Case {
         char *replica;          /* that the bytes came from; NULL */
         ProofSet proofs;        /* that was shown */
         WriterKind writer;      /* that wrote; WRITER_AUTO: none did */
-        unsigned attempts;      /* tries since it was last detected */
+        unsigned attempts;      /* times a worker was told to write; from 0 again where a harmless
+                                 * place became something else */
         bool ignored;           /* an operator has said to leave it alone */
         struct { CaseEvent *items; size_t n, allocated; } events;
 } Case;

@@ -148,15 +148,15 @@ static const ReasonText reason_table[_REASON_MAX] = {
                 "decide which version is wanted and restore the whole file from it; 'bezoarctl explain "
                 "CASE' says what differs." },
         [REASON_REPLICAS_DISAGREE] = { "replicas-disagree",
-                "Two replicas offer different bytes for the same place, and there is no seal that tells "
-                "which ones are right.",
+                "Two replicas offer different bytes for the same place, and nothing tells which ones are "
+                "right.",
                 "Find out which of them is current, and take the other one out of the protect file in "
                 "/etc/bezoar/protect.d; then run 'systemctl reload bezoard'." },
         [REASON_PROOF_MISSING] = { "proof-missing",
                 "The replica may be right, but cannot show it in the way that Proof= of the protect file "
                 "asks for.",
                 "'bezoarctl explain CASE' says what could be shown; keep the times of files in the "
-                "mirror (rsync -t), seal files that never change ('bezoarctl seal PATH'), or compare by "
+                "mirror (rsync -t), give the file a second replica and allow Proof=quorum, or compare by "
                 "hand." },
 
         [REASON_FILE_BUSY] = { "file-busy",

@@ -61,7 +61,7 @@ void manager_stop(Manager *m);
 typedef struct ManagerCounts {
         size_t devices;                 /* disks that are watched */
         size_t by_state[_CASE_STATE_MAX];       /* open cases now, without those that are ignored; healed and
-                                                 * gone: since the ledger began */
+                                                 * gone: as far back as the ledger goes */
         size_t ignored;
         uint64_t last_scan;             /* microseconds since the epoch; 0: none yet */
 } ManagerCounts;

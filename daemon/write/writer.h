@@ -34,7 +34,7 @@ typedef struct Target {
 } Target;
 
 typedef struct WriterOps {
-        const char *name;               /* "pwrite", "revive", …; filters: "dry", "limit", "fault" */
+        const char *name;               /* "pwrite", "revive", …; filters: "dry", "fault" */
         WriterKind kind;                /* WRITER_AUTO for filters */
 
         /* Puts the page (REPAIR_UNIT bytes at `page`) in its place and makes it durable. 0, WRITE_E_*, or
@@ -43,7 +43,7 @@ typedef struct WriterOps {
         void (*close)(Writer *w);       /* optional */
 } WriterOps;
 
-/* A writer that wraps another has `next`: dry run, rate limit, and the tests' fault injection are filters of
+/* A writer that wraps another has `next`: dry run and the tests' fault injection are filters of
  * this same type, not flags handed down through every call. */
 struct Writer {
         const WriterOps *ops;
