@@ -58,45 +58,6 @@ bool findings_page_may_be_absent(const Findings *f) {
         return false;
 }
 
-/* The part of an owner that lies in the window. */
-static int owner_clip(const Owner *o, Range window, Owner *ret) {
-        Range clipped;
-        int r;
-
-        if (!range_intersect(o->range, window, &clipped))
-                return 0;
-
-        r = owner_copy(o, ret);
-        if (r < 0)
-                return r;
-
-        ret->offset += clipped.start - o->range.start;
-        ret->range = clipped;
-        return 1;
-}
-
-static int owners_clip(const Owners *owners, Range window, Owners *ret) {
-        _cleanup_owners_ Owners clipped = {};
-
-        for (size_t i = 0; i < owners->n; i++) {
-                _cleanup_owner_ Owner o = {};
-                int r;
-
-                r = owner_clip(owners->items + i, window, &o);
-                if (r > 0)
-                        r = vec_push(&clipped, o);
-                else if (r == 0)
-                        continue;
-                if (r < 0)
-                        return r;
-                o = (Owner) {}; /* given away */
-        }
-
-        *ret = clipped;
-        clipped = (Owners) {};
-        return 0;
-}
-
 /* Does `b`, which begins where `a` ends, go on with the same owner? */
 static bool owner_continues(const Owner *a, const Owner *b) {
         if (a->type != b->type || a->range.end != b->range.start || a->inode != b->inode ||

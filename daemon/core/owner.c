@@ -79,6 +79,51 @@ int owners_copy(const Owners *o, Owners *ret) {
         return 0;
 }
 
+int owner_clamp(Owner *o, Range window) {
+        uint64_t offset;
+        Range in;
+
+        assert(o);
+
+        if (!range_intersect(o->range, window, &in))
+                return 0;
+        offset = o->offset;
+        if (o->type == OWNER_FILE && __builtin_add_overflow(offset, in.start - o->range.start, &offset))
+                return -EOVERFLOW;
+
+        o->offset = offset;
+        o->range = in;
+        return 1;
+}
+
+int owners_clip(const Owners *o, Range window, Owners *ret) {
+        _cleanup_owners_ Owners clipped = {};
+        Range in;
+
+        assert(o);
+        assert(ret);
+
+        for (size_t i = 0; i < o->n; i++) {
+                _cleanup_owner_ Owner item = {};
+                int r;
+
+                if (!range_intersect(o->items[i].range, window, &in))
+                        continue;
+                r = owner_copy(&o->items[i], &item);
+                if (r >= 0)
+                        r = owner_clamp(&item, window);
+                if (r >= 0)
+                        r = vec_push(&clipped, item);
+                if (r < 0)
+                        return r;
+                item = (Owner) {};
+        }
+
+        *ret = clipped;
+        clipped = (Owners) {};
+        return 0;
+}
+
 const char *owner_type_to_string(OwnerType t) {
         return str_at(owner_type_table, _OWNER_TYPE_MAX, (int) t);
 }

@@ -49,5 +49,12 @@ void owners_done(Owners *o);
 int owner_copy(const Owner *o, Owner *ret);
 int owners_copy(const Owners *o, Owners *ret);
 
+/* Cuts o to what lies in `window`; `offset` of a file goes with it. 1; 0 when nothing of it lies there, and
+ * o is as before; or -EOVERFLOW: the offset is beyond all counting. */
+int owner_clamp(Owner *o, Range window);
+
+/* *ret: copies of those of which something lies in `window`, cut to it. 0, -ENOMEM or -EOVERFLOW. */
+int owners_clip(const Owners *o, Range window, Owners *ret);
+
 const char *owner_type_to_string(OwnerType t);          /* "file", "device-dax", … */
 OwnerType owner_type_from_string(const char *s);

@@ -14,6 +14,9 @@ typedef struct RangeSet {
         size_t n, allocated;
 } RangeSet;
 
+/* A set of one range, for a caller that has no other; it lives as long as the block that it stands in. */
+#define RANGESET_ONE(...) (&(const RangeSet) { .items = (Range[]) { __VA_ARGS__ }, .n = 1 })
+
 void rangeset_done(RangeSet *s);
 #define _cleanup_rangeset_ _cleanup_(rangeset_done)
 

@@ -73,7 +73,7 @@ static void settle_shared(Owners *owners, Range range) {
         }
 }
 
-/* The owners of `range` out of the records of `wide`. */
+/* The owners of `range`, cut to it, out of the records of `wide`. */
 static int gather(int mount_fd, Range wide, Range range, Owners *owners) {
         _cleanup_xfs_records_ XfsRecords records = {};
         int r;
@@ -95,6 +95,9 @@ static int gather(int mount_fd, Range wide, Range range, Owners *owners) {
                 r = xfs_owner(mount_fd, &records.items[i], &o);
                 if (r != 0)
                         return r;
+                r = owner_clamp(&o, range);
+                if (r < 0)
+                        return -EUCLEAN;
                 r = vec_push(owners, o);
                 if (r < 0)
                         return r;
@@ -103,27 +106,55 @@ static int gather(int mount_fd, Range wide, Range range, Owners *owners) {
         return 0;
 }
 
-static int xfs_walk(int mount_fd, Range range, OwnerFn fn, void *userdata) {
-        _cleanup_owners_ Owners owners = {};
-        XfsGeometry g = {};
+/* One range. 0, MAP_E_*, or a negative errno. */
+static int ask(int mount_fd, Range range, uint32_t block_size, Owners *owners) {
         Range wide;
+        int r;
+
+        r = widen(range, block_size, &wide);
+        if (r < 0)
+                return r;
+        r = gather(mount_fd, wide, range, owners);
+        if (r != 0)
+                return r;
+
+        settle_shared(owners, range);
+        return 0;
+}
+
+/* A range of which nothing could be found out: it costs the others nothing. */
+static int hand_out_failure(Range range, int error, OwnerFn fn, void *userdata) {
+        const char *why = error == MAP_E_GONE ? "the file system changed while it was asked" :
+                          error < 0 ? strerror(-error) : NULL;
+
+        return fn(&(Owner) { .type = OWNER_UNKNOWN, .range = range, .detail = (char *) why }, userdata);
+}
+
+static int xfs_walk(int mount_fd, const RangeSet *ranges, OwnerFn fn, void *userdata) {
+        XfsGeometry g = {};
         int r;
 
         r = geometry(mount_fd, &g);
         if (r != 0)
                 return r;
-        r = widen(range, g.block_size, &wide);
-        if (r < 0)
-                return r;
-        r = gather(mount_fd, wide, range, &owners);
-        if (r != 0)
-                return r;
 
-        settle_shared(&owners, range);
-        for (size_t i = 0; i < owners.n; i++) {
-                r = fn(&owners.items[i], userdata);
-                if (r != 0)
+        for (size_t i = 0; i < ranges->n; i++) {
+                _cleanup_owners_ Owners owners = {};
+
+                r = ask(mount_fd, ranges->items[i], g.block_size, &owners);
+                if (r == -ENOMEM)
                         return r;
+                if (r != 0) {
+                        r = hand_out_failure(ranges->items[i], r, fn, userdata);
+                        if (r != 0)
+                                return r;
+                        continue;
+                }
+                for (size_t k = 0; k < owners.n; k++) {
+                        r = fn(&owners.items[k], userdata);
+                        if (r != 0)
+                                return r;
+                }
         }
         return 0;
 }

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "core/owner.h"
+#include "core/rangeset.h"
 
 enum {
         _MAP_E_SUCCESS,
@@ -22,10 +23,13 @@ typedef struct MapperOps {
         const char *name;               /* "xfs", "ext4", "devdax", … */
         const char *const *fs_types;    /* as in mountinfo, NULL-terminated */
 
-        /* Whose the bytes of `range` (of the device of this file system) are. mount_fd is a folder of it,
-         * open for reading (no O_PATH). Owners of type OWNER_FILE have inode, generation, offset and
-         * flags; no path. 0, MAP_E_*, or a negative errno. */
-        int (*walk)(int mount_fd, Range range, OwnerFn fn, void *userdata);
+        /* Whose the bytes of `ranges` (of the device of this file system; at least one) are. mount_fd is
+         * a folder of it, open for reading (no O_PATH). All ranges are asked for at once, because one
+         * look at all inodes can answer them all. Owners of type OWNER_FILE have inode, generation,
+         * offset and flags; no path. Who has bytes in several of the ranges is reported for each of
+         * them. Of a range about which nothing can be found out an OWNER_UNKNOWN may say why, in
+         * `detail`; the others are answered all the same. 0, MAP_E_*, or a negative errno. */
+        int (*walk)(int mount_fd, const RangeSet *ranges, OwnerFn fn, void *userdata);
 
         /* Opens the inode without changing its timestamps, now or by writing (where the file system has a
          * way). `flags`: O_RDONLY or O_RDWR, or O_PATH. The descriptor in *ret belongs to exactly that
@@ -42,11 +46,12 @@ extern const MapperOps *const mapper_table[];   /* NULL-terminated; mappers.c */
 
 const MapperOps *mapper_find(const char *fs_type);
 
-/* The only way in: checks the order, clamps to `range` (adding to `offset` what was cut from the front),
+/* The only way in: checks the order, clamps to `ranges` (adding to `offset` what was cut from the front),
  * and reports as OWNER_UNKNOWN what the backend left out, so that the answer always covers all of
- * `range`. 0, MAP_E_GONE, a negative errno (-EUCLEAN: the backend goes backwards and cannot be believed),
- * or what fn returned. ops NULL: all of it is unknown. */
-int mapper_walk(const MapperOps *ops, int mount_fd, Range range, OwnerFn fn, void *userdata);
+ * `ranges` and nothing beside them; no owner reaches over two of them. 0, MAP_E_GONE, a negative errno
+ * (-EUCLEAN: the backend goes backwards, or over two ranges, and cannot be believed), or what fn
+ * returned. ops NULL: all of it is unknown. */
+int mapper_walk(const MapperOps *ops, int mount_fd, const RangeSet *ranges, OwnerFn fn, void *userdata);
 
 /* As ops->open; checks that it is that inode of that file system and a regular file (fstat(2)), and,
  * unless O_PATH, that generation (FS_IOC_GETVERSION, where the file system answers it): else MAP_E_GONE.

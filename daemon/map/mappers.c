@@ -32,9 +32,10 @@ const MapperOps *mapper_find(const char *fs_type) {
 }
 
 typedef struct Walk {
-        Range asked;
+        const RangeSet *asked;
+        size_t at;              /* of `asked`: those before it have been handed out */
+        uint64_t next;          /* all that was asked for below this has been handed out */
         uint64_t last;          /* where the latest owner starts */
-        uint64_t next;          /* everything below has been handed out */
         OwnerFn fn;
         void *userdata;
         int stopped;            /* what fn stopped the walk with: it may be the number of a MAP_E_* */
@@ -45,14 +46,41 @@ static int walk_hand_out(Walk *w, const Owner *o) {
         return w->stopped;
 }
 
+/* What was asked for below `end` and nobody vouches for. */
 static int walk_unknown(Walk *w, uint64_t end) {
-        Owner gap = { .type = OWNER_UNKNOWN, .range = { w->next, end } };
+        for (; w->at < w->asked->n; w->at++) {
+                const Range r = w->asked->items[w->at];
+                Owner gap = { .type = OWNER_UNKNOWN, .range = r };
+                int k;
 
-        if (w->next >= end)
+                if (gap.range.start < w->next)
+                        gap.range.start = w->next;
+                if (gap.range.end > end)
+                        gap.range.end = end;
+                if (gap.range.start < gap.range.end) {
+                        w->next = gap.range.end;
+                        k = walk_hand_out(w, &gap);
+                        if (k != 0)
+                                return k;
+                }
+                if (r.end > end)
+                        return 0;
+        }
+        return 0;
+}
+
+/* Cuts o, which has bytes in some range, to the one range that it may have them in. 0, or -EUCLEAN: it has
+ * them in two, in one that is done, or counts past the end. */
+static int walk_clamp(const Walk *w, Owner *o) {
+        const RangeSet *s = w->asked;
+        const uint64_t end = o->range.end;
+        size_t i = w->at;
+
+        while (i < s->n && s->items[i].end <= o->range.start)
+                i++;
+        if (i < s->n && owner_clamp(o, s->items[i]) > 0 && (i + 1 == s->n || end <= s->items[i + 1].start))
                 return 0;
-
-        w->next = end;
-        return walk_hand_out(w, &gap);
+        return -EUCLEAN;
 }
 
 static int walk_owner(const Owner *owner, void *userdata) {
@@ -60,15 +88,15 @@ static int walk_owner(const Owner *owner, void *userdata) {
         Owner o = *owner;
         int r;
 
-        if (owner->range.start >= owner->range.end)
+        if (o.range.start >= o.range.end)
                 return -EUCLEAN;
-        if (!range_intersect(owner->range, w->asked, &o.range))
+        if (!rangeset_overlaps(w->asked, o.range))
                 return 0;
+        r = walk_clamp(w, &o);
+        if (r < 0)
+                return r;
         if (o.range.start < w->last)
                 return -EUCLEAN; /* out of order: the backend cannot be believed */
-        if (o.type == OWNER_FILE &&
-            __builtin_add_overflow(o.offset, o.range.start - owner->range.start, &o.offset))
-                return -EUCLEAN;
 
         r = walk_unknown(w, o.range.start);
         if (r != 0)
@@ -80,27 +108,21 @@ static int walk_owner(const Owner *owner, void *userdata) {
         return walk_hand_out(w, &o);
 }
 
-int mapper_walk(const MapperOps *ops, int mount_fd, Range range, OwnerFn fn, void *userdata) {
-        Walk w = {
-                .asked = range,
-                .last = range.start,
-                .next = range.start,
-                .fn = fn,
-                .userdata = userdata,
-        };
+int mapper_walk(const MapperOps *ops, int mount_fd, const RangeSet *ranges, OwnerFn fn, void *userdata) {
+        Walk w = { .asked = ranges, .fn = fn, .userdata = userdata };
         int r = 0;
 
-        assert(range.start < range.end);
+        assert(ranges);
         assert(fn);
 
-        if (ops)
-                r = ops->walk(mount_fd, range, walk_owner, &w);
+        if (ops && ranges->n > 0)
+                r = ops->walk(mount_fd, ranges, walk_owner, &w);
         if (w.stopped != 0)
                 return w.stopped;
         if (r != 0 && r != MAP_E_UNSUPPORTED)
                 return r;
 
-        return walk_unknown(&w, range.end);
+        return walk_unknown(&w, UINT64_MAX);
 }
 
 /* 0 when fd has that generation, or its file system does not tell; MAP_E_GONE. */

@@ -27,6 +27,8 @@ void holds_done(Holds *h) {
 typedef struct Locator {
         const Request *request;
         Site site;
+        Owners owners;          /* of all ranges that were asked for */
+        int failure;            /* of the question for them; 0 */
         LocateReply *reply;
         Holds *holds;
 } Locator;
@@ -61,21 +63,46 @@ static int keep_owner(const Owner *owner, void *userdata) {
         return r;
 }
 
-static int find_owners(const Locator *l, Range range, Owners *owners) {
+static bool is_on_device(const Locator *l, Range range) {
+        return range_contains((Range) { 0, l->site.size }, range);
+}
+
+/* All that the request asks for, in one question: where the file system has to look at every inode, it
+ * does so once. */
+static int ask_file_system(Locator *l) {
+        _cleanup_rangeset_ RangeSet asked = {};
         int r;
 
+        for (size_t i = 0; i < l->request->ranges.n; i++) {
+                const Findings *f = l->request->ranges.items + i;
+
+                if (!range_is_aligned(f->range, REPAIR_UNIT) || f->bad.n == 0)
+                        return -EINVAL;
+                if (!is_on_device(l, f->range))
+                        continue;
+                r = rangeset_add(&asked, f->range);
+                if (r < 0)
+                        return r;
+        }
+        if (l->site.mount_fd < 0)
+                return 0;
+
+        l->failure = mapper_walk(l->site.ops, l->site.mount_fd, &asked, keep_owner, &l->owners);
+        return l->failure == -ENOMEM ? -ENOMEM : 0;
+}
+
+static int find_owners(const Locator *l, Range range, Owners *owners) {
+        if (!is_on_device(l, range))
+                return owners_single(owners, OWNER_UNKNOWN, range,
+                                     "the range lies behind the end of the device");
         if (l->site.mount_fd < 0)
                 return owners_single(owners, OWNER_UNMOUNTED, range, NULL);
-
-        r = mapper_walk(l->site.ops, l->site.mount_fd, range, keep_owner, owners);
-        if (r == -ENOMEM)
-                return r;
-        if (r < 0)
-                return owners_single(owners, OWNER_UNKNOWN, range, strerror(-r));
-        if (r > 0)
+        if (l->failure < 0)
+                return owners_single(owners, OWNER_UNKNOWN, range, strerror(-l->failure));
+        if (l->failure > 0)
                 return owners_single(owners, OWNER_UNKNOWN, range,
                                      "the file system changed while it was asked");
-        return 0;
+        return owners_clip(&l->owners, range, owners);
 }
 
 /* Where below the mount to look for names of files that this protect file holds: its path within the
@@ -264,21 +291,10 @@ static int locate_part(const Findings *part, void *userdata) {
 
 static int locate_range(Locator *l, const Findings *asked) {
         _cleanup_findings_ Findings whole = { .range = asked->range };
-        Range inside;
         int r;
 
-        if (!range_is_aligned(asked->range, REPAIR_UNIT) || asked->bad.n == 0)
-                return -EINVAL;
-
         r = rangeset_copy(&asked->bad, &whole.bad);
-        if (r < 0)
-                return r;
-
-        if (!range_intersect(asked->range, (Range) { 0, l->site.size }, &inside) ||
-            !range_equal(inside, asked->range))
-                r = owners_single(&whole.owners, OWNER_UNKNOWN, asked->range,
-                                  "the range lies behind the end of the device");
-        else
+        if (r >= 0)
                 r = find_owners(l, asked->range, &whole.owners);
         if (r < 0)
                 return r;
@@ -286,11 +302,15 @@ static int locate_range(Locator *l, const Findings *asked) {
         return findings_split(&whole, locate_part, l);
 }
 
+static void locator_done(Locator *l) {
+        owners_done(&l->owners);
+}
+
 int locate(const Request *request, LocateReply *ret, Holds *ret_holds) {
         _cleanup_locate_reply_ LocateReply reply = {};
         _cleanup_site_ Site site = SITE_NULL;
         _cleanup_holds_ Holds holds = {};
-        Locator l;
+        _cleanup_(locator_done) Locator l = {};
         int r;
 
         r = site_open(&request->volume, &site);
@@ -300,11 +320,11 @@ int locate(const Request *request, LocateReply *ret, Holds *ret_holds) {
                 return r;
 
         l = (Locator) { .request = request, .site = site, .reply = &reply, .holds = &holds };
-        for (size_t i = 0; i < request->ranges.n; i++) {
+        r = ask_file_system(&l);
+        for (size_t i = 0; r >= 0 && i < request->ranges.n; i++)
                 r = locate_range(&l, request->ranges.items + i);
-                if (r < 0)
-                        return r;
-        }
+        if (r < 0)
+                return r;
 
         *ret = reply;
         reply = (LocateReply) {};

@@ -40,7 +40,7 @@ int page_owned(const Site *s, PageOwner owner, Range range, uint64_t offset) {
         Confirm c = { .owner = owner, .range = range, .offset = offset };
         int r;
 
-        r = mapper_walk(s->ops, s->mount_fd, range, confirm_owner, &c);
+        r = mapper_walk(s->ops, s->mount_fd, RANGESET_ONE(range), confirm_owner, &c);
         if (r < 0)
                 return r;
         if (r > 0 || c.unknown > 0)

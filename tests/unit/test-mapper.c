@@ -33,7 +33,7 @@ typedef struct Fake {
 
 static Fake fake;
 
-static int fake_walk(int mount_fd, Range range, OwnerFn fn, void *userdata) {
+static int fake_walk(int mount_fd, const RangeSet *ranges, OwnerFn fn, void *userdata) {
         for (size_t i = 0; i < fake.n; i++) {
                 int r = fn(&fake.owners[i], userdata);
 
@@ -87,10 +87,14 @@ static int see(const Owner *owner, void *userdata) {
         return s->n == s->stop_at ? s->stop_with : 0;
 }
 
-static int walk(const Owner *owners, size_t n, int result, Range asked, Seen *ret) {
+static int walk_set(const Owner *owners, size_t n, int result, const RangeSet *asked, Seen *ret) {
         fake = (Fake) { .owners = owners, .n = n, .result = result };
         *ret = (Seen) {};
         return mapper_walk(&fake_ops, -1, asked, see, ret);
+}
+
+static int walk(const Owner *owners, size_t n, int result, Range asked, Seen *ret) {
+        return walk_set(owners, n, result, RANGESET_ONE(asked), ret);
 }
 
 static Owner owner(OwnerType type, uint64_t start, uint64_t end, uint64_t inode, uint64_t offset) {
@@ -137,7 +141,7 @@ static void test_unsupported(void **state) {
         assert_true(range_equal(s.owners[1].range, (Range) { 150, 200 }));
 
         s = (Seen) {};
-        assert_int_equal(mapper_walk(NULL, -1, (Range) { 100, 200 }, see, &s), 0);
+        assert_int_equal(mapper_walk(NULL, -1, RANGESET_ONE({ 100, 200 }), see, &s), 0);
         assert_int_equal(s.n, 1);
         assert_int_equal(s.owners[0].type, OWNER_UNKNOWN);
 }
@@ -182,6 +186,71 @@ static void test_unbelievable(void **state) {
         assert_int_equal(s.n, 0);
 }
 
+/* Proves that many ranges are answered at once: all of each, and nothing between them. */
+static void test_set(void **state) {
+        Range ranges[] = { { 100, 200 }, { 300, 400 }, { 500, 600 }, { 700, 800 } };
+        const RangeSet asked = { .items = ranges, .n = 4 };
+        const Owner owners[] = {
+                owner(OWNER_FREE, 50, 80, 0, 0),                /* before all of them */
+                owner(OWNER_FILE, 90, 250, 7, 0),               /* more than the first */
+                owner(OWNER_METADATA, 220, 280, 0, 0),          /* between two */
+                owner(OWNER_FILE, 310, 320, 8, 4096),
+                owner(OWNER_FILE, 650, 750, 9, 0),              /* none has the third */
+        };
+        static const struct {
+                OwnerType type;
+                Range range;
+                uint64_t inode, offset;
+        } expected[] = {
+                { OWNER_FILE, { 100, 200 }, 7, 10 },
+                { OWNER_UNKNOWN, { 300, 310 }, 0, 0 },
+                { OWNER_FILE, { 310, 320 }, 8, 4096 },
+                { OWNER_UNKNOWN, { 320, 400 }, 0, 0 },
+                { OWNER_UNKNOWN, { 500, 600 }, 0, 0 },
+                { OWNER_FILE, { 700, 750 }, 9, 50 },
+                { OWNER_UNKNOWN, { 750, 800 }, 0, 0 },
+        };
+        Seen s;
+
+        assert_int_equal(walk_set(owners, 5, 0, &asked, &s), 0);
+        assert_int_equal(s.n, 7);
+        for (size_t i = 0; i < s.n; i++) {
+                assert_int_equal(s.owners[i].type, expected[i].type);
+                assert_true(range_equal(s.owners[i].range, expected[i].range));
+                assert_int_equal(s.owners[i].inode, expected[i].inode);
+                assert_int_equal(s.owners[i].offset, expected[i].offset);
+        }
+
+        assert_int_equal(walk_set(owners, 5, 0, &(RangeSet) {}, &s), 0);
+        assert_int_equal(s.n, 0);
+}
+
+/* Proves that a backend that answers for two ranges at once, or for one that is done, is not believed. */
+static void test_set_unbelievable(void **state) {
+        Range ranges[] = { { 100, 200 }, { 300, 400 } };
+        const RangeSet asked = { .items = ranges, .n = 2 };
+        const Owner both = owner(OWNER_FILE, 150, 350, 7, 0);
+        const Owner back[] = { owner(OWNER_FREE, 320, 330, 0, 0), owner(OWNER_FREE, 110, 120, 0, 0) };
+        const Owner late[] = { owner(OWNER_FREE, 200, 330, 0, 0), owner(OWNER_FREE, 100, 210, 0, 0) };
+        Seen s;
+
+        assert_int_equal(walk_set(&both, 1, 0, &asked, &s), -EUCLEAN);
+        assert_int_equal(s.n, 0);
+        assert_int_equal(walk_set(back, 2, 0, &asked, &s), -EUCLEAN);
+        assert_int_equal(walk_set(late, 2, 0, &asked, &s), -EUCLEAN);
+}
+
+/* Proves that a backend's own "unknown" comes through with its reason. */
+static void test_reason(void **state) {
+        Owner why = owner(OWNER_UNKNOWN, 100, 200, 0, 0);
+        Seen s;
+
+        why.detail = (char *) "it changed";
+        assert_int_equal(walk(&why, 1, 0, (Range) { 120, 130 }, &s), 0);
+        assert_int_equal(s.n, 1);
+        assert_string_equal(s.owners[0].detail, "it changed");
+}
+
 /* Proves that the caller's word ends the walk and comes back as it is, also where a MAP_E_* has the same
  * number; at a gap too. */
 static void test_stop(void **state) {
@@ -192,21 +261,50 @@ static void test_stop(void **state) {
                         Seen s = { .stop_at = at, .stop_with = with };
 
                         fake = (Fake) { .owners = owners, .n = 2 };
-                        assert_int_equal(mapper_walk(&fake_ops, -1, (Range) { 100, 200 }, see, &s), with);
+                        assert_int_equal(mapper_walk(&fake_ops, -1, RANGESET_ONE({ 100, 200 }), see, &s),
+                                         with);
                         assert_int_equal(s.n, with == 0 ? 5 : at);
                 }
 }
 
-/* Proves, against a byte-wise model and for random answers, that every byte is vouched for by exactly the
- * owners that the backend named, at the right offset, or is unknown. */
+/* Which of the ranges b lies in; asked->n: none. */
+static size_t range_of(const RangeSet *asked, uint64_t b) {
+        size_t i = 0;
+
+        while (i < asked->n && !(asked->items[i].start <= b && b < asked->items[i].end))
+                i++;
+        return i;
+}
+
+/* What a backend says of `owners`: for each range those that have bytes in it, now cut to it, now not. */
+static size_t answer(Random *random, const Owner *owners, size_t n, const RangeSet *asked, Owner *ret) {
+        size_t count = 0;
+
+        for (size_t i = 0; i < asked->n; i++)
+                for (size_t k = 0; k < n; k++) {
+                        Owner o = owners[k];
+                        Range in;
+
+                        if (!range_intersect(o.range, asked->items[i], &in))
+                                continue;
+                        if (asked->n > 1 || random_below(random, 2))
+                                assert_int_equal(owner_clamp(&o, asked->items[i]), 1);
+                        ret[count++] = o;
+                }
+        return count;
+}
+
+/* Proves, against a byte-wise model and for random answers about random sets, that every byte that was
+ * asked for is vouched for by exactly the owners that the backend named, at the right offset, or is
+ * unknown, and that no other byte is. */
 static void test_model(void **state) {
         Random random_state = { RANDOM_SEED };
 
         for (int round = 0; round < 3000; round++) {
-                Owner owners[6];
-                size_t n = random_below(&random_state, 7);
+                _cleanup_rangeset_ RangeSet asked = {};
+                Owner owners[6], said[36];
+                size_t n = random_below(&random_state, 7), n_said;
                 uint64_t at = 0;
-                Range asked;
                 Seen s;
 
                 for (size_t i = 0; i < n; i++) {
@@ -214,11 +312,16 @@ static void test_model(void **state) {
                         owners[i] = owner(random_below(&random_state, 2) ? OWNER_FILE : OWNER_FREE, at,
                                           at + 1 + random_below(&random_state, 20), i + 1, 1000 * i);
                 }
-                asked.start = random_below(&random_state, 40);
-                asked.end = asked.start + 1 + random_below(&random_state, 40);
-                assert_int_equal(walk(owners, n, 0, asked, &s), 0);
+                for (size_t i = random_below(&random_state, 5) + 1; i > 0; i--) {
+                        at = random_below(&random_state, 60);
+                        assert_int_equal(rangeset_add(&asked, (Range) { at, at + 1 +
+                                                      random_below(&random_state, 20) }), 0);
+                }
+                n_said = answer(&random_state, owners, n, &asked, said);
+                assert_int_equal(walk_set(said, n_said, 0, &asked, &s), 0);
 
-                for (uint64_t b = asked.start; b < asked.end; b++) {
+                for (uint64_t b = 0; b < 100; b++) {
+                        const size_t in = range_of(&asked, b);
                         size_t named = 0, seen = 0, unknown = 0;
 
                         for (size_t i = 0; i < n; i++)
@@ -227,17 +330,17 @@ static void test_model(void **state) {
                                 const Owner *o = &s.owners[i];
                                 const Owner *from = o->inode ? &owners[o->inode - 1] : NULL;
 
-                                assert_true(range_contains(asked, o->range));
                                 if (b < o->range.start || b >= o->range.end)
                                         continue;
+                                check(in < asked.n && range_contains(asked.items[in], o->range), round);
                                 seen += from != NULL;
                                 unknown += o->type == OWNER_UNKNOWN;
                                 if (from && o->type == OWNER_FILE)
                                         assert_int_equal(o->offset + (b - o->range.start),
                                                          from->offset + (b - from->range.start));
                         }
-                        check(seen == named, round);
-                        check(unknown == (named == 0), round);
+                        check(seen == (in < asked.n ? named : 0), round);
+                        check(unknown == (in < asked.n && named == 0), round);
                 }
         }
 }
@@ -259,7 +362,7 @@ static void test_xfs_elsewhere(void **state) {
         Seen s = {};
 
         assert_true(fd >= 0);
-        assert_int_equal(mapper_walk(mapper_find("xfs"), fd, (Range) { 4096, 8192 }, see, &s), 0);
+        assert_int_equal(mapper_walk(mapper_find("xfs"), fd, RANGESET_ONE({ 4096, 8192 }), see, &s), 0);
         assert_int_equal(s.n, 1);
         assert_int_equal(s.owners[0].type, OWNER_UNKNOWN);
 }
@@ -616,6 +719,9 @@ int main(void) {
                 cmocka_unit_test(test_failure),
                 cmocka_unit_test(test_shared),
                 cmocka_unit_test(test_unbelievable),
+                cmocka_unit_test(test_set),
+                cmocka_unit_test(test_set_unbelievable),
+                cmocka_unit_test(test_reason),
                 cmocka_unit_test(test_stop),
                 cmocka_unit_test(test_model),
                 cmocka_unit_test(test_find),
