@@ -10,9 +10,9 @@
 #include "service/manager.h"
 #include "source/source.h"
 
-/* What the files of the manager share: manager-life.c (life, hints), manager-cases.c (cases), manager-scan.c
- * (what is bad), manager-work.c (requests and answers), manager-query.c and
- * manager-forecast.c (who asks from outside). */
+/* What the files of the manager share: manager-life.c (life, hints), manager-config.c (what is allowed),
+ * manager-topology.c (the machine), manager-cases.c (cases), manager-scan.c (what is bad), manager-work.c
+ * (requests and answers), manager-query.c and manager-forecast.c (who asks from outside). */
 
 /* An open case and what only the running daemon knows of it. */
 typedef struct Tracked {
@@ -103,6 +103,14 @@ void tracked_want_again(Tracked *t);                            /* look again, a
                                 _w->observer->what(__VA_ARGS__ __VA_OPT__(,) _w->userdata); \
                 }                                                                       \
         } while (false)
+
+/* manager-config.c: 0 or a negative errno, which was logged; then the policy is as before. */
+int manager_load_policy(Manager *m);
+
+/* manager-topology.c */
+void manager_read_topology(Manager *m);         /* by a worker, later; or at once, from the saved file */
+Device *device_free(Device *d);
+DEFINE_CLEANUP(Device *, device_free);
 
 /* manager-cases.c */
 int tracked_new(Manager *m, const char *disk, Range range, const RangeSet *bad, const char *why,

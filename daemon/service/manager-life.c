@@ -5,45 +5,17 @@
  * hands out requests, and sets the timer for what is to be tried again. Nothing in it blocks: what could,
  * is a worker's. */
 
-#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "service/config.h"
 #include "service/manager-internal.h"
-#include "topo/topo.h"
-#include "util/log-ids.h"
 #include "util/log.h"
 #include "util/strv.h"
 #include "util/sysfs.h"
 #include "util/time-util.h"
 #include "util/vec.h"
-
-static Device *device_free(Device *d) {
-        if (!d)
-                return NULL;
-        free(d->disk);
-        free(d);
-        return NULL;
-}
-DEFINE_CLEANUP(Device *, device_free);
-
-static int device_add(Manager *m, const char *disk) {
-        _cleanup_(device_freep) Device *d = calloc(1, sizeof(*d));
-        int r;
-
-        if (!d)
-                return -ENOMEM;
-        d->disk = strdup(disk);
-        if (!d->disk)
-                return -ENOMEM;
-        r = vec_push(&m->devices, d);
-        if (r >= 0)
-                (void) TAKE_PTR(d);
-        return r;
-}
 
 /* ---- marks ---- */
 
@@ -77,104 +49,6 @@ static void on_hint(const SourceOps *from, const Hint *hint, void *userdata) {
         if (strcmp(from->name, "scrub") == 0)
                 for (size_t i = 0; i < m->cases.n; i++)
                         m->cases.items[i]->scrubbed = true;
-}
-
-/* ---- topology ---- */
-
-static int update_devices(Manager *m) {
-        for (size_t i = m->devices.n; i > 0; i--)
-                if (!topology_find_disk(&m->topology, m->devices.items[i - 1]->disk)) {
-                        device_free(m->devices.items[i - 1]);
-                        vec_remove(&m->devices, i - 1, 1);
-                }
-
-        for (size_t i = 0; i < m->topology.disks.n; i++) {
-                const TopoDisk *d = m->topology.disks.items + i;
-                int r;
-
-                if (!d->badblocks || manager_find_device(m, d->name))
-                        continue;
-                r = device_add(m, d->name);
-                if (r < 0)
-                        return r;
-        }
-        return 0;
-}
-
-static void apply_topology(Manager *m, Topology *t) {
-        int r;
-
-        topology_done(&m->topology);
-        m->topology = *t;
-        *t = (Topology) {};
-
-        r = update_devices(m);
-        if (r < 0)
-                log_error_errno(r, "Not all devices can be watched: %m");
-
-        for (size_t i = 0; i < m->sources.n; i++) {
-                r = source_update(m->sources.items[i], &m->topology);
-                if (r < 0)
-                        log_warning_errno(r, "Source '%s' cannot watch all devices, ignoring: %m",
-                                          m->sources.items[i]->ops->name);
-        }
-
-        for (size_t i = 0; i < m->devices.n; i++) {
-                m->devices.items[i]->wants_scan = true;
-                m->devices.items[i]->wants_settle = true;
-        }
-        for (size_t i = 0; i < m->cases.n; i++)
-                if (m->cases.items[i]->c->state == CASE_WAITING)
-                        tracked_want_again(m->cases.items[i]);
-}
-
-static void topology_failed(Manager *m, const char *why) {
-        log_error("The topology could not be read, trying again later: %s", why);
-        m->topology_retry_at = now_monotonic() + backoff(++m->topology_tries);
-}
-
-static void on_topology(const EngineAnswer *a, void *userdata) {
-        Manager *m = userdata;
-
-        m->topology_asked = false;
-        manager_poke(m);
-        if (a->error < 0) {
-                topology_failed(m, a->detail ? a->detail : strerror(-a->error));
-                return;
-        }
-
-        m->topology_tries = 0;
-        apply_topology(m, a->topology);
-}
-
-/* libndctl, libudev and libmount read a lot, and may block: a worker's work. Changes that come meanwhile
- * lead to another reading. */
-static void ask_topology(Manager *m) {
-        const Request q = { .verb = VERB_TOPOLOGY };
-        int r;
-
-        if (m->topology_asked || m->stopping)
-                return;
-
-        m->wants_topology = false;
-        r = engine_submit(m->engine, &q, m->policy.worker_timeout_usec, on_topology, m);
-        if (r < 0)
-                topology_failed(m, strerror(-r));
-        else
-                m->topology_asked = true;
-}
-
-static void load_topology(Manager *m) {
-        _cleanup_topology_ Topology t = {};
-        _cleanup_free_ char *error = NULL;
-        int r;
-
-        m->wants_topology = false;
-        r = topo_load(m->options->topology_file, &t, &error);
-        if (r < 0)
-                topology_failed(m, error ? error : strerror(-r));
-        else
-                apply_topology(m, &t);
 }
 
 /* ---- work ---- */
@@ -215,10 +89,8 @@ static void arm_retry(Manager *m) {
 static int on_work(sd_event_source *s, void *userdata) {
         Manager *m = userdata;
 
-        if (m->wants_topology && m->options->topology_file)
-                load_topology(m);
-        else if (m->wants_topology)
-                ask_topology(m);
+        if (m->wants_topology)
+                manager_read_topology(m);
         for (size_t i = 0; i < m->devices.n; i++)
                 if (m->devices.items[i]->wants_scan)
                         manager_scan(m, m->devices.items[i]);
@@ -229,52 +101,6 @@ static int on_work(sd_event_source *s, void *userdata) {
         manager_tell(m, counts_changed);
         if (m->stopping && engine_is_idle(m->engine))
                 manager_tell(m, stopped);
-        return 0;
-}
-
-/* ---- configuration ---- */
-
-static void log_diagnostics(const Diagnostics *d) {
-        for (size_t i = 0; i < d->n; i++) {
-                const Diagnostic *x = d->items + i;
-                LogEntry *e = log_entry_new();
-
-                _cleanup_free_ char *text = diagnostic_format(x);
-
-                log_entry_add(e, "CONFIG_FILE", x->file);
-                log_entry_addf(e, "CONFIG_LINE", "%u", x->line);
-                log_entry_commit(e, x->severity == SEVERITY_ERROR ? LOG_ERR : LOG_WARNING, LOG_ID_CONFIG_BAD,
-                                 "%s", text ? text : x->text);
-        }
-}
-
-static int load_policy(Manager *m) {
-        _cleanup_diagnostics_ Diagnostics d = {};
-        _cleanup_policy_ Policy p = {};
-        Budget b;
-        int r;
-
-        r = config_load(m->options->config_dir, &p, &d);
-        log_diagnostics(&d);
-        if (r < 0)
-                return log_error_errno(r, "The configuration in '%s' could not be read: %m",
-                                       m->options->config_dir);
-
-        r = budget_init(&b, p.budget_n, p.budget_usec);
-        if (r < 0)
-                return log_error_errno(r, "The repair budget could not be set up: %m");
-
-        budget_done(&m->budget);
-        m->budget = b;
-        m->configured_mode = p.mode;
-        if (m->brake)
-                p.mode = MODE_OBSERVE;
-        policy_done(&m->policy);
-        m->policy = p;
-        p = (Policy) {};
-        if (m->policy.protects.n == 0)
-                log_notice("No protect file in '%s/protect.d': poison will be reported, nothing will be "
-                           "repaired.", m->options->config_dir);
         return 0;
 }
 
@@ -410,7 +236,7 @@ int manager_start(Manager *m) {
         int r;
 
         manager_load_brake(m);
-        r = load_policy(m);
+        r = manager_load_policy(m);
         if (r < 0)
                 return r;
         r = open_ledger(m);
@@ -430,7 +256,7 @@ int manager_start(Manager *m) {
 }
 
 void manager_reload(Manager *m) {
-        if (load_policy(m) < 0)
+        if (manager_load_policy(m) < 0)
                 return;
 
         close_sources(m);       /* the timer has a new interval */

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The machine as the manager knows it: read by a worker, or from a saved file, and handed on to the sources and
+ * to what waits for a device. */
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "service/manager-internal.h"
+#include "topo/topo.h"
+#include "util/log.h"
+#include "util/time-util.h"
+#include "util/vec.h"
+
+Device *device_free(Device *d) {
+        if (!d)
+                return NULL;
+        free(d->disk);
+        free(d);
+        return NULL;
+}
+
+static int device_add(Manager *m, const char *disk) {
+        _cleanup_(device_freep) Device *d = calloc(1, sizeof(*d));
+        int r;
+
+        if (!d)
+                return -ENOMEM;
+        d->disk = strdup(disk);
+        if (!d->disk)
+                return -ENOMEM;
+        r = vec_push(&m->devices, d);
+        if (r >= 0)
+                (void) TAKE_PTR(d);
+        return r;
+}
+
+static int update_devices(Manager *m) {
+        for (size_t i = m->devices.n; i > 0; i--)
+                if (!topology_find_disk(&m->topology, m->devices.items[i - 1]->disk)) {
+                        device_free(m->devices.items[i - 1]);
+                        vec_remove(&m->devices, i - 1, 1);
+                }
+
+        for (size_t i = 0; i < m->topology.disks.n; i++) {
+                const TopoDisk *d = m->topology.disks.items + i;
+                int r;
+
+                if (!d->badblocks || manager_find_device(m, d->name))
+                        continue;
+                r = device_add(m, d->name);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static void apply_topology(Manager *m, Topology *t) {
+        int r;
+
+        topology_done(&m->topology);
+        m->topology = *t;
+        *t = (Topology) {};
+
+        r = update_devices(m);
+        if (r < 0)
+                log_error_errno(r, "Not all devices can be watched: %m");
+
+        for (size_t i = 0; i < m->sources.n; i++) {
+                r = source_update(m->sources.items[i], &m->topology);
+                if (r < 0)
+                        log_warning_errno(r, "Source '%s' cannot watch all devices, ignoring: %m",
+                                          m->sources.items[i]->ops->name);
+        }
+
+        for (size_t i = 0; i < m->devices.n; i++) {
+                m->devices.items[i]->wants_scan = true;
+                m->devices.items[i]->wants_settle = true;
+        }
+        for (size_t i = 0; i < m->cases.n; i++)
+                if (m->cases.items[i]->c->state == CASE_WAITING)
+                        tracked_want_again(m->cases.items[i]);
+}
+
+static void topology_failed(Manager *m, const char *why) {
+        log_error("The topology could not be read, trying again later: %s", why);
+        m->topology_retry_at = now_monotonic() + backoff(++m->topology_tries);
+}
+
+static void on_topology(const EngineAnswer *a, void *userdata) {
+        Manager *m = userdata;
+
+        m->topology_asked = false;
+        manager_poke(m);
+        if (a->error < 0) {
+                topology_failed(m, a->detail ? a->detail : strerror(-a->error));
+                return;
+        }
+
+        m->topology_tries = 0;
+        apply_topology(m, a->topology);
+}
+
+/* libndctl, libudev and libmount read a lot, and may block: a worker's work. Changes that come meanwhile
+ * lead to another reading. */
+static void ask_topology(Manager *m) {
+        const Request q = { .verb = VERB_TOPOLOGY };
+        int r;
+
+        if (m->topology_asked || m->stopping)
+                return;
+
+        m->wants_topology = false;
+        r = engine_submit(m->engine, &q, m->policy.worker_timeout_usec, on_topology, m);
+        if (r < 0)
+                topology_failed(m, strerror(-r));
+        else
+                m->topology_asked = true;
+}
+
+static void load_topology(Manager *m) {
+        _cleanup_topology_ Topology t = {};
+        _cleanup_free_ char *error = NULL;
+        int r;
+
+        m->wants_topology = false;
+        r = topo_load(m->options->topology_file, &t, &error);
+        if (r < 0)
+                topology_failed(m, error ? error : strerror(-r));
+        else
+                apply_topology(m, &t);
+}
+
+void manager_read_topology(Manager *m) {
+        if (m->options->topology_file)
+                load_topology(m);
+        else
+                ask_topology(m);
+}
