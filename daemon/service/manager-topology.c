@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The machine as the manager knows it: read by a worker, or from a saved file, and handed on to the sources and
- * to what waits for a device. */
+/* The machine as the manager knows it: read by a worker, or from a saved file, and handed on to the sources
+ * and to what waits for a device. */
 
 #include <errno.h>
 #include <stdlib.h>
