@@ -6,6 +6,13 @@
 #include "core/owner.h"
 #include "core/rangeset.h"
 
+/* Whose a page is, asked of one file: mapper_owns(). */
+typedef enum MapOwns {
+        MAP_OTHERS,             /* certainly not this file's (any more), or not as written data */
+        MAP_OWNED,              /* written, and of nobody else */
+        MAP_SHARED,             /* also of others */
+} MapOwns;
+
 enum {
         _MAP_E_SUCCESS,
 
@@ -36,6 +43,12 @@ typedef struct MapperOps {
          * inode and generation. 0, MAP_E_GONE, or a negative errno. */
         int (*open)(int mount_fd, uint64_t inode, uint32_t generation, int flags, int *ret);
 
+        /* Whether the file of fd (opened by `open`, no O_PATH) has `range` of the device, now, as data at
+         * `offset`. Optional, for file systems that know it from the file at once and would have to search
+         * for it in `walk`, opening files, which costs leases. 0; MAP_E_UNSUPPORTED: `walk` is to be
+         * asked; or a negative errno, -EAGAIN: not to be told now. */
+        int (*owns)(int mount_fd, int fd, Range range, uint64_t offset, MapOwns *ret);
+
         /* A name of that inode, relative to mount_fd, from the file system's own records (parent
          * pointers). Optional. 0, MAP_E_UNSUPPORTED, MAP_E_GONE, MAP_E_NOT_FOUND, or a negative errno.
          * The caller frees *ret. */
@@ -58,6 +71,11 @@ int mapper_walk(const MapperOps *ops, int mount_fd, const RangeSet *ranges, Owne
  * The descriptor is O_CLOEXEC. */
 int mapper_open(const MapperOps *ops, int mount_fd, uint64_t inode, uint32_t generation, int flags,
                 int *ret);
+
+/* Asks the file system now whether the file of fd (opened by mapper_open(), no O_PATH) has `range` of the
+ * device as written data at `offset`. 0; -EAGAIN: the file system could not say; or another negative
+ * errno. */
+int mapper_owns(const MapperOps *ops, int mount_fd, int fd, Range range, uint64_t offset, MapOwns *ret);
 
 /* One name of the inode, relative to mount_fd: by ops->path, else by walking the folders at and below
  * `below` (relative to mount_fd; "" or "." for all; never across mounts, never through symbolic links),

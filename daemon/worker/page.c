@@ -11,45 +11,6 @@
 #include "util/file.h"
 #include "worker/page.h"
 
-typedef struct Confirm {
-        PageOwner owner;
-        Range range;
-        uint64_t offset;
-        unsigned good, shared, unknown, other;
-} Confirm;
-
-static int confirm_owner(const Owner *o, void *userdata) {
-        Confirm *c = userdata;
-
-        bool ours = o->type == OWNER_FILE && o->inode == c->owner.inode &&
-                    o->generation == c->owner.generation && o->offset == c->offset &&
-                    range_equal(o->range, c->range) && !o->unwritten;
-
-        if (o->type == OWNER_UNKNOWN)
-                c->unknown++;
-        else if (ours && o->shared)
-                c->shared++;
-        else if (ours)
-                c->good++;
-        else
-                c->other++;
-        return 0;
-}
-
-int page_owned(const Site *s, PageOwner owner, Range range, uint64_t offset) {
-        Confirm c = { .owner = owner, .range = range, .offset = offset };
-        int r;
-
-        r = mapper_walk(s->ops, s->mount_fd, RANGESET_ONE(range), confirm_owner, &c);
-        if (r < 0)
-                return r;
-        if (r > 0 || c.unknown > 0)
-                return -EAGAIN;
-        if (c.shared > 0 || (c.good > 0 && c.other > 0))
-                return PAGE_SHARED;
-        return c.good == 1 ? PAGE_OWNED : PAGE_OTHERS;
-}
-
 static int chain_open(WriterKind kind, Writer **ret) {
         _cleanup_(writer_freep) Writer *w = NULL;
         const char *fault = getenv("BEZOAR_FAULT");
@@ -77,15 +38,16 @@ static int is_listed(const Site *s, Range range) {
         return r < 0 ? r : listed.n > 0;
 }
 
-int page_put(const Site *s, PageOwner owner, const WriterKind *writers, size_t n, const Target *t,
+int page_put(const Site *s, const WriterKind *writers, size_t n, const Target *t,
              const void *page, WriterKind *ret_writer) {
         int r = -EINVAL;
 
         for (size_t i = 0; i < n; i++) {
                 _cleanup_(writer_freep) Writer *w = NULL;
+                MapOwns owns;
 
-                r = page_owned(s, owner, t->range, t->offset);
-                if (r >= 0 && r != PAGE_OWNED)
+                r = mapper_owns(s->ops, s->mount_fd, t->file_fd, t->range, t->offset, &owns);
+                if (r == 0 && owns != MAP_OWNED)
                         r = -ESTALE;
                 if (r >= 0)
                         r = chain_open(writers[i], &w);

@@ -5,12 +5,7 @@
 #include "worker/site.h"
 #include "write/writer.h"
 
-/* The acts on one page that `repair` and `settle` share: is it (still) this file's, put it, is it there. */
-
-typedef struct PageOwner {
-        uint64_t inode;
-        uint32_t generation;
-} PageOwner;
+/* The acts on one page that `repair` and `settle` share: put it, is it there. */
 
 enum {
         _PAGE_E_SUCCESS,
@@ -22,19 +17,10 @@ enum {
         PAGE_E_LISTED,          /* read back right, but the kernel still lists poison there */
 };
 
-/* Asks the file system now whose this device page is, as data of that file at that offset. PAGE_OTHERS:
- * certainly not (any more). -EAGAIN: the file system could not say; or a negative errno. */
-enum {
-        PAGE_OTHERS,
-        PAGE_OWNED,             /* written, and of nobody else */
-        PAGE_SHARED,            /* also of others */
-};
-int page_owned(const Site *s, PageOwner owner, Range range, uint64_t offset);
-
 /* Writes with the writers in their order, through the filters that the environment asks for
  * (BEZOAR_FAULT). *ret_writer: the last that was tried. 0, PAGE_E_*, or a negative errno; -ESTALE: it is
- * not PAGE_OWNED, which is asked before every one of them, or the file has another size. */
-int page_put(const Site *s, PageOwner owner, const WriterKind *writers, size_t n, const Target *t,
+ * not MAP_OWNED, which is asked before every one of them, or the file has another size. */
+int page_put(const Site *s, const WriterKind *writers, size_t n, const Target *t,
              const void *page, WriterKind *ret_writer);
 
 /* Reads the page back through the file and from the device, and looks at the list. `must` (file offsets):

@@ -108,17 +108,17 @@ int repair_write_back(const Repair *r) {
 /* Last look before the write: still this file's, still the same sectors bad, still the same good bytes. */
 static int look_again(Repair *r, const Step *s, const RangeSet *listed, const RangeSet *got) {
         _cleanup_rangeset_ RangeSet listed_now = {}, got_now = {};
-        const PageOwner owner = { r->owner->inode, r->owner->generation };
         struct stat st;
+        MapOwns owns;
         int q;
 
-        q = page_owned(&r->site, owner, s->range, s->offset);
+        q = mapper_owns(r->site.ops, r->site.mount_fd, r->fd, s->range, s->offset, &owns);
         if (q < 0 && q != -EAGAIN)
                 return q;
-        if (q != PAGE_OWNED)
+        if (q < 0 || owns != MAP_OWNED)
                 return ended(r, CASE_DETECTED, REASON_CHANGED,
-                             q == PAGE_SHARED ? "the block is shared with another file now"
-                                              : "the file system gave the block to somebody else");
+                             q == 0 && owns == MAP_SHARED ? "the block is shared with another file now"
+                                                          : "the file system gave the block to somebody else");
         if (r->result.exclusion == EXCLUSION_LEASE && !lease_holds(&r->lease))
                 return ended(r, CASE_WAITING, REASON_FILE_BUSY, "another program wants to open it");
         if (repair_write_back(r) < 0 || fstat(r->fd, &st) < 0)
@@ -165,8 +165,7 @@ void repair_restore_times(Repair *r) {
 static int put_page(Repair *r, const Step *s, const Target *t, uint64_t bytes) {
         int q;
 
-        q = page_put(&r->site, (PageOwner) { r->owner->inode, r->owner->generation }, r->plan->writers,
-                     r->plan->n_writers, t, r->page, &r->result.writer);
+        q = page_put(&r->site, r->plan->writers, r->plan->n_writers, t, r->page, &r->result.writer);
         repair_restore_times(r);
         switch (q) {
         case -ESTALE:

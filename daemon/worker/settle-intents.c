@@ -54,11 +54,8 @@ static uint64_t pending_size(const Pending *p) {
         return i->offset + REPAIR_UNIT <= i->file_size ? REPAIR_UNIT : i->file_size - i->offset;
 }
 
-static PageOwner pending_owner(const Pending *p) {
-        return (PageOwner) { p->intent->inode, p->intent->generation };
-}
-
 static int open_pending(const Settler *s, Pending *p) {
+        MapOwns owns;
         int r;
 
         r = mapper_open(s->site->ops, s->site->mount_fd, p->intent->inode, p->intent->generation, O_RDWR,
@@ -72,11 +69,12 @@ static int open_pending(const Settler *s, Pending *p) {
         if (fstat(p->fd, &p->st) < 0)
                 return -errno;
 
-        r = page_owned(s->site, pending_owner(p), p->intent->range, p->intent->offset);
+        r = mapper_owns(s->site->ops, s->site->mount_fd, p->fd, p->intent->range, p->intent->offset,
+                        &owns);
         if (r < 0)
                 return r;
-        p->facts.owned = r != PAGE_OTHERS;
-        p->facts.shared = r == PAGE_SHARED;
+        p->facts.owned = owns != MAP_OTHERS;
+        p->facts.shared = owns == MAP_SHARED;
         return 0;
 }
 
@@ -204,7 +202,7 @@ static int write_again(const Settler *s, Pending *p, const WriterKind *writers, 
                 return 0;
         }
 
-        r = page_put(s->site, pending_owner(p), writers, n, &t, p->page, &result->writer);
+        r = page_put(s->site, writers, n, &t, p->page, &result->writer);
         restore_times(p);       /* also after a try in vain, which may have stored through a mapping */
         if (r == 0)
                 r = rangeset_add(&all, (Range) { t.offset, t.offset + REPAIR_UNIT });
