@@ -115,10 +115,11 @@ static int look_again(Repair *r, const Step *s, const RangeSet *listed, const Ra
         q = mapper_owns(r->site.ops, r->site.mount_fd, r->fd, s->range, s->offset, &owns);
         if (q < 0 && q != -EAGAIN)
                 return q;
+        if (q == 0 && owns == MAP_SHARED)
+                return ended(r, CASE_DETECTED, REASON_CHANGED, "the block is shared with another file now");
         if (q < 0 || owns != MAP_OWNED)
                 return ended(r, CASE_DETECTED, REASON_CHANGED,
-                             q == 0 && owns == MAP_SHARED ? "the block is shared with another file now"
-                                                          : "the file system gave the block to somebody else");
+                             "the file system gave the block to somebody else");
         if (r->result.exclusion == EXCLUSION_LEASE && !lease_holds(&r->lease))
                 return ended(r, CASE_WAITING, REASON_FILE_BUSY, "another program wants to open it");
         if (repair_write_back(r) < 0 || fstat(r->fd, &st) < 0)
