@@ -15,10 +15,25 @@
 #include <sys/ioctl.h>
 
 #include "core/range.h"
+#include "map/fsmap.h"
 #include "map/mapper-backends.h"
 #include "map/mapper-xfs.h"
 #include "util/cleanup.h"
 #include "util/vec.h"
+
+void xfs_records_done(XfsRecords *r) {
+        vec_done(r);
+}
+
+static int keep_record(const struct fsmap *record, void *userdata) {
+        XfsRecords *records = userdata;
+
+        return vec_push(records, *record);
+}
+
+int xfs_query(int mount_fd, Range range, XfsRecords *records) {
+        return fsmap_query(mount_fd, range, keep_record, records);
+}
 
 static int geometry(int mount_fd, XfsGeometry *ret) {
         XfsGeometry g = {};

@@ -4,23 +4,18 @@
  * as many calls as it takes. */
 
 #include <errno.h>
-#include <linux/fsmap.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
-#include "map/mapper-xfs.h"
+#include "map/fsmap.h"
 #include "map/mapper.h"
 #include "util/cleanup.h"
-#include "util/vec.h"
 
 #define BATCH 128       /* records for one call */
-
-void xfs_records_done(XfsRecords *r) {
-        vec_done(r);
-}
 
 /* A dev_t as the kernel encodes it in 32 bits: new_encode_dev(), include/linux/kdev_t.h. */
 static uint32_t encode_device(dev_t d) {
@@ -41,7 +36,7 @@ static void query_init(struct fsmap_head *head, uint32_t device, Range range) {
         head->fmh_keys[1].fmr_offset = UINT64_MAX;
 }
 
-static int query_take(const struct fsmap_head *head, uint32_t device, XfsRecords *records) {
+static int query_take(const struct fsmap_head *head, uint32_t device, FsmapFn fn, void *userdata) {
         for (uint32_t i = 0; i < head->fmh_entries; i++) {
                 int r;
 
@@ -50,8 +45,8 @@ static int query_take(const struct fsmap_head *head, uint32_t device, XfsRecords
                  * chance. */
                 if (!(head->fmh_oflags & FMH_OF_DEV_T) || head->fmh_recs[i].fmr_device != device)
                         continue;
-                r = vec_push(records, head->fmh_recs[i]);
-                if (r < 0)
+                r = fn(&head->fmh_recs[i], userdata);
+                if (r != 0)
                         return r;
         }
         return 0;
@@ -62,7 +57,7 @@ static bool is_unsupported(int error) {
         return error == ENOTTY || error == EOPNOTSUPP || error == EINVAL;
 }
 
-int xfs_query(int mount_fd, Range range, XfsRecords *records) {
+int fsmap_query(int mount_fd, Range range, FsmapFn fn, void *userdata) {
         _cleanup_free_ struct fsmap_head *head = NULL;
         const struct fsmap *last;
         struct stat st;
@@ -82,8 +77,8 @@ int xfs_query(int mount_fd, Range range, XfsRecords *records) {
                 if (head->fmh_entries > BATCH)
                         return -EUCLEAN;
 
-                r = query_take(head, encode_device(st.st_dev), records);
-                if (r < 0)
+                r = query_take(head, encode_device(st.st_dev), fn, userdata);
+                if (r != 0)
                         return r;
                 last = &head->fmh_recs[head->fmh_entries - 1];
                 if (last->fmr_flags & FMR_OF_LAST)
@@ -92,4 +87,3 @@ int xfs_query(int mount_fd, Range range, XfsRecords *records) {
                         return -EUCLEAN; /* no progress */
         }
 }
-
