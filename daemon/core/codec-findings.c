@@ -118,6 +118,7 @@ static struct json_object *make_offer(const void *offer) {
                (!(held || f->witness != WITNESS_FEW) ||
                 codec_put_word(o, "witness", witness_to_string(f->witness))) &&
                (!(differ || f->witness_at) || codec_put_u64(o, "witness_at", f->witness_at)) &&
+               codec_put_flag(o, "untimed", f->untimed) &&
                (!f->group || codec_put_u64(o, "group", f->group)) &&
                codec_put_text(o, "detail", f->detail) ? TAKE_PTR(o) : NULL;
 }
@@ -131,6 +132,7 @@ static int read_offer(const CodecNode *at, Offer *ret) {
             (r = codec_get_proofs(at, "proof", &f.proofs)) < 0 ||
             (r = codec_get_enum(at, "witness", CODEC_OPTIONAL, witness_from_string, &f.witness)) < 0 ||
             (r = codec_get_u64(at, "witness_at", CODEC_OPTIONAL, &f.witness_at)) < 0 ||
+            (r = codec_get_bool(at, "untimed", CODEC_OPTIONAL, &f.untimed)) < 0 ||
             (r = codec_get_u32(at, "group", CODEC_OPTIONAL, &f.group)) < 0 ||
             (r = codec_get_text(at, "detail", CODEC_OPTIONAL, &f.detail)) < 0)
                 return r;

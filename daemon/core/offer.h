@@ -2,6 +2,7 @@
 #pragma once
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,6 +29,7 @@ typedef struct Offer {
         ProofSet proofs;        /* what could be shown; 0 unless OFFER_HELD */
         Witness witness;        /* how the neighbours compared; WITNESS_FEW when they could not be */
         uint64_t witness_at;    /* WITNESS_DIFFER: file offset of the first difference */
+        bool untimed;           /* it keeps no size and time of files: it can never show identity */
         unsigned group;         /* offers of one range with the same number hold the same bytes for the lost
                                  * ones; 0: not read */
         char *detail;           /* one sentence for the operator: what was found, e.g. sizes and times that

@@ -136,7 +136,8 @@ Reason offer_reason(const Offer *o) {
         case OFFER_SAME_DEVICE:
                 return REASON_REPLICA_SAME_DEVICE;
         case OFFER_HELD:
-                if (o->witness == WITNESS_DIFFER || !(o->proofs & PROOF_BIT(PROOF_IDENTITY)))
+                if (o->witness == WITNESS_DIFFER ||
+                    (!o->untimed && !(o->proofs & PROOF_BIT(PROOF_IDENTITY))))
                         return REASON_REPLICA_STALE;
                 return REASON_PROOF_MISSING;
         case _OFFER_STATE_MAX:

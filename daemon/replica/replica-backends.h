@@ -5,3 +5,4 @@
 
 /* What stands in replica_table. For replicas.c only: everybody else goes through the front. */
 extern const ReplicaOps replica_mirror;
+extern const ReplicaOps replica_block;

@@ -11,13 +11,12 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 
 #include "replica/identity.h"
+#include "replica/refuse.h"
 #include "replica/replica-backends.h"
 #include "util/file.h"
 #include "util/openat2.h"
@@ -34,56 +33,6 @@ typedef struct Place {
         int dir_fd;
         const char *path;       /* stays in it */
 } Place;
-
-/* Completes a refusal. REPLICA_E_NONE or -ENOMEM. */
-#define none(offer, state, ...)                                                         \
-        ({                                                                              \
-                int _nr = offer_set((offer), (state), __VA_ARGS__);                     \
-                _nr < 0 ? _nr : REPLICA_E_NONE;                                         \
-        })
-
-static int mirror_check(const char *argument, char **ret_error) {
-        const char *error = NULL;
-
-        assert(argument);
-        assert(ret_error);
-
-        if (argument[0] != '/')
-                error = "mirror: takes an absolute path";
-        else if (strlen(argument) >= PATH_MAX)
-                error = "the path after mirror: is too long";
-        else if (strstr(argument, "/../") ||
-                 (strlen(argument) >= 3 && strcmp(argument + strlen(argument) - 3, "/..") == 0))
-                error = "the path after mirror: must not contain \"..\"";
-        if (!error)
-                return 0;
-
-        *ret_error = strdup(error);
-        return -EINVAL;
-}
-
-static bool is_our_lack(int error) {
-        return error == -ENOMEM || error == -EMFILE || error == -ENFILE || error == -ENOSYS;
-}
-
-/* The other end is away: a network or FUSE mount whose server does not answer. */
-static bool is_away(int error) {
-        switch (-error) {
-        case ESTALE:
-        case ETIMEDOUT:
-        case ENOTCONN:
-        case ECONNREFUSED:
-        case ECONNRESET:
-        case EHOSTDOWN:
-        case EHOSTUNREACH:
-        case ENETDOWN:
-        case ENETUNREACH:
-        case ENODEV:
-                return true;
-        default:
-                return false;
-        }
-}
 
 /* Why the file could not be opened, in the words of the offer. */
 static int refuse_error(Offer *offer, int error) {
@@ -164,8 +113,11 @@ static int open_regular(const Place *p, Offer *offer, int *ret, struct stat *ret
 static int judge(const Subject *subject, const struct stat *st, Offer *offer) {
         const Likeness l = { .size = (uint64_t) st->st_size, .mtime = st->st_mtim, .ctime = st->st_ctim };
 
-        if (major(st->st_dev) == subject->device_major && minor(st->st_dev) == subject->device_minor)
-                return none(offer, OFFER_SAME_DEVICE, "it lies on the very device that lost the bytes");
+        int r;
+
+        r = refuse_same_device(subject, st->st_dev, offer);
+        if (r != 0)
+                return r;
 
         offer->state = OFFER_HELD;
         if (identity_same(subject, &l)) {
@@ -262,9 +214,7 @@ static int mirror_read(Replica *r, uint64_t offset, void *buf, size_t n) {
 }
 
 const ReplicaOps replica_mirror = {
-        .name = "mirror",
-        .description = "the same files under a folder: an rsync copy, a network mount, a snapshot",
-        .check = mirror_check,
+        .kind = REPLICA_MIRROR,
         .open = mirror_open,
         .close = mirror_close,
         .read = mirror_read,

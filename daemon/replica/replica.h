@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <time.h>
 
 #include "core/offer.h"
+#include "core/rangeset.h"
+#include "core/replica-uri.h"
+#include "core/spacemap.h"
 #include "util/cleanup.h"
 
 /* What is asked of a replica: the bytes of one file. */
@@ -14,38 +18,35 @@ typedef struct Subject {
         uint64_t size;          /* of the file that lost bytes */
         struct timespec mtime;
         uint32_t device_major, device_minor;    /* of the poisoned device: a replica there is none */
+        const SpaceMap *places; /* file offsets -> addresses on the device of the file system, as far as they
+                                 * are known: what an image of the device is asked for; NULL: none */
 } Subject;
 
 typedef struct Replica Replica;
 
 typedef struct ReplicaOps {
-        const char *name;       /* "mirror": the word before the colon in Replica= */
-        const char *description;
-
-        /* Checks an argument (what follows the colon) without touching anything, for --check-config.
-         * *ret_error: a sentence, the caller frees it. 0 or -EINVAL. */
-        int (*check)(const char *argument, char **ret_error);
+        ReplicaKind kind;
+        bool image;             /* it has the bytes of the device, by address, and not those of files */
 
         /* Opens the replica for one subject; holds it open until close, so that what was checked is what is
-         * read. As replica_open(), without the prefix; `offer` comes initialised (OFFER_MISSING), with
-         * `replica` set. */
+         * read. As replica_open(), with what follows the colon of the URI; `offer` comes initialised
+         * (OFFER_MISSING), with `replica` set. */
         int (*open)(const char *argument, const Subject *subject, Replica **ret, Offer *offer);
         void (*close)(Replica *r);
 
-        /* Fills exactly n bytes of the file from `offset`, or fails; a short read is -ENODATA. */
+        /* Fills exactly n bytes from `offset` (of the file, or of the image), or fails; a short read is
+         * -ENODATA. */
         int (*read)(Replica *r, uint64_t offset, void *buf, size_t n);
 } ReplicaOps;
 
 /* The first member of each backend's own struct. */
 struct Replica {
         const ReplicaOps *ops;
-        uint64_t size;                  /* of what can be read */
+        uint64_t size;                  /* of what can be read: the file, or the image */
+        SpaceMap places;                /* of the subject, for an image; the front's */
 };
 
 extern const ReplicaOps *const replica_table[]; /* NULL-terminated; replicas.c */
-
-/* Checks the text of a Replica= value. 0 or -EINVAL with a sentence in *ret_error (the caller frees it). */
-int replica_check(const char *uri, char **ret_error);
 
 enum {
         _REPLICA_E_SUCCESS,
@@ -58,7 +59,12 @@ enum {
  * sentence in `detail` where they do not. 0 and *ret, REPLICA_E_NONE, or a negative errno. */
 int replica_open(const char *uri, const Subject *subject, Replica **ret, Offer *offer);
 
-/* As ops->read; -ENODATA when the range ends behind what the replica has. */
+/* What of a part of the file the replica should have: all of it; for an image, what has a place on the
+ * device. And what of that it has: not what lies behind its end. 0 or a negative errno. */
+int replica_extent(const Replica *r, Range part, RangeSet *ret_should, RangeSet *ret_has);
+
+/* As ops->read, with an offset in the file for every kind; -ENODATA when the range ends behind what the
+ * replica has, -ENXIO when a part of it has no place on the device. */
 int replica_read(Replica *r, uint64_t offset, void *buf, size_t n);
 
 Replica *replica_free(Replica *r);

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The front of the replicas. It finds the backend by the word before the colon, exactly, and keeps both
- * sides to the contract: an offer is always filled in, only bytes that are held carry a proof, and a read
- * is complete or it has failed. */
+/* The front of the replicas. It finds the backend by the kind of the URI, and keeps both sides to the
+ * contract: an offer is always filled in, only bytes that are held carry a proof, and a read is complete or
+ * it has failed. Where the backend has an image of the device, file offsets are translated here, so that
+ * whoever asks need not know. */
 
 #include <assert.h>
 #include <errno.h>
-#include <stdio.h>
-#include <string.h>
 
 #include "replica/replica-backends.h"
 #include "replica/replica.h"
@@ -15,58 +14,20 @@
 
 const ReplicaOps *const replica_table[] = {
         &replica_mirror,
+        &replica_block,
         NULL,
 };
 
-/* The backend, and in *ret_argument what follows the colon; NULL when no backend has that name. */
-static const ReplicaOps *find(const char *uri, const char **ret_argument) {
-        const char *colon = strchr(uri, ':');
-
-        if (!colon)
-                return NULL;
-
+static const ReplicaOps *find(ReplicaKind kind) {
         for (const ReplicaOps *const *ops = replica_table; *ops; ops++)
-                if (strlen((*ops)->name) == (size_t) (colon - uri) &&
-                    memcmp((*ops)->name, uri, (size_t) (colon - uri)) == 0) {
-                        *ret_argument = colon + 1;
+                if ((*ops)->kind == kind)
                         return *ops;
-                }
         return NULL;
 }
 
-/* "mirror:…, block:…": for a sentence about what is allowed. The caller frees it; NULL: no memory. */
-static char *allowed(void) {
-        char *list = strdup("");
-
-        for (const ReplicaOps *const *ops = replica_table; *ops && list; ops++) {
-                char *longer;
-
-                if (asprintf(&longer, "%s%s%s:…", list, *list ? ", " : "", (*ops)->name) < 0)
-                        longer = NULL;
-                free(list);
-                list = longer;
-        }
-        return list;
-}
-
-int replica_check(const char *uri, char **ret_error) {
-        _cleanup_free_ char *list = NULL;
-        const char *argument = NULL;
-        const ReplicaOps *ops;
-        char *error;
-
-        assert(uri);
-        assert(ret_error);
-
-        ops = find(uri, &argument);
-        if (ops)
-                return ops->check(argument, ret_error);
-
-        list = allowed();
-        if (!list || asprintf(&error, "is no known kind of replica; allowed: %s", list) < 0)
-                error = NULL;
-        *ret_error = error;
-        return -EINVAL;
+/* Keeps the places that the subject lends. */
+static int keep_places(Replica *r, const Subject *subject) {
+        return r->ops->image && subject->places ? spacemap_copy(subject->places, &r->places) : 0;
 }
 
 int replica_open(const char *uri, const Subject *subject, Replica **ret, Offer *offer) {
@@ -84,7 +45,7 @@ int replica_open(const char *uri, const Subject *subject, Replica **ret, Offer *
         r = str_copy(uri, &offer->replica);
         if (r < 0)
                 return r;
-        ops = find(uri, &argument);
+        ops = find(replica_kind_of(uri, &argument));
         if (!ops)
                 return -EOPNOTSUPP;
 
@@ -92,29 +53,104 @@ int replica_open(const char *uri, const Subject *subject, Replica **ret, Offer *
         assert(r != 0 || (rep && offer->state == OFFER_HELD));
         assert(r == 0 || !rep);
         assert(r != REPLICA_E_NONE || (offer->state != OFFER_HELD && offer->proofs == 0));
+        assert(r != 0 || !ops->image || offer->proofs == 0);
+        offer->untimed = ops->image;
         if (r != 0) {
                 offer->proofs = 0;
                 return r;
         }
 
         rep->ops = ops;
+        r = keep_places(rep, subject);
+        if (r < 0)
+                return r;
         *ret = TAKE_PTR(rep);
         return 0;
+}
+
+static int image_extent(const Replica *r, Range part, RangeSet *should, RangeSet *has) {
+        _cleanup_(spacemap_done) SpaceMap map = {};
+        int q;
+
+        q = spacemap_forward(&r->places, part, &map);
+        for (size_t i = 0; q >= 0 && i < map.n; i++) {
+                SpaceSegment s = map.items[i];
+                uint64_t left = r->size > s.to ? r->size - s.to : 0;
+                Range there = s.from;
+
+                q = rangeset_add(should, s.from);
+                if (q >= 0 && left > 0) {
+                        if (left < range_size(there))
+                                there.end = there.start + left;
+                        q = rangeset_add(has, there);
+                }
+        }
+        return q;
+}
+
+int replica_extent(const Replica *r, Range part, RangeSet *ret_should, RangeSet *ret_has) {
+        _cleanup_rangeset_ RangeSet should = {}, has = {};
+        Range there;
+        int q;
+
+        assert(r);
+
+        if (r->ops->image)
+                q = image_extent(r, part, &should, &has);
+        else {
+                q = rangeset_add(&should, part);
+                if (q >= 0 && r->size > 0 && range_intersect(part, (Range) { 0, r->size }, &there))
+                        q = rangeset_add(&has, there);
+        }
+        if (q < 0)
+                return q;
+
+        *ret_should = should;
+        *ret_has = has;
+        should = has = (RangeSet) {};
+        return 0;
+}
+
+static int read_image(Replica *r, uint64_t offset, uint8_t *buf, size_t n) {
+        _cleanup_(spacemap_done) SpaceMap map = {};
+        uint64_t at = offset, end;
+        int q;
+
+        if (__builtin_add_overflow(offset, n, &end))
+                return -ENODATA;
+        q = spacemap_forward(&r->places, (Range) { offset, end }, &map);
+        for (size_t i = 0; q >= 0 && i < map.n; i++) {
+                SpaceSegment s = map.items[i];
+                size_t k = range_size(s.from);
+
+                if (s.from.start != at)
+                        return -ENXIO;
+                if (s.to > r->size || k > r->size - s.to)
+                        return -ENODATA;
+                q = r->ops->read(r, s.to, buf + (at - offset), k);
+                at = s.from.end;
+        }
+        if (q < 0)
+                return q;
+        return at == end ? 0 : -ENXIO;
 }
 
 int replica_read(Replica *r, uint64_t offset, void *buf, size_t n) {
         assert(r);
         assert(buf || n == 0);
 
-        if (offset > r->size || n > r->size - offset)
+        if (!r->ops->image && (offset > r->size || n > r->size - offset))
                 return -ENODATA;
         if (n == 0)
                 return 0;
-        return r->ops->read(r, offset, buf, n);
+        return r->ops->image ? read_image(r, offset, buf, n) : r->ops->read(r, offset, buf, n);
 }
 
 Replica *replica_free(Replica *r) {
-        if (r)
-                r->ops->close(r);
+        if (!r)
+                return NULL;
+
+        spacemap_done(&r->places);
+        r->ops->close(r);
         return NULL;
 }

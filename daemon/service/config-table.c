@@ -9,8 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/replica-uri.h"
 #include "service/config-table.h"
 #include "util/parse.h"
+#include "util/path.h"
 #include "util/strv.h"
 #include "util/time-util.h"
 #include "util/utf8.h"
@@ -82,33 +84,6 @@ static int parse_template(const Setting *s, const char *value, void *object, con
         return 0;
 }
 
-/* A copy of an absolute path without slashes at its end, in which no component is empty, "." or "..":
- * core compares paths as they stand. */
-static int path_make(const char *value, char **ret, const char **ret_why) {
-        size_t n = strlen(value);
-
-        if (value[0] != '/') {
-                *ret_why = "it does not begin with '/'";
-                return -EINVAL;
-        }
-        while (n > 1 && value[n - 1] == '/')
-                n--;
-
-        for (size_t i = 1; i < n;) {
-                size_t k = strcspn(value + i, "/");
-
-                if (k == 0 || (k == 1 && value[i] == '.') ||
-                    (k == 2 && value[i] == '.' && value[i + 1] == '.')) {
-                        *ret_why = "it has an empty, '.' or '..' component";
-                        return -EINVAL;
-                }
-                i += k + 1;
-        }
-
-        *ret = strndup(value, n);
-        return *ret ? 0 : -ENOMEM;
-}
-
 /* One protect file holds one path: a second one would leave the first without protection, in silence. */
 static int replace_path(const Setting *s, void *object, char *path, const char **ret_why) {
         char **f = field(s, object);
@@ -141,28 +116,6 @@ static int parse_device(const Setting *s, const char *value, void *object, const
         return parse_path(s, value, object, ret_why);
 }
 
-/* Kinds of replicas that a worker of this version has a backend for: the words of replica/replicas.c. */
-static int make_replica(const char *value, char **ret, const char **ret_why) {
-        static const char *const later[] = { "block:", "nbd:", "https:", "http:", "exec:" };
-        _cleanup_free_ char *path = NULL;
-        int r;
-
-        for (size_t i = 0; i < sizeof(later) / sizeof(later[0]); i++)
-                if (strncmp(value, later[i], strlen(later[i])) == 0) {
-                        *ret_why = "this kind of replica is not supported by this version";
-                        return -EINVAL;
-                }
-        if (strncmp(value, "mirror:", 7) != 0) {
-                *ret_why = "there is no such kind of replica";
-                return -EINVAL;
-        }
-
-        r = path_make(value + 7, &path, ret_why);
-        if (r < 0)
-                return r;
-        return asprintf(ret, "mirror:%s", path) < 0 ? -ENOMEM : 0;
-}
-
 static int parse_replica(const Setting *s, const char *value, void *object, const char **ret_why) {
         _cleanup_free_ char *replica = NULL;
         char ***f = field(s, object);
@@ -173,7 +126,7 @@ static int parse_replica(const Setting *s, const char *value, void *object, cons
                 return 0;
         }
 
-        r = make_replica(value, &replica, ret_why);
+        r = replica_uri_make(value, &replica, ret_why);
         if (r < 0)
                 return r;
         if (strv_contains(*f, replica)) {
@@ -234,7 +187,8 @@ const Setting setting_table[] = {
         { SECTION_PROTECT, "Device", parse_device, PROTECT(device), 0, 0,
           "one device-dax node, such as /dev/dax0.0" },
         { SECTION_PROTECT, "Replica", parse_replica, PROTECT(replicas), 0, 0,
-          "mirror:FOLDER with an absolute path, such as mirror:/srv/mirror/db" },
+          "mirror:FOLDER, block:DEVICE[@OFFSET], nbd:URI, http://… or https://…, exec:PROGRAM [ARGUMENT…], "
+          "with absolute paths, such as mirror:/srv/mirror/db" },
         { SECTION_PROTECT, "Proof", parse_proof, PROTECT(proof), 0, 0,
           "seal, identity, neighbours and quorum, joined by + where all of them are needed and by , where "
           "one of them is enough" },

@@ -45,21 +45,45 @@ int lost_bytes(const Window *w, Range pages, uint64_t file_size, RangeSet *ret) 
         return 0;
 }
 
-/* Surviving bytes that the replica is too short to have are neighbours that differ. */
-static void evidence_compare(Evidence *e, const Window *w, uint64_t n) {
-        Range beyond = { w->range.start + n, w->range.end };
+/* What of the surviving bytes is in `set`. */
+static int surviving_in(const Window *w, const RangeSet *set, RangeSet *ret) {
+        int r = 0;
 
-        e->offer.witness = proof_witness(w->bytes, e->bytes, w->range.start, n, &w->surviving,
+        for (size_t i = 0; r >= 0 && i < set->n; i++) {
+                _cleanup_rangeset_ RangeSet part = {};
+
+                r = rangeset_clip(&w->surviving, set->items[i], &part);
+                if (r >= 0)
+                        r = rangeset_add_all(ret, &part);
+        }
+        return r;
+}
+
+/* Compares what the replica has. Surviving bytes that it should have and has not are neighbours that
+ * differ. */
+static int evidence_compare(Evidence *e, const Window *w, const RangeSet *should, const RangeSet *has) {
+        _cleanup_rangeset_ RangeSet there = {}, lacking = {};
+        int r;
+
+        r = surviving_in(w, has, &there);
+        if (r >= 0)
+                r = surviving_in(w, should, &lacking);
+        if (r >= 0)
+                r = rangeset_subtract_all(&lacking, has);
+        if (r < 0)
+                return r;
+
+        e->offer.witness = proof_witness(w->bytes, e->bytes, w->range.start, range_size(w->range), &there,
                                          &e->offer.witness_at, NULL);
-        if (e->offer.witness != WITNESS_DIFFER && beyond.start < beyond.end &&
-            rangeset_overlaps(&w->surviving, beyond)) {
+        if (e->offer.witness != WITNESS_DIFFER && lacking.n > 0) {
                 e->offer.witness = WITNESS_DIFFER;
-                e->offer.witness_at = beyond.start;
+                e->offer.witness_at = lacking.items[0].start;
         }
         if (e->offer.witness == WITNESS_EQUAL)
                 e->offer.proofs |= PROOF_BIT(PROOF_NEIGHBOURS);
         else
                 e->offer.proofs &= ~PROOF_BIT(PROOF_NEIGHBOURS);
+        return 0;
 }
 
 /* Size and time were looked at before the bytes were read. A copy that is being replaced meanwhile shows
@@ -80,57 +104,77 @@ static int evidence_recheck(Evidence *e, const Subject *subject) {
         return 0;
 }
 
+/* Reads what there is of the window. 0, with e->bytes NULL and the offer saying why where that failed; or a
+ * negative errno. */
+static int evidence_read(Evidence *e, Replica *rep, const Window *w, const RangeSet *has) {
+        _cleanup_free_ uint8_t *bytes = calloc(1, range_size(w->range));
+
+        if (!bytes)
+                return -ENOMEM;
+
+        for (size_t i = 0; i < has->n; i++) {
+                Range part = has->items[i];
+                int r = replica_read(rep, part.start, bytes + (part.start - w->range.start),
+                                     range_size(part));
+
+                if (r == -ENOMEM)
+                        return r;
+                if (r < 0)
+                        return offer_set(&e->offer, OFFER_UNREADABLE,
+                                         "reading it at byte %" PRIu64 " failed: %s", part.start,
+                                         strerror(-r));
+        }
+
+        e->bytes = TAKE_PTR(bytes);
+        return 0;
+}
+
+static bool has_all(const RangeSet *has, const RangeSet *lost) {
+        for (size_t i = 0; i < lost->n; i++)
+                if (!rangeset_contains(has, lost->items[i]))
+                        return false;
+        return true;
+}
+
+static int evidence_gather(Evidence *e, Replica *rep, const Subject *subject, const Window *w,
+                           const RangeSet *lost) {
+        _cleanup_rangeset_ RangeSet should = {}, has = {};
+        int r;
+
+        r = replica_extent(rep, w->range, &should, &has);
+        if (r < 0)
+                return r;
+        if (!has_all(&has, lost))
+                return offer_set(&e->offer, OFFER_SHORT,
+                                 "it ends at byte %" PRIu64 ", the lost bytes reach to %" PRIu64, rep->size,
+                                 lost->items[lost->n - 1].end);
+
+        r = evidence_read(e, rep, w, &has);
+        if (r < 0 || !e->bytes)
+                return r;
+        r = evidence_compare(e, w, &should, &has);
+        if (r >= 0)
+                r = fault_point(getenv("BEZOAR_FAULT"), "replica-read");
+        if (r >= 0)
+                r = evidence_recheck(e, subject);
+        if (r >= 0 && e->offer.state != OFFER_HELD) {
+                free(e->bytes);
+                e->bytes = NULL;
+        }
+        return r;
+}
+
 static int evidence_take(const char *replica, const Subject *subject, const Window *w, const RangeSet *lost,
                          Evidence *ret) {
         _cleanup_evidence_ Evidence e = {};
         _cleanup_(replica_freep) Replica *rep = NULL;
-        uint64_t n, end;
         int r;
 
         assert(lost->n > 0);
 
         r = replica_open(replica, subject, &rep, &e.offer);
-        if (r < 0)
-                return r;
-        if (r > 0) {
-                *ret = e;
-                e = (Evidence) {};
-                return 0;
-        }
-
-        end = lost->items[lost->n - 1].end;
-        n = range_size(w->range);
-        if (rep->size < w->range.end)
-                n = rep->size > w->range.start ? rep->size - w->range.start : 0;
-
-        if (rep->size < end)
-                r = offer_set(&e.offer, OFFER_SHORT,
-                              "it ends at byte %" PRIu64 ", the lost bytes reach to %" PRIu64, rep->size,
-                                      end);
-        else {
-                e.bytes = calloc(1, range_size(w->range));
-                if (!e.bytes)
-                        return -ENOMEM;
-                r = replica_read(rep, w->range.start, e.bytes, n);
-                if (r == -ENOMEM)
-                        return r;
-                if (r < 0) {
-                        free(e.bytes);
-                        e.bytes = NULL;
-                        r = offer_set(&e.offer, OFFER_UNREADABLE,
-                                      "reading it at byte %" PRIu64 " failed: %s", w->range.start,
-                                              strerror(-r));
-                } else {
-                        evidence_compare(&e, w, n);
-                        r = fault_point(getenv("BEZOAR_FAULT"), "replica-read");
-                        if (r >= 0)
-                                r = evidence_recheck(&e, subject);
-                        if (r >= 0 && e.offer.state != OFFER_HELD) {
-                                free(e.bytes);
-                                e.bytes = NULL;
-                        }
-                }
-        }
+        if (r == 0)
+                r = evidence_gather(&e, rep, subject, w, lost);
         if (r < 0)
                 return r;
 

@@ -16,6 +16,7 @@
 #include "util/vec.h"
 #include "worker/evidence.h"
 #include "worker/locate.h"
+#include "worker/places.h"
 #include "worker/subject.h"
 
 void holds_done(Holds *h) {
@@ -163,33 +164,37 @@ static int find_path(const Locator *l, Owner *o) {
 }
 
 static int window_for(const Locator *l, int fd, const struct stat *st, const Findings *f, const Owner *o,
-                      Window *ret) {
+                      const Extent *extent, Window *ret) {
         Range pages = { o->offset, o->offset + range_size(o->range) }, wide = pages;
-        Extent extent = { .range = f->range, .offset = o->offset };
 
         wide.start = wide.start > NEIGHBOURS_WINDOW ? wide.start - NEIGHBOURS_WINDOW : 0;
         if (__builtin_add_overflow(wide.end, NEIGHBOURS_WINDOW, &wide.end))
                 return -EOVERFLOW;
 
-        return window_read(&l->site, fd, (uint64_t) st->st_size, wide, &extent, &f->bad, ret);
+        return window_read(&l->site, fd, (uint64_t) st->st_size, wide, extent, &f->bad, ret);
 }
 
 static int take_offers(const Locator *l, int fd, const struct stat *st, const Protect *protect, Findings *f,
                        const Owner *o) {
         _cleanup_evidences_ Evidences evidences = {};
         _cleanup_rangeset_ RangeSet lost = {};
+        const Extent extent = { .range = f->range, .offset = o->offset };
+        _cleanup_spacemap_ SpaceMap places = {};
         _cleanup_window_ Window w = {};
         Subject subject;
         int r;
 
-        r = window_for(l, fd, st, f, o, &w);
+        r = window_for(l, fd, st, f, o, &extent, &w);
         if (r >= 0)
                 r = lost_bytes(&w, (Range) { o->offset, o->offset + range_size(o->range) },
                                (uint64_t) st->st_size, &lost);
         if (r < 0 || lost.n == 0)
                 return r;
 
-        subject_init(&subject, &l->site, protect, o->path, st);
+        r = places_find(fd, w.range, &extent, &places);
+        if (r < 0)
+                return r;
+        subject_init(&subject, &l->site, protect, o->path, st, &places);
         r = evidences_take(protect->replicas, &subject, &w, &lost, &evidences);
         for (size_t i = 0; r >= 0 && i < evidences.n; i++) {
                 r = vec_push(&f->offers, evidences.items[i].offer);

@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <linux/fiemap.h>
 #include <linux/fs.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -18,16 +17,12 @@
 
 #include "util/openat2.h"
 #include "util/vec.h"
+#include "worker/fiemap.h"
 #include "worker/locate.h"
 #include "worker/rehearse.h"
 #include "worker/site.h"
 
 #define PIECE UINT64_C(1048576)         /* as long as a case can be */
-#define EXTENTS 128                     /* asked for at once */
-
-/* Bytes that are not where fe_physical says, or have not been given a place yet. */
-#define EXTENT_UNPLACED \
-        (FIEMAP_EXTENT_UNKNOWN | FIEMAP_EXTENT_DELALLOC | FIEMAP_EXTENT_ENCODED | FIEMAP_EXTENT_NOT_ALIGNED)
 
 __attribute__((format(printf, 3, 4)))
 static int fail(char **ret_error, int error, const char *format, ...) {
@@ -73,59 +68,20 @@ static int check_realtime(int fd, char **ret_error) {
         return fail(ret_error, -EOPNOTSUPP, "its data is on the realtime device of the file system");
 }
 
-static int add_extent(const struct fiemap_extent *e, Range wanted, RangeSet *bad, char **ret_error) {
-        Range logical, piece, device;
-        int r;
+typedef struct Places {
+        RangeSet *bad;
+        char **error;
+} Places;
 
-        r = range_init(e->fe_logical, e->fe_length, &logical);
-        if (r < 0)
-                return -EUCLEAN;
-        if (!range_intersect(logical, wanted, &piece))
-                return 0;
-        if (e->fe_flags & EXTENT_UNPLACED)
-                return fail(ret_error, -EOPNOTSUPP,
+static int add_piece_of_file(Range piece, uint64_t device, uint32_t flags, void *userdata) {
+        const Places *p = userdata;
+
+        if (flags & EXTENT_UNPLACED)
+                return fail(p->error, -EOPNOTSUPP,
                             "the file system has not given the bytes from %" PRIu64 " a place on the "
                             "device yet, or does not tell it",
                             piece.start);
-
-        if (__builtin_add_overflow(e->fe_physical, piece.start - logical.start, &device.start) ||
-            __builtin_add_overflow(device.start, range_size(piece), &device.end))
-                return -EUCLEAN;
-        return rangeset_add(bad, device);
-}
-
-/* The places on the device of `wanted`; holes have none. FIEMAP_FLAG_SYNC would write. */
-static int map_file(int fd, Range wanted, RangeSet *bad, char **ret_error) {
-        union {
-                struct fiemap map;
-                char space[sizeof(struct fiemap) + EXTENTS * sizeof(struct fiemap_extent)];
-        } u;
-
-        for (uint64_t at = wanted.start; at < wanted.end;) {
-                const struct fiemap_extent *e;
-
-                u.map = (struct fiemap) { .fm_start = at, .fm_length = wanted.end - at,
-                                         .fm_extent_count = EXTENTS };
-                if (ioctl(fd, FS_IOC_FIEMAP, &u.map) < 0)
-                        return -errno;
-                if (u.map.fm_mapped_extents == 0)
-                        return 0;
-
-                for (uint32_t i = 0; i < u.map.fm_mapped_extents; i++) {
-                        int r = add_extent(u.map.fm_extents + i, wanted, bad, ret_error);
-
-                        if (r < 0)
-                                return r;
-                }
-
-                e = u.map.fm_extents + u.map.fm_mapped_extents - 1;
-                if (e->fe_flags & FIEMAP_EXTENT_LAST)
-                        return 0;
-                if (e->fe_logical + e->fe_length <= at)
-                        return -EUCLEAN;
-                at = e->fe_logical + e->fe_length;
-        }
-        return 0;
+        return rangeset_add(p->bad, (Range) { device, device + range_size(piece) });
 }
 
 static int bad_in_file(const Request *q, RangeSet *bad, char **ret_error) {
@@ -151,7 +107,8 @@ static int bad_in_file(const Request *q, RangeSet *bad, char **ret_error) {
         if (wanted.end > (uint64_t) st.st_size)
                 wanted.end = (uint64_t) st.st_size;
         r = range_align_out(wanted, SECTOR_SIZE, &wanted);
-        return r < 0 ? r : map_file(fd, wanted, bad, ret_error);
+        return r < 0 ? r : fiemap_walk(fd, wanted, add_piece_of_file,
+                                       &(Places) { .bad = bad, .error = ret_error });
 }
 
 static int add_piece(Request *q, const RangeSet *bad, Range piece) {

@@ -22,6 +22,7 @@
 #include "worker/intents.h"
 #include "worker/lease.h"
 #include "worker/page.h"
+#include "worker/places.h"
 #include "worker/repair-step.h"
 #include "worker/repair.h"
 #include "worker/subject.h"
@@ -88,6 +89,7 @@ static int prove(Repair *r) {
         Range pages = { r->owner->offset, r->owner->offset + range_size(r->f->range) }, wide = pages;
         Extent extent = { .range = r->f->range, .offset = r->owner->offset };
         char *chosen[] = { r->plan->replica, NULL };
+        _cleanup_spacemap_ SpaceMap places = {};
         _cleanup_rangeset_ RangeSet lost = {};
         Subject subject;
         int q;
@@ -107,7 +109,10 @@ static int prove(Repair *r) {
         if (lost.n == 0)
                 return ended(r, CASE_DETECTED, REASON_CHANGED, "every byte can be read again");
 
-        subject_init(&subject, &r->site, protect, r->owner->path, &r->before);
+        q = places_find(r->fd, r->window.range, &extent, &places);
+        if (q < 0)
+                return q;
+        subject_init(&subject, &r->site, protect, r->owner->path, &r->before, &places);
         q = evidences_take(r->plan->proofs & PROOF_BIT(PROOF_QUORUM) ? protect->replicas : chosen, &subject,
                            &r->window, &lost,
                            &r->evidences);
@@ -122,9 +127,10 @@ static int prove(Repair *r) {
 
         if (!r->evidence->bytes || (r->evidence->offer.proofs & r->plan->proofs) != r->plan->proofs ||
             proof_policy_satisfied(&protect->proof, r->evidence->offer.proofs) == 0)
-                return ended(r, CASE_REFUSED, offer_reason(&r->evidence->offer),
-                             "%s no longer shows what the plan asks for%s%s",
-                             r->plan->replica, r->evidence->offer.detail ? ": " : "",
+                return ended(r, r->evidence->offer.state == OFFER_UNREACHABLE ? CASE_WAITING : CASE_REFUSED,
+                             offer_reason(&r->evidence->offer),
+                             "%s no longer shows what the plan asks for%s%s", r->plan->replica,
+                             r->evidence->offer.detail ? ": " : "",
                              r->evidence->offer.detail ? r->evidence->offer.detail : "");
 
         r->result.proofs = r->evidence->offer.proofs;

@@ -6,7 +6,7 @@
 #include "worker/subject.h"
 
 void subject_init(Subject *s, const Site *site, const Protect *protect, const char *path,
-                  const struct stat *st) {
+                  const struct stat *st, const SpaceMap *places) {
         const char *relative = protect_relative(protect, path);
 
         assert(relative);
@@ -17,5 +17,6 @@ void subject_init(Subject *s, const Site *site, const Protect *protect, const ch
                 .mtime = st->st_mtim,
                 .device_major = site->major,
                 .device_minor = site->minor,
+                .places = places,
         };
 }

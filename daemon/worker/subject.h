@@ -7,7 +7,7 @@
 
 struct stat;
 
-/* What to ask a replica for, about the file that is `st` and has `path` below the protect. `path` must
- * outlive the Subject. */
+/* What to ask a replica for, about the file that is `st` and has `path` below the protect. `path` and
+ * `places` must outlive the Subject. */
 void subject_init(Subject *s, const Site *site, const Protect *protect, const char *path,
-                  const struct stat *st);
+                  const struct stat *st, const SpaceMap *places);

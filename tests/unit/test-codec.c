@@ -618,6 +618,7 @@ static Findings random_findings(Random *random) {
                         .state = (OfferState) random_below(random, _OFFER_STATE_MAX),
                         .witness = (Witness) random_below(random, 3),
                         .witness_at = random_number(random),
+                        .untimed = random_number(random) % 2 == 0,
                         .detail = maybe_string(random),
                 };
 

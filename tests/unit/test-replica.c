@@ -110,41 +110,6 @@ static void refused(const char *uri, const Subject *s, OfferState state, const c
                 fail_msg("\"%s\" does not say \"%s\"", o.detail, word);
 }
 
-/* Proves what a Replica= value may be, and that the backend's name is matched whole. */
-static void test_check(void **state) {
-        static const struct {
-                const char *uri;
-                const char *error;      /* a part of the sentence; NULL: fine */
-        } cases[] = {
-                { "mirror:/srv/mirror", NULL },
-                { "mirror:/", NULL },
-                { "mirror:/srv/a..b/..c", NULL },
-                { "mirror:", "absolute" },
-                { "mirror:srv", "absolute" },
-                { "mirror:./srv", "absolute" },
-                { "mirror:/srv/../etc", ".." },
-                { "mirror:/srv/..", ".." },
-                { "mirror:/..", ".." },
-                { "mirr:/srv", "mirror:" },
-                { "mirrors:/srv", "mirror:" },
-                { "Mirror:/srv", "mirror:" },
-                { ":/srv", "mirror:" },
-                { "/srv", "mirror:" },
-                { "", "mirror:" },
-        };
-
-        for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-                _cleanup_free_ char *error = NULL;
-                int r = replica_check(cases[i].uri, &error);
-
-                assert_int_equal(r, cases[i].error ? -EINVAL : 0);
-                if (!cases[i].error)
-                        assert_null(error);
-                else if (!error || !strstr(error, cases[i].error))
-                        fail_msg("%s: \"%s\"", cases[i].uri, error ? error : "");
-        }
-}
-
 /* Proves that an unknown kind is an error, with an offer that can be kept all the same. */
 static void test_unknown_kind(void **state) {
         const Subject s = subject("a/file");
@@ -422,7 +387,6 @@ static void test_same_time(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_check),
                 cmocka_unit_test(test_unknown_kind),
                 TEST(test_read),
                 TEST(test_shorter_than_the_range),
