@@ -119,7 +119,7 @@ static struct json_object *make_request(const Request *r) {
 
         if (!o || !codec_put_word(o, "verb", verb_to_string(r->verb)))
                 return NULL;
-        if (r->verb == VERB_TOPOLOGY) /* asks of nothing in particular */
+        if (verb_is_of_machine(r->verb))
                 return TAKE_PTR(o);
 
         return (!r->id || codec_put_id(o, "id", r->id)) &&
@@ -200,7 +200,7 @@ static int read_request(const CodecNode *at, Request *ret) {
         r = codec_get_enum(at, "verb", CODEC_REQUIRED, verb_from_string, &q.verb);
         if (r < 0)
                 return r;
-        if (q.verb == VERB_TOPOLOGY) {
+        if (verb_is_of_machine(q.verb)) {
                 *ret = q;
                 return 0;
         }

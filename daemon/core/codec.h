@@ -4,6 +4,7 @@
 #include "core/case.h"
 #include "core/forecast.h"
 #include "core/intent.h"
+#include "core/health.h"
 #include "core/job.h"
 #include "core/topology.h"
 
@@ -54,6 +55,10 @@ int codec_intent_decode(const char *text, Intent *ret, char **ret_error);
 /* {"target","device","mode","parts":[{"found","plan","explanation","advice"}]} */
 char *codec_forecast_encode(const Forecast *f);
 int codec_forecast_decode(const char *text, Forecast *ret, char **ret_error);
+
+/* {"dimms":[{"dimm","known","failed","alarms":[…]}]} */
+char *codec_health_encode(const DimmHealths *l);
+int codec_health_decode(const char *text, DimmHealths *ret, char **ret_error);
 
 /* Instead of an answer: why there is none, {"error"}. */
 char *codec_error_encode(const char *sentence);

@@ -14,6 +14,7 @@ static const char *const verb_table[_VERB_MAX] = {
         [VERB_SETTLE] = "settle",
         [VERB_TOPOLOGY] = "topology",
         [VERB_PLAN] = "plan",
+        [VERB_HEALTH] = "health",
 };
 
 void request_done(Request *r) {
@@ -44,6 +45,10 @@ void locate_reply_done(LocateReply *r) {
         for (size_t i = 0; i < r->found.n; i++)
                 findings_done(&r->found.items[i]);
         vec_done(&r->found);
+}
+
+bool verb_is_of_machine(Verb v) {
+        return v == VERB_TOPOLOGY || v == VERB_HEALTH;
 }
 
 const char *verb_to_string(Verb v) {

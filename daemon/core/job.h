@@ -7,8 +7,9 @@
 /* What crosses between the daemon and a worker, both ways, one JSON value a line (core/codec). A worker
  * serves requests from its standard input one after another until that ends. It answers `locate` with one
  * LocateReply; `repair` and `settle` with any number of progress lines and then one result line for each
- * page run or intent; `topology`, a request of that word alone, with the Topology; `plan`, a rehearsal, as
- * locate, but without descriptors, and also for the bytes of a file by its path. */
+ * page run or intent; `topology` and `health`, requests of that word alone, with the Topology and what the
+ * memory modules say of themselves; `plan`, a rehearsal, as locate, but without descriptors, and also for
+ * the bytes of a file by its path. */
 
 typedef enum Verb {
         VERB_LOCATE,
@@ -16,6 +17,7 @@ typedef enum Verb {
         VERB_SETTLE,
         VERB_TOPOLOGY,
         VERB_PLAN,
+        VERB_HEALTH,
         _VERB_MAX,
         _VERB_INVALID = -EINVAL,
 } Verb;
@@ -68,6 +70,9 @@ typedef struct LocateReply {
 
 void locate_reply_done(LocateReply *r);
 #define _cleanup_locate_reply_ _cleanup_(locate_reply_done)
+
+/* Asks of the machine, and of no volume. */
+bool verb_is_of_machine(Verb v);
 
 const char *verb_to_string(Verb v);
 Verb verb_from_string(const char *s);

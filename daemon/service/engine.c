@@ -129,6 +129,17 @@ static int answer_topology(Lane *l, const char *line, char **ret_error) {
         return r;
 }
 
+static int answer_health(Lane *l, const char *line, char **ret_error) {
+        _cleanup_dimm_healths_ DimmHealths health = {};
+        EngineAnswer a = { .health = &health };
+        int r;
+
+        r = codec_health_decode(line, &health, ret_error);
+        if (r >= 0)
+                lane_end_job(l, &a);
+        return r;
+}
+
 static int answer_result(Lane *l, const char *line, char **ret_error) {
         _cleanup_result_ Result result = {};
         EngineAnswer a = { .result = &result };
@@ -168,6 +179,9 @@ static void on_line(const char *line, int *holds, size_t n_holds, void *userdata
                 break;
         case VERB_TOPOLOGY:
                 r = answer_topology(l, line, &error);
+                break;
+        case VERB_HEALTH:
+                r = answer_health(l, line, &error);
                 break;
         case VERB_REPAIR:
         case VERB_SETTLE:

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/health.h"
 #include "core/job.h"
 #include "core/topology.h"
 #include "util/cleanup.h"
@@ -27,6 +28,7 @@ typedef struct EngineAnswer {
         size_t n_holds;
         const Result *result;           /* repair, settle: progress, results */
         Topology *topology;             /* topology; whoever takes it leaves an empty one there */
+        const DimmHealths *health;      /* health */
         bool last;                      /* nothing more comes for this request */
 } EngineAnswer;
 

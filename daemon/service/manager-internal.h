@@ -4,6 +4,7 @@
 #include <systemd/sd-event.h>
 
 #include "core/budget.h"
+#include "core/health.h"
 #include "core/job.h"
 #include "service/engine.h"
 #include "service/ledger.h"
@@ -11,8 +12,9 @@
 #include "source/source.h"
 
 /* What the files of the manager share: manager-life.c (life, hints), manager-config.c (what is allowed),
- * manager-topology.c (the machine), manager-cases.c (cases), manager-scan.c (what is bad), manager-work.c
- * (requests and answers), manager-query.c and manager-forecast.c (who asks from outside). */
+ * manager-topology.c and manager-health.c (the machine), manager-cases.c (cases), manager-scan.c (what is
+ * bad), manager-work.c (requests and answers), manager-query.c and manager-forecast.c (who asks from
+ * outside). */
 
 /* An open case and what only the running daemon knows of it. */
 typedef struct Tracked {
@@ -80,6 +82,8 @@ struct Manager {
         bool wants_topology, topology_asked;
         unsigned topology_tries;
         uint64_t topology_retry_at;     /* monotonic; USEC_INFINITY: nothing failed */
+        DimmHealths health;             /* as last told; of what holds now */
+        bool wants_health, health_asked, health_failed;
         bool stopping;
         uint64_t last_scan;
         size_t healed, gone;
@@ -108,6 +112,7 @@ void tracked_want_again(Tracked *t);                            /* look again, a
 int manager_load_policy(Manager *m);
 
 /* manager-topology.c */
+bool manager_is_of_machine(const Manager *m);   /* no saved topology, or a made-up /sys that goes with it */
 void manager_read_topology(Manager *m);         /* by a worker, later; or at once, from the saved file */
 Device *device_free(Device *d);
 DEFINE_CLEANUP(Device *, device_free);
@@ -145,6 +150,10 @@ void tracked_take_result(Tracked *t, const Result *result);
 
 /* manager-work.c */
 void manager_dispatch(Manager *m);
+
+/* manager-health.c */
+void manager_want_health(Manager *m);           /* ask the modules, when there is nothing else to do */
+void manager_ask_health(Manager *m);
 
 /* manager-query.c */
 void manager_load_brake(Manager *m);

@@ -13,13 +13,13 @@
 #include "service/manager-internal.h"
 #include "util/log.h"
 #include "util/strv.h"
-#include "util/sysfs.h"
 #include "util/time-util.h"
 #include "util/vec.h"
 
 /* ---- marks ---- */
 
 static void want_all_again(Manager *m) {
+        manager_want_health(m);
         for (size_t i = 0; i < m->cases.n; i++)
                 tracked_want_again(m->cases.items[i]);
         manager_want_scan(m, NULL);
@@ -37,7 +37,9 @@ static void on_hint(const SourceOps *from, const Hint *hint, void *userdata) {
         log_debug("Hint from %s: %s", from->name, hint->kind == HINT_TOPOLOGY ? "topology" : hint->device
                   ? hint->device : "all devices");
 
-        if (hint->kind == HINT_TOPOLOGY) {
+        if (hint->kind == HINT_DIMM)
+                manager_want_health(m);
+        else if (hint->kind == HINT_TOPOLOGY) {
                 m->wants_topology = true;
                 manager_poke(m);
         } else if (!hint->device && strcmp(from->name, "timer") == 0)
@@ -96,6 +98,7 @@ static int on_work(sd_event_source *s, void *userdata) {
                         manager_scan(m, m->devices.items[i]);
         manager_drop_closed(m);
         manager_dispatch(m);
+        manager_ask_health(m);
         arm_retry(m);
 
         manager_tell(m, counts_changed);
@@ -130,7 +133,8 @@ static int open_sources(Manager *m) {
                 /* A saved topology is not this machine: only the timer tells anything of it. */
                 if (m->options->topology_file && strcmp((*ops)->name, "timer") != 0 &&
                     strcmp((*ops)->name, "badblocks") != 0 &&
-                    (strcmp((*ops)->name, "trace") != 0 || strcmp(sysfs_root(), "/sys") == 0))
+                    (!manager_is_of_machine(m) ||
+                     (strcmp((*ops)->name, "trace") != 0 && strcmp((*ops)->name, "health") != 0)))
                         continue;
 
                 r = source_open(*ops, &config, &s);
@@ -200,6 +204,7 @@ Manager *manager_free(Manager *m) {
         vec_done(&m->devices);
         ledger_free(m->ledger);
         budget_done(&m->budget);
+        dimm_healths_done(&m->health);
         policy_done(&m->policy);
         topology_done(&m->topology);
         sd_event_source_disable_unref(m->work);

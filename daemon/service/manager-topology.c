@@ -10,6 +10,7 @@
 #include "service/manager-internal.h"
 #include "topo/topo.h"
 #include "util/log.h"
+#include "util/sysfs.h"
 #include "util/time-util.h"
 #include "util/vec.h"
 
@@ -74,6 +75,7 @@ static void apply_topology(Manager *m, Topology *t) {
                                           m->sources.items[i]->ops->name);
         }
 
+        manager_want_health(m);
         for (size_t i = 0; i < m->devices.n; i++) {
                 m->devices.items[i]->wants_scan = true;
                 m->devices.items[i]->wants_settle = true;
@@ -130,6 +132,10 @@ static void load_topology(Manager *m) {
                 topology_failed(m, error ? error : strerror(-r));
         else
                 apply_topology(m, &t);
+}
+
+bool manager_is_of_machine(const Manager *m) {
+        return !m->options->topology_file || strcmp(sysfs_root(), "/sys") != 0;
 }
 
 void manager_read_topology(Manager *m) {

@@ -6,6 +6,7 @@
 #include "source/source.h"
 
 extern const SourceOps source_badblocks_ops;
+extern const SourceOps source_health_ops;
 extern const SourceOps source_mounts_ops;
 extern const SourceOps source_scrub_ops;
 extern const SourceOps source_timer_ops;

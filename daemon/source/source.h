@@ -11,6 +11,7 @@ typedef struct SourceOps SourceOps;
 
 typedef enum HintKind {
         HINT_DEVICE,            /* re-read the bad blocks of `device`; NULL: of all */
+        HINT_DIMM,              /* the memory module `device`, "nmem0", has something to say of its health */
         HINT_TOPOLOGY,          /* devices or mounts came or went: read the Topology, then all bad blocks */
 } HintKind;
 
@@ -19,7 +20,7 @@ typedef enum HintKind {
  * repeated. */
 typedef struct Hint {
         HintKind kind;
-        const char *device;     /* kernel name of a disk, "pmem0"; NULL: all */
+        const char *device;     /* kernel name: of a disk, "pmem0", or a module; NULL: all */
         const Range *range;     /* on that device; NULL: all of it */
         const Range *physical;  /* HINT_DEVICE without a device: something was lost at these addresses, which
                                  * may be persistent memory or not; NULL */
@@ -58,7 +59,7 @@ struct Source {
         SourceConfig config;
 };
 
-/* For the sources: the way out. A device that is given belongs to a HINT_DEVICE. */
+/* For the sources: the way out. A device that is given belongs to a HINT_DEVICE or HINT_DIMM. */
 void source_hint(Source *s, HintKind kind, const char *device);
 void source_hint_physical(Source *s, Range physical);
 

@@ -15,6 +15,7 @@
 const SourceOps *const source_table[] = {
         &source_badblocks_ops,
         &source_scrub_ops,
+        &source_health_ops,
         &source_udev_ops,
         &source_mounts_ops,
         &source_timer_ops,
@@ -62,7 +63,7 @@ void source_hint(Source *s, HintKind kind, const char *device) {
         Hint hint = { .kind = kind, .device = device };
 
         assert(s);
-        assert(kind == HINT_DEVICE || !device);
+        assert(kind != HINT_TOPOLOGY || !device);
 
         s->config.fn(s->ops, &hint, s->config.userdata);
 }

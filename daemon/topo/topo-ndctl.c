@@ -20,8 +20,6 @@
 #include "util/strv.h"
 #include "util/vec.h"
 
-DEFINE_CLEANUP(struct ndctl_ctx *, ndctl_unref);
-
 static void log_nothing(struct ndctl_ctx *ctx, int priority, const char *file, int line, const char *fn,
                         const char *format, va_list args) {
 }
@@ -29,7 +27,7 @@ static void log_nothing(struct ndctl_ctx *ctx, int priority, const char *file, i
 /* libndctl waits for udev to become idle, by default up to 5 s, again for each kind of device, each time it
  * looks for devices: it would hold up the daemon's event loop while a busy machine starts. What is not there
  * yet announces itself by a uevent. Only the environment sets that time, and 0 would mean for ever. */
-static int open_ndctl(struct ndctl_ctx **ret) {
+int topo_open_ndctl(struct ndctl_ctx **ret) {
         bool given = getenv("NDCTL_TIMEOUT");
         struct ndctl_ctx *ctx;
         int r;
@@ -211,7 +209,7 @@ int topo_read_ndctl(Topology *t) {
 
         assert(t);
 
-        r = open_ndctl(&ctx);
+        r = topo_open_ndctl(&ctx);
         if (r < 0)
                 return r;
 

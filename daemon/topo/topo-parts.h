@@ -2,6 +2,7 @@
 #pragma once
 
 #include <libudev.h>
+#include <ndctl/libndctl.h>
 
 #include "core/topology.h"
 #include "util/cleanup.h"
@@ -13,6 +14,10 @@ int topo_read_ndctl(Topology *t);                               /* regions, name
 int topo_read_block(struct udev *udev, Topology *t);            /* disks, links */
 int topo_read_mounts(const char *mountinfo, struct udev *udev, Topology *t);    /* of the disks in t */
 
+/* A context of libndctl that says nothing and does not wait long. 0 or a negative errno. */
+int topo_open_ndctl(struct ndctl_ctx **ret);
+
+DEFINE_CLEANUP(struct ndctl_ctx *, ndctl_unref);
 DEFINE_CLEANUP(struct udev *, udev_unref);
 DEFINE_CLEANUP(struct udev_device *, udev_device_unref);
 DEFINE_CLEANUP(struct udev_enumerate *, udev_enumerate_unref);

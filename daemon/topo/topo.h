@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "core/health.h"
 #include "core/rangeset.h"
 #include "core/topology.h"
 
@@ -10,6 +11,11 @@
  * addresses, to others than root) and what a disabled namespace would show is {0,0}. 0 or a negative
  * errno. */
 int topo_read(Topology *ret);
+
+/* What the memory modules of the running system say of themselves. One that cannot be asked is in the list,
+ * too. Asks the firmware, which may take its time; wants /dev/nmemN to be writable (SMART goes by
+ * ND_CMD_CALL, drivers/nvdimm/bus.c __nd_ioctl()). 0 or a negative errno. */
+int topo_read_health(DimmHealths *ret);
 
 /* A saved Topology: the JSON of core/codec. 0, -EBADMSG (*ret_error says what is wrong; may be NULL; the
  * caller frees it) or a negative errno. */

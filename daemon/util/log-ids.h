@@ -50,6 +50,10 @@
  * interleaved. Once a case. BEZOAR_DIMM BEZOAR_DEVICE BEZOAR_CASE */
 #define LOG_ID_DIMM_AGAIN "0493536986502ddad9455bf07044d4c3"
 
+/* A module raises an alarm (SMART), or the firmware noted one when it started. Once, while it lasts.
+ * BEZOAR_DIMM BEZOAR_ALARM BEZOAR_DEVICE */
+#define LOG_ID_DIMM_HEALTH "7816281c7c559ac54cbfaa6efa54d009"
+
 /* Free space whose page may not be present: allocating it may crash the kernel. BEZOAR_CASE BEZOAR_DEVICE
  * BEZOAR_OFFSET BEZOAR_LENGTH BEZOAR_PHYSICAL */
 #define LOG_ID_FREE_PAGE_ABSENT "1f5b7b47ebe7942f3e0bf7227b14b0e4"

@@ -64,6 +64,12 @@ static int add_ranges(const ByHand *h, const char *disk, Request *request) {
         return r;
 }
 
+bool by_hand_verb(const char *verb) {
+        Verb v = verb ? verb_from_string(verb) : _VERB_INVALID;
+
+        return (int) v >= 0 && verb_is_of_machine(v);
+}
+
 int by_hand(const ByHand *h, int out_fd) {
         _cleanup_topology_ Topology t = {};
         _cleanup_request_ Request request = { .verb = VERB_LOCATE };
@@ -71,8 +77,8 @@ int by_hand(const ByHand *h, int out_fd) {
         const char *disk;
         int r;
 
-        if (streq_ptr(h->verb, "topology")) {
-                request.verb = VERB_TOPOLOGY;
+        if (by_hand_verb(h->verb)) {
+                request.verb = verb_from_string(h->verb);
                 return serve_request(&request, out_fd);
         }
         if (!streq_ptr(h->verb, "locate")) {

@@ -17,7 +17,7 @@
 #include "worker/serve.h"
 
 static void help(void) {
-        printf("bezoar-worker [OPTIONS…] [locate|repair|settle|topology]\n\n"
+        printf("bezoar-worker [OPTIONS…] [locate|repair|settle|topology|health]\n\n"
                "Finds the owners of poisoned ranges, and restores what a plan says. Started by bezoard.\n\n"
                "Without a device: reads requests from standard input, one JSON value a line, and answers\n"
                "on standard output in the same way.\n\n"
@@ -81,7 +81,7 @@ int main(int argc, char *argv[]) {
         (void) signal(SIGIO, SIG_IGN);
         (void) signal(SIGPIPE, SIG_IGN);
 
-        r = hand.device || streq_ptr(hand.verb, "topology") ? by_hand(&hand, STDOUT_FILENO)
+        r = hand.device || by_hand_verb(hand.verb) ? by_hand(&hand, STDOUT_FILENO)
                 : serve(STDIN_FILENO, STDOUT_FILENO);
         if (r < 0 && r != -EPIPE)
                 fprintf(stderr, "bezoar-worker: %s\n", strerror(-r));

@@ -150,6 +150,19 @@ static int serve_topology(int fd) {
         return text ? line_write(fd, text) : -ENOMEM;
 }
 
+static int serve_health(int fd) {
+        _cleanup_dimm_healths_ DimmHealths l = {};
+        _cleanup_free_ char *text = NULL;
+        int r;
+
+        r = topo_read_health(&l);
+        if (r < 0)
+                return r;
+
+        text = codec_health_encode(&l);
+        return text ? line_write(fd, text) : -ENOMEM;
+}
+
 int serve_request(const Request *request, int out_fd) {
         _cleanup_free_ char *error = NULL;
         int r;
@@ -166,6 +179,9 @@ int serve_request(const Request *request, int out_fd) {
                 break;
         case VERB_TOPOLOGY:
                 r = serve_topology(out_fd);
+                break;
+        case VERB_HEALTH:
+                r = serve_health(out_fd);
                 break;
         case VERB_PLAN:
                 r = serve_plan(request, out_fd, &error);

@@ -88,6 +88,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         CHECK(LocateReply, codec_locate_reply_decode, codec_locate_reply_encode, locate_reply_done, text);
         CHECK(Result, codec_result_decode, codec_result_encode, result_done, text);
         CHECK(Forecast, codec_forecast_decode, codec_forecast_encode, forecast_done, text);
+        CHECK(DimmHealths, codec_health_decode, codec_health_encode, dimm_healths_done, text);
         CHECK(Intent, codec_intent_decode, codec_intent_encode, intent_done, text);
         check_list(text);
         if (codec_error_decode(text, &sentence) == 0)

@@ -127,6 +127,36 @@ def dimm_again(program):
                        "case 1") == [ERR], d.text()
 
 
+def module_health(program):
+    """Proves that an alarm of a memory module is told once while it lasts, by its weight, and its end as well; that what a module cannot
+    be asked for is silence, and that one that stops answering is no end of its alarm."""
+    def told(text):
+        return said(d, text)
+
+    quiet = {"dimm": "nmem1"}
+    with Daemon(program, health=[quiet, {"dimm": "nmem0", "known": True, "alarms": ["spares"]}], **GOOD) as d:
+        d.start()
+        d.wait("asked", lambda: told("Memory module nmem0 raises an alarm: spares"))
+        d.answer(health=[quiet, {"dimm": "nmem0", "failed": True}], **GOOD)
+        d.rescan()
+        d.wait("did not answer", lambda: told("nmem0 did not answer"))
+        d.rescan()
+        d.wait("asked again", lambda: len(d.requests("health")) >= 3)
+        d.answer(health=[quiet, {"dimm": "nmem0", "known": True, "alarms": ["spares", "fatal"]}], **GOOD)
+        d.rescan()
+        d.wait("worse", lambda: told("nmem0 raises an alarm: fatal"))
+        d.answer(health=[quiet, {"dimm": "nmem0", "known": True}], **GOOD)
+        d.rescan()
+        d.wait("over", lambda: told("no longer has the alarm: fatal,spares"))
+        assert told("nmem0 raises an alarm: spares") == [WARNING] and told("raises an alarm: fatal") == [CRIT], d.text()
+        assert told("no longer has the alarm") == [NOTICE] and told("nmem0 did not answer") == [WARNING], d.text()
+        assert not told("nmem1"), d.text()
+        d.answer(health="die", **GOOD)
+        d.rescan()
+        d.wait("not asked", lambda: told("health of the memory modules could not be asked"))
+        assert d.stop() == 0
+
+
 def notify(program):
     """Proves that the unit is started for a case that is refused and for its end, once each, and not for what merely goes on."""
     with Machine(program, config="[Bezoar]\nNotifyUnit=mail@.service\n", protect=None, **GOOD) as d:
@@ -250,4 +280,4 @@ def unlisted(program):
             d.wait_states("healed", "healed")
 
 
-run([priorities, found_once, budget_once, dimm_again, notify, notify_waiting, notify_later, notify_fails, unlisted])
+run([priorities, found_once, budget_once, dimm_again, module_health, notify, notify_waiting, notify_later, notify_fails, unlisted])

@@ -25,6 +25,7 @@
 #include "source/attribute-watch.h"
 #include "source/source-backends.h"
 #include "source/source.h"
+#include "util/strv.h"
 #include "util/time-util.h"
 #include "util/vec.h"
 
@@ -33,7 +34,8 @@
 /* A folder that stands for /sys; it is the current folder. */
 static const char *const folders[] = {
         "block", "block/pmem0", "block/pmem1", "bus", "bus/nd", "bus/nd/devices", "bus/nd/devices/region0",
-        "bus/nd/devices/ndbus0", "bus/nd/devices/ndbus0/nfit", "mnt",
+        "bus/nd/devices/ndbus0", "bus/nd/devices/ndbus0/nfit", "bus/nd/devices/nmem0",
+        "bus/nd/devices/nmem0/nfit", "mnt",
 };
 #define N_FOLDERS (sizeof(folders) / sizeof(*folders))
 
@@ -41,6 +43,7 @@ static const char *const folders[] = {
 #define DISK1 "block/pmem1/badblocks"
 #define REGION "bus/nd/devices/region0/badblocks"
 #define SCRUB "bus/nd/devices/ndbus0/nfit/scrub"
+#define FLAGS "bus/nd/devices/nmem0/nfit/flags"
 
 static int enter_sysfs(void **state) {
         char *folder = strdup("/tmp/bezoar-test-sources-XXXXXX");
@@ -56,7 +59,7 @@ static int enter_sysfs(void **state) {
 
 static int leave_sysfs(void **state) {
         _cleanup_free_ char *folder = *state;
-        static const char *const files[] = { DISK0, DISK1, REGION, SCRUB };
+        static const char *const files[] = { DISK0, DISK1, REGION, SCRUB, FLAGS };
 
         for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++)
                 (void) unlink(files[i]);
@@ -70,6 +73,7 @@ static int leave_sysfs(void **state) {
 typedef struct Heard {
         unsigned topology, all, other;
         unsigned pmem0, pmem1;
+        unsigned nmem0;
         const SourceOps *from;
 } Heard;
 
@@ -79,6 +83,8 @@ static void hear(const SourceOps *from, const Hint *hint, void *userdata) {
         h->from = from;
         if (hint->kind == HINT_TOPOLOGY)
                 h->topology++;
+        else if (hint->kind == HINT_DIMM && strcmp(hint->device, "nmem0") == 0)
+                h->nmem0++;
         else if (!hint->device)
                 h->all++;
         else if (strcmp(hint->device, "pmem0") == 0)
@@ -122,6 +128,8 @@ static void make_machine(Topology *t, bool second_disk) {
         TopoRegion region = { .name = strdup("region0"), .bus = strdup("ndbus0") };
         TopoRegion other = { .name = strdup("region1"), .bus = strdup("ndbus0") };
 
+        assert(strv_extend(&region.dimms, "nmem0") == 0 && strv_extend(&region.dimms, "nmem1") == 0);
+        assert(strv_extend(&other.dimms, "nmem0") == 0);
         assert(vec_push(&t->regions, region) == 0 && vec_push(&t->regions, other) == 0);
         for (int i = 0; i < (second_disk ? 2 : 1); i++) {
                 const char *name = i == 0 ? "pmem0" : "pmem1";
@@ -187,7 +195,7 @@ static void test_table(void **state) {
                 for (const SourceOps *const *b = a + 1; *b; b++)
                         assert_string_not_equal((*a)->name, (*b)->name);
         }
-        assert_int_equal(n, BEZOAR_TRACE ? 6 : 5);
+        assert_int_equal(n, BEZOAR_TRACE ? 7 : 6);
 }
 
 /* A source that does what it is told: for the front. */
@@ -480,19 +488,46 @@ static void test_scrub_follows_topology(void **state) {
         assert_false(is_watched(SCRUB));
 }
 
+/* A module is watched once, however many regions it has a part in; one without such an attribute (nmem1
+ * here, and every module that is not of an ACPI bus) is no error. When it goes, the Topology is read. */
+static void test_health_follows_topology(void **state) {
+        _cleanup_(event_unrefp) sd_event *e = new_loop();
+        _cleanup_topology_ Topology t = {}, none = {};
+        _cleanup_(source_freep) Source *s = NULL;
+        size_t fds;
+        Heard h = {};
+
+        make_machine(&t, true);
+        s = open_source(&source_health_ops, e, &h);
+        fds = count_fds();
+        assert_int_equal(source_update(s, &t), 0);
+        assert_int_equal(count_fds(), fds);
+
+        assert(mkfifo(FLAGS, 0600) == 0);
+        assert_int_equal(source_update(s, &t), 0);
+        assert_int_equal(count_fds(), fds + 1);
+        assert_true(is_watched(FLAGS));         /* which hangs up */
+        assert_true(settle(e) > 0);
+        assert_true(h.topology == 1 && h.nmem0 == 0);
+        assert_int_equal(source_update(s, &none), 0);
+        assert_false(is_watched(FLAGS));
+}
+
 /* The host's name is an attribute in /proc/sys that is polled as those in sysfs are. */
 #define HOSTNAME "/proc/sys/kernel/hostname"
 
 static void change_hostname(void) {
         _cleanup_(event_unrefp) sd_event *e = new_loop();
         _cleanup_topology_ Topology t = {};
-        _cleanup_(source_freep) Source *badblocks = NULL, *scrub = NULL;
-        Heard h = {}, s = {};
+        _cleanup_(source_freep) Source *badblocks = NULL, *scrub = NULL, *health = NULL;
+        Heard h = {}, s = {}, dimm = {};
 
         make_machine(&t, true);
         badblocks = open_source(&source_badblocks_ops, e, &h);
         scrub = open_source(&source_scrub_ops, e, &s);
+        health = open_source(&source_health_ops, e, &dimm);
         assert(source_update(badblocks, &t) == 0 && source_update(scrub, &t) == 0);
+        assert(source_update(health, &t) == 0);
         assert(settle(e) == 0);
 
         for (unsigned i = 1; i <= 2; i++) {
@@ -503,14 +538,17 @@ static void change_hostname(void) {
                 assert(h.from == &source_badblocks_ops);
                 assert(s.all == i && s.topology == 0 && s.pmem0 == 0);
                 assert(s.from == &source_scrub_ops);
+                assert(dimm.nmem0 == i && dimm.topology == 0 && dimm.all == 0);
+                assert(dimm.from == &source_health_ops);
         }
 }
 
 /* A change of a disk's list hints at the disk, of a region's at all disks of the region, of a scrub at
- * everything; and then there is silence until the next. */
+ * everything, of a module's flags at the module; and then there is silence until the next. */
 static void test_changes(void **state) {
         assert(symlink(HOSTNAME, DISK0) == 0 && symlink(HOSTNAME, DISK1) == 0);
         assert(symlink(HOSTNAME, REGION) == 0 && symlink(HOSTNAME, SCRUB) == 0);
+        assert(symlink(HOSTNAME, FLAGS) == 0);
         run_in_namespace(CLONE_NEWUTS, change_hostname);
 }
 
@@ -618,6 +656,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_badblocks_plain_files, enter_sysfs, leave_sysfs),
                 cmocka_unit_test_setup_teardown(test_badblocks_bad_name, enter_sysfs, leave_sysfs),
                 cmocka_unit_test_setup_teardown(test_scrub_follows_topology, enter_sysfs, leave_sysfs),
+                cmocka_unit_test_setup_teardown(test_health_follows_topology, enter_sysfs, leave_sysfs),
                 cmocka_unit_test_setup_teardown(test_changes, enter_sysfs, leave_sysfs),
                 cmocka_unit_test_setup_teardown(test_mounts, enter_sysfs, leave_sysfs),
                 cmocka_unit_test(test_timer),

@@ -144,7 +144,42 @@ DefinitionBlock ("nvdr.aml", "SSDT", 2, "BOCHS ", "NVDIMM", 0x00000002)
             }
 
             // _ADR is the NFIT device handle, which QEMU counts from 1.
-            Device (NV00) { Name (_ADR, 1) }
+            //
+            // The first module knows SMART, in the way of Intel's DIMMs (UUID 4309ac30-0d11-11e4-9191-0800200c9a66, which the
+            // kernel and libndctl know): 1 health, 18 inject, as "ndctl inject-smart" asks for it, with the notification 0x81
+            // to the module. The second knows nothing, as QEMU's do.
+            Device (NV00)
+            {
+                Name (_ADR, 1)
+                Name (HLTH, 0)                  // 4: fatal
+                Name (ALRM, 0)                  // 1: spares, 2: temperature of the medium
+
+                Method (_DSM, 4, Serialized)
+                {
+                    If (Arg0 != ToUUID ("4309ac30-0d11-11e4-9191-0800200c9a66")) { Return (Buffer () { 0 }) }
+                    If (Arg2 == 0) { Return (Buffer () { 0x03, 0x00, 0x04 }) }
+                    If (Arg2 == 1)              // status 0; health, spares and alarms are valid
+                    {
+                        Local7 = Buffer (132) {}
+                        PUTD (Local7, 4, 0x0203)
+                        Local7 [12] = HLTH
+                        Local7 [13] = 100
+                        Local7 [15] = ALRM
+                        Return (Local7)
+                    }
+                    If (Arg2 == 18)
+                    {
+                        Local6 = DerefOf (Arg3 [0])
+                        Local0 = DerefOf (Local6 [0])
+                        If (Local0 & 1) { ALRM = (ALRM & 1) | (2 * (DerefOf (Local6 [8]) & 1)) }
+                        If (Local0 & 2) { ALRM = (ALRM & 2) | (DerefOf (Local6 [11]) & 1) }
+                        If (Local0 & 4) { HLTH = 4 * (DerefOf (Local6 [13]) & 1) }
+                        Notify (\_SB.NVDR.NV00, 0x81)
+                        Return (Buffer (4) {})
+                    }
+                    Return (Buffer () { 0 })
+                }
+            }
             Device (NV01) { Name (_ADR, 2) }
         }
     }

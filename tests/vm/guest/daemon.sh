@@ -11,6 +11,7 @@ MIRROR=/srv/mirror/db           # its copy, on the root file system
 declare -A ID=(
     [config-bad]=74d8363dba6055244ec7111f75f9f381
     [found]=cf1555b0b639b87ae89f60f7f6d7aae1
+    [dimm-health]=7816281c7c559ac54cbfaa6efa54d009
     [healed]=5de66c27994b7a8bea4396f3b379c827
     [refused]=a63e129e2772e31969e3e178d0904a6c
     [stale]=a3d6552801a888f4e06abc19ddcc482e
