@@ -37,6 +37,8 @@ typedef struct BusCall BusCall;
 typedef struct Bus {
         sd_event *event;
         Manager *manager;
+        void (*settled)(void *userdata);        /* BusSettledFn; NULL: was called */
+        void *userdata;
         sd_bus *bus;
         sd_event_source *timer;         /* to connect again, or to say that there is no bus */
         sd_event_source *changes;       /* deferred: PropertiesChanged of the cases in `changed` */

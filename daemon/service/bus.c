@@ -121,6 +121,14 @@ static void on_counts(void *userdata) {
 
 /* ---- the connection ---- */
 
+static void settle(Bus *b) {
+        BusSettledFn fn = b->settled;
+
+        b->settled = NULL;
+        if (fn)
+                fn(b->userdata);
+}
+
 static void set_timer(Bus *b, uint64_t usec) {
         (void) sd_event_source_set_time_relative(b->timer, usec);
         (void) sd_event_source_set_enabled(b->timer, SD_EVENT_ONESHOT);
@@ -133,6 +141,7 @@ static int on_timer(sd_event_source *s, uint64_t usec, void *userdata) {
                 bus_connect(b);
         else if (!is_ready(b))
                 log_notice("There is no D-Bus: bezoarctl cannot ask. Going on without, until it appears.");
+        settle(b);
         return 0;
 }
 
@@ -156,12 +165,14 @@ static int on_disconnected(sd_bus_message *m, void *userdata, sd_bus_error *erro
 static int on_name(sd_bus_message *reply, void *userdata, sd_bus_error *unused) {
         const sd_bus_error *e = sd_bus_message_get_error(reply);
         uint32_t got = 0;
+        Bus *b = userdata;
 
         if (e)
                 log_error("The name " BUS_NAME " could not be had, so bezoarctl cannot ask: %s",
                           e->message ? e->message : e->name);
         else if (sd_bus_message_read(reply, "u", &got) < 0 || got != 1)
                 log_error("The name " BUS_NAME " is taken by another program, so bezoarctl cannot ask.");
+        settle(b);
         return 0;
 }
 
@@ -179,8 +190,8 @@ static int bus_publish(Bus *b, sd_bus *bus) {
         return r;
 }
 
-/* With watch_bind, a socket that is not there yet is waited for. */
-static int bus_open(Bus *b, sd_bus **ret) {
+/* With `wait`, a socket that is not there yet is waited for. */
+static int bus_open(Bus *b, bool wait, sd_bus **ret) {
         const char *address = secure_getenv("DBUS_SYSTEM_BUS_ADDRESS");
         sd_bus *bus = NULL;
         int r;
@@ -193,7 +204,7 @@ static int bus_open(Bus *b, sd_bus **ret) {
         if (r >= 0)
                 r = sd_bus_set_bus_client(bus, true);
         if (r >= 0)
-                r = sd_bus_set_watch_bind(bus, true);
+                r = sd_bus_set_watch_bind(bus, wait);
         if (r >= 0)
                 r = sd_bus_set_connected_signal(bus, true);
         if (r >= 0)
@@ -227,18 +238,23 @@ static int bus_listen(Bus *b) {
 static void bus_connect(Bus *b) {
         int r;
 
-        r = bus_open(b, &b->bus);
+        r = bus_open(b, false, &b->bus);
+        if (r == -ENOENT || r == -ECONNREFUSED) {
+                r = bus_open(b, true, &b->bus);
+                settle(b);
+        }
         if (r >= 0)
                 r = bus_listen(b);
-        if (r < 0)
+        if (r < 0) {
                 log_error_errno(r, "D-Bus cannot be used, so bezoarctl cannot ask: %m");
-        else
+                settle(b);
+        } else
                 set_timer(b, PATIENCE_USEC);
 }
 
 /* ---- life ---- */
 
-int bus_new(sd_event *event, Manager *manager, Bus **ret) {
+int bus_new(sd_event *event, Manager *manager, BusSettledFn settled, void *userdata, Bus **ret) {
         static const ManagerObserver observer = { .case_added = on_added, .case_changed = on_changed,
                                                  .case_alert = on_alert, .case_progress = on_progress,
                                                  .counts_changed = on_counts };
@@ -250,6 +266,8 @@ int bus_new(sd_event *event, Manager *manager, Bus **ret) {
                 return -ENOMEM;
         b->event = sd_event_ref(event);
         b->manager = manager;
+        b->settled = settled;
+        b->userdata = userdata;
 
         r = sd_event_add_time_relative(event, &b->timer, CLOCK_MONOTONIC, 0, 0, on_timer, b);
         if (r >= 0)

@@ -10,8 +10,12 @@
 typedef struct sd_event sd_event;
 typedef struct Bus Bus;
 
+/* Called once, from the loop or from bus_new(): questions can be asked now; or they cannot, and nobody is to
+ * wait for it (there is no bus, it does not answer within 10 s, the name is refused or taken). */
+typedef void (*BusSettledFn)(void *userdata);
+
 /* The manager must outlive it, and not run any more when it is freed. 0 or a negative errno, which a missing
  * bus is not. */
-int bus_new(sd_event *event, Manager *manager, Bus **ret);
+int bus_new(sd_event *event, Manager *manager, BusSettledFn settled, void *userdata, Bus **ret);
 Bus *bus_free(Bus *b);
 DEFINE_CLEANUP(Bus *, bus_free);

@@ -116,7 +116,21 @@ typedef struct Daemon {
         sd_event_source *tell;  /* status, when there is nothing else to do */
         Bus *bus;
         char *status;           /* as last told */
+        bool started, bus_settled;
 } Daemon;
+
+/* Whoever is started after the daemon may ask it something: it is ready when it can answer. */
+static void tell_ready(Daemon *d) {
+        if (d->started && d->bus_settled)
+                (void) sd_notify(false, "READY=1");
+}
+
+static void on_bus_settled(void *userdata) {
+        Daemon *d = userdata;
+
+        d->bus_settled = true;
+        tell_ready(d);
+}
 
 /* Told when it reads differently only: the service manager has better things to do in a storm. */
 static int tell_status(sd_event_source *s, void *userdata) {
@@ -168,7 +182,7 @@ static int on_hangup(sd_event_source *s, const struct signalfd_siginfo *si, void
 
         (void) sd_notify(false, "RELOADING=1");
         manager_reload(d->manager);
-        (void) sd_notify(false, "READY=1");
+        tell_ready(d);
         return 0;
 }
 
@@ -215,12 +229,13 @@ static int run(const Arguments *a) {
         else {
                 r = manager_add_observer(d.manager, &observer, &d);
                 if (r >= 0)
-                        r = bus_new(d.event, d.manager, &d.bus);
+                        r = bus_new(d.event, d.manager, on_bus_settled, &d, &d.bus);
                 if (r >= 0)
                         r = manager_start(d.manager);
         }
         if (r >= 0) {
-                (void) sd_notify(false, "READY=1");
+                d.started = true;
+                tell_ready(&d);
                 r = sd_event_loop(d.event);
                 if (r < 0)
                         log_error_errno(r, "The event loop failed: %m");

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """org.bezoar1: the real daemon on a private bus, with a worker that pretends."""
-import json, os, pathlib, re, select, statistics, time
+import json, os, pathlib, re, select, socket, statistics, threading, time
 import xml.etree.ElementTree as ElementTree
 
 from daemon import PHYSICAL, SIZE, Daemon, run
@@ -597,6 +597,40 @@ def bus_later(program):
         assert d.stop() == 0
 
 
+def ready_is_answering(program):
+    """Proves that a daemon that says it is ready has its name: whoever is started after it may ask."""
+    with PrivateBus() as bus, Daemon(program, **GOOD) as d:
+        d.bus = bus.address
+        c = bus.connect()
+        for _ in range(5):
+            d.start()
+            assert c.driver("NameHasOwner", "s", "org.bezoar1") == [True]
+            assert d.stop() == 0
+
+
+def ready_without_bus(program):
+    """Proves that a missing bus does not hold up the start at all, and one that is there and mute not for ever; and that what is poisoned
+    is healed meanwhile."""
+    with Daemon(program, **GOOD) as d:
+        begin = time.monotonic()
+        d.start()
+        assert time.monotonic() - begin < 5, d.text()
+        assert d.stop() == 0
+    with Daemon(program, **GOOD) as d, socket.socket(socket.AF_UNIX) as mute:
+        mute.bind(f"{d.root}/mute")
+        mute.listen(8)
+        d.bus = f"unix:path={d.root}/mute"
+        d.poison((801, 1))
+        healer = threading.Thread(target=d.start)
+        begin = time.monotonic()
+        healer.start()
+        d.wait_states("healed")
+        healed = time.monotonic() - begin
+        healer.join()
+        ready = time.monotonic() - begin
+        assert healed < ready and 8 < ready < 20, (healed, ready)
+
+
 def name_is_taken(program):
     """Proves that a daemon that cannot have the name says so, and heals all the same."""
     with PrivateBus() as bus, Daemon(program, **GOOD) as d:
@@ -646,4 +680,4 @@ def many_clients(program):
 
 run([introspection_is_the_manual, cases, closed_cases, filters, volumes, explain, healing_is_told, changes_are_gathered, counts, plans,
      plans_that_fail, too_many_plans, retry, ignore, busy, brake, mode_of_the_configuration, polkit, polkit_hangs, bus_policy, bad_input,
-     bus_later, name_is_taken, many_clients])
+     bus_later, ready_is_answering, ready_without_bus, name_is_taken, many_clients])
