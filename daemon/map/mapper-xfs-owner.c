@@ -4,32 +4,14 @@
  * what kind of file its inode is: bulkstat does, by inode number and without opening anything. */
 
 #include <errno.h>
-#include <linux/dqblk_xfs.h>
 #include <linux/fsmap.h>
-#include <linux/quota.h>
 #include <stdbool.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "map/mapper-xfs.h"
 #include "map/mapper.h"
-
-/* The inode now. 0; MAP_E_NOT_FOUND: no such inode, or one that the file system keeps to itself; or a
- * negative errno. */
-static int stat_inode(int mount_fd, uint64_t inode, XfsStat *ret) {
-        XfsBulkstat b = { .ino = inode, .icount = 1 };
-
-        if (ioctl(mount_fd, XFS_BULKSTAT, &b) < 0)
-                return -errno;
-        if (b.ocount != 1 || b.stat.ino != inode)
-                return MAP_E_NOT_FOUND;
-
-        *ret = b.stat;
-        return 0;
-}
+#include "map/xfs-inodes.h"
 
 /* Is a record still as it was? */
 static int record_stands(int mount_fd, const struct fsmap *rec) {
@@ -54,21 +36,12 @@ static int record_stands(int mount_fd, const struct fsmap *rec) {
         return false;
 }
 
-/* Q_XGETQSTATV tells the inodes of the quota files while quota is on. */
-static bool is_quota_file(int mount_fd, uint64_t inode) {
-        struct fs_quota_statv q = { .qs_version = FS_QSTATV_VERSION1 };
-
-        if (syscall(SYS_quotactl_fd, mount_fd, QCMD(Q_XGETQSTATV, 0), 0, &q) < 0)
-                return false;
-        return inode == q.qs_uquota.qfs_ino || inode == q.qs_gquota.qfs_ino || inode == q.qs_pquota.qfs_ino;
-}
-
 /* Bulkstat does not show the inode of a record. It may be one of the file system's own, or it was deleted:
  * then its blocks are freed in the background (inodegc, Linux 5.14), and it is gone when they are. */
 static int classify_hidden(int mount_fd, const struct fsmap *rec, Owner *o, const char **detail) {
         int r;
 
-        if (is_quota_file(mount_fd, rec->fmr_owner)) {
+        if (xfs_inode_is_quota(mount_fd, rec->fmr_owner)) {
                 o->type = OWNER_METADATA;
                 *detail = "quota file";
                 return 0;
@@ -145,7 +118,7 @@ static int classify_inode(int mount_fd, const struct fsmap *rec, Owner *o, const
         int r;
 
         o->inode = rec->fmr_owner;
-        r = stat_inode(mount_fd, rec->fmr_owner, &st);
+        r = xfs_inode_stat(mount_fd, rec->fmr_owner, &st);
         if (r == -EIO || r == -EUCLEAN || r == -EBADMSG) {
                 /* Its inode is lost too, or corrupt: one more thing that is broken, and no reason to know
                  * nothing of all the others. */

@@ -2,8 +2,9 @@
 
 /* XFS answers from its reverse mapping btree (rmapbt), by FS_IOC_GETFSMAP: block -> inode and offset, or
  * which kind of metadata. What is in no record of that btree is free, and the kernel itself says so in
- * records that it makes up. Without an rmapbt, or without CAP_SYS_ADMIN, it knows free blocks only;
- * everything else comes as "unknown" and stays so here (fs/xfs/xfs_fsmap.c).
+ * records that it makes up. Without CAP_SYS_ADMIN it knows free blocks only; everything else comes as
+ * "unknown" and stays so here (fs/xfs/xfs_fsmap.c). Without an rmapbt the inodes are looked through:
+ * mapper-xfs-scan.c.
  *
  * All records of a range are gathered before the first is handed out: whether bytes are shared is seen
  * only by comparing records, since the kernel's flag is for the whole extent as soon as one block of it
@@ -18,6 +19,7 @@
 #include "map/fsmap.h"
 #include "map/mapper-backends.h"
 #include "map/mapper-xfs.h"
+#include "map/xfs-extents.h"
 #include "util/cleanup.h"
 #include "util/vec.h"
 
@@ -35,23 +37,7 @@ int xfs_query(int mount_fd, Range range, XfsRecords *records) {
         return fsmap_query(mount_fd, range, keep_record, records);
 }
 
-static int geometry(int mount_fd, XfsGeometry *ret) {
-        XfsGeometry g = {};
-
-        if (ioctl(mount_fd, XFS_GET_GEOMETRY, &g) < 0)
-                return errno == ENOTTY || errno == EOPNOTSUPP ? MAP_E_UNSUPPORTED : -errno;
-        if (g.block_size < SECTOR_SIZE || (g.block_size & (g.block_size - 1)) != 0)
-                return -EUCLEAN;
-
-        *ret = g;
-        return 0;
-}
-
-/* What to ask for, to hear of all of `range`: whole blocks, and one more. Linux before 6.12 reports a gap
- * at the end of a query only up to the start of the query's last block
- * (xfs_getfsmap_datadev_rmapbt_query() took high.rm_startblock for the end), so that free space would be
- * missing. Of a free last block of the file system nothing can be heard there: it stays unknown. */
-static int widen(Range range, uint32_t block_size, Range *ret) {
+int xfs_widen(Range range, uint32_t block_size, Range *ret) {
         Range wide;
         int r;
 
@@ -126,7 +112,7 @@ static int ask(int mount_fd, Range range, uint32_t block_size, Owners *owners) {
         Range wide;
         int r;
 
-        r = widen(range, block_size, &wide);
+        r = xfs_widen(range, block_size, &wide);
         if (r < 0)
                 return r;
         r = gather(mount_fd, wide, range, owners);
@@ -149,9 +135,11 @@ static int xfs_walk(int mount_fd, const RangeSet *ranges, OwnerFn fn, void *user
         XfsGeometry g = {};
         int r;
 
-        r = geometry(mount_fd, &g);
+        r = xfs_geometry(mount_fd, &g);
         if (r != 0)
                 return r;
+        if (!(g.flags & XFS_GEOM_RMAPBT))
+                return xfs_scan(mount_fd, &g, ranges, fn, userdata);
 
         for (size_t i = 0; i < ranges->n; i++) {
                 _cleanup_owners_ Owners owners = {};
@@ -197,13 +185,10 @@ static int open_path(int mount_fd, uint64_t inode, uint32_t generation, int *ret
 
 /* Opened this way, a regular file's times do not change: the kernel sets O_NOATIME and FMODE_NOCMTIME
  * (fs/xfs/xfs_handle.c, before 6.10 fs/xfs/xfs_ioctl.c, xfs_open_by_handle()). */
-static int xfs_open(int mount_fd, uint64_t inode, uint32_t generation, int flags, int *ret) {
+int xfs_open_handle(int mount_fd, uint64_t inode, uint32_t generation, int flags, int *ret) {
         XfsHandle h = xfs_handle(inode, generation);
-        XfsHandleRequest req = { .oflags = flags, .ihandle = &h, .ihandlen = sizeof(h) };
+        XfsHandleRequest req = { .oflags = (uint32_t) flags, .ihandle = &h, .ihandlen = sizeof(h) };
         _cleanup_close_ int fd = -1;
-
-        if (flags & O_PATH)
-                return open_path(mount_fd, inode, generation, ret);
 
         fd = ioctl(mount_fd, XFS_OPEN_BY_HANDLE, &req);
         if (fd < 0)
@@ -215,6 +200,37 @@ static int xfs_open(int mount_fd, uint64_t inode, uint32_t generation, int flags
         return 0;
 }
 
+static int xfs_open(int mount_fd, uint64_t inode, uint32_t generation, int flags, int *ret) {
+        return flags & O_PATH ? open_path(mount_fd, inode, generation, ret)
+                              : xfs_open_handle(mount_fd, inode, generation, flags, ret);
+}
+
+/* From the extent map of the file, which says of each piece whether others have it too. With an rmapbt the
+ * walk is as quick, and asks another witness. */
+static int xfs_owns(int mount_fd, int fd, Range range, uint64_t offset, MapOwns *ret) {
+        XfsMapped mapped = {};
+        XfsGeometry g = {};
+        int r;
+
+        r = xfs_geometry(mount_fd, &g);
+        if (r != 0)
+                return r;
+        if (g.flags & XFS_GEOM_RMAPBT)
+                return MAP_E_UNSUPPORTED;
+
+        r = xfs_is_realtime(fd);
+        if (r == 0)
+                r = xfs_mapped(fd, false, range, offset, &mapped);
+        if (r < 0)
+                return r;
+
+        if (mapped.here < range_size(range) || mapped.unwritten > 0)
+                *ret = MAP_OTHERS;
+        else
+                *ret = mapped.shared > 0 ? MAP_SHARED : MAP_OWNED;
+        return 0;
+}
+
 static const char *const xfs_types[] = { "xfs", NULL };
 
 const MapperOps mapper_xfs = {
@@ -222,5 +238,6 @@ const MapperOps mapper_xfs = {
         .fs_types = xfs_types,
         .walk = xfs_walk,
         .open = xfs_open,
+        .owns = xfs_owns,
         .path = xfs_path,
 };

@@ -7,7 +7,10 @@
 
 #include "core/owner.h"
 #include "core/range.h"
+#include "core/rangeset.h"
+#include "map/mapper.h"
 #include "map/xfs-abi.h"
+#include "map/xfs-inodes.h"
 #include "util/cleanup.h"
 
 /* Between the files of the XFS mapper only. */
@@ -31,6 +34,36 @@ int xfs_owner(int mount_fd, const struct fsmap *rec, Owner *ret);
 static inline XfsHandle xfs_handle(uint64_t inode, uint32_t generation) {
         return (XfsHandle) { .fid_len = XFS_FID_LEN, .generation = generation, .ino = inode };
 }
+
+/* Opens a file or folder; `flags`: O_RDONLY or O_RDWR, with O_NONBLOCK or without. Its times do not change.
+ * 0, MAP_E_GONE, or a negative errno. */
+int xfs_open_handle(int mount_fd, uint64_t inode, uint32_t generation, int flags, int *ret);
+
+/* What one look at a file system without a reverse mapping btree has found. */
+typedef struct XfsSearch {
+        int mount_fd;
+        RangeSet open;          /* has no owner, or is shared */
+        RangeSet shared;        /* has owners, and may have more */
+        RangeSet allocated;     /* the kernel says: not free */
+        Owners owners;          /* of everything but open without shared; in no order */
+        bool complete;          /* if something stayed open: no file has been missed */
+} XfsSearch;
+
+void xfs_search_done(XfsSearch *s);
+#define _cleanup_xfs_search_ _cleanup_(xfs_search_done)
+
+/* Owners do not reach over two of `ranges`. Each was found at some moment of the search; only who asks twice
+ * knows what lasted. 0, MAP_E_UNSUPPORTED, or a negative errno. */
+int xfs_search(int mount_fd, const XfsGeometry *g, const RangeSet *ranges, XfsSearch *ret);
+
+/* MapperOps.walk for file systems without a reverse mapping btree. */
+int xfs_scan(int mount_fd, const XfsGeometry *g, const RangeSet *ranges, OwnerFn fn, void *userdata);
+
+/* What to ask for, to hear of all of `range`: whole blocks, and one more. Linux before 6.12 reports a gap
+ * at the end of a query only up to the start of the query's last block
+ * (xfs_getfsmap_datadev_rmapbt_query() took high.rm_startblock for the end), so that free space would be
+ * missing. Of a free last block of the file system nothing can be heard there: it stays unknown. */
+int xfs_widen(Range range, uint32_t block_size, Range *ret);
 
 /* MapperOps.path, by parent pointers. */
 int xfs_path(int mount_fd, uint64_t inode, uint32_t generation, char **ret);

@@ -11,17 +11,30 @@
 
 typedef struct XfsGeometry {            /* struct xfs_fsop_geom, version 5 */
         __u32 block_size;
-        __u32 unused1[21];
-        __u32 unused2;                  /* version */
+        __u32 unused1;
+        __u32 ag_blocks;                /* blocks in an allocation group */
+        __u32 ag_count;
+        __u32 log_blocks;
+        __u32 sector_size;
+        __u32 inode_size;
+        __u32 unused2;
+        __u64 data_blocks;
+        __u64 unused3[2];
+        __u64 log_start;                /* block number; 0: the log is on a device of its own */
+        __u32 unused4[6];
+        __u32 unused5;                  /* version */
         __u32 flags;                    /* XFS_GEOM_* */
-        __u32 unused3[6];
+        __u32 unused6[6];
         __u64 reserved[17];
 } XfsGeometry;
 _Static_assert(sizeof(XfsGeometry) == 256, "size is part of the ioctl's number");
+_Static_assert(__builtin_offsetof(XfsGeometry, data_blocks) == 32, "as in the kernel");
+_Static_assert(__builtin_offsetof(XfsGeometry, log_start) == 56, "as in the kernel");
 _Static_assert(__builtin_offsetof(XfsGeometry, flags) == 92, "as in the kernel");
 
 #define XFS_GEOM_RMAPBT (1U << 19)      /* XFS_FSOP_GEOM_FLAGS_RMAPBT */
 #define XFS_GEOM_PARENT (1U << 25)      /* XFS_FSOP_GEOM_FLAGS_PARENT */
+#define XFS_GEOM_METADIR (1U << 26)     /* XFS_FSOP_GEOM_FLAGS_METADIR */
 
 /* Owners in GETFSMAP records with FMR_OF_SPECIAL_OWNER: XFS_FMR_OWN_*. FMR_OWN_FREE and _UNKNOWN are
  * common to all file systems. */
@@ -37,28 +50,72 @@ _Static_assert(__builtin_offsetof(XfsGeometry, flags) == 92, "as in the kernel")
 
 typedef struct XfsStat {                /* struct xfs_bulkstat */
         __u64 ino;
-        __u64 unused1[7];
+        __u64 unused1;
+        __u64 blocks;                   /* 0 for a data fork within the inode, whatever the other fork has */
+        __u64 xflags;
+        __u64 unused2[4];
         __u32 generation;
-        __u32 unused2[14];
-        __u16 unused3[4];
+        __u32 unused3[13];
+        __u32 attr_extents;
+        __u16 unused4[4];
         __u16 mode;
-        __u16 unused4;
-        __u64 unused5[7];
+        __u16 unused5;
+        __u64 unused6[7];
 } XfsStat;
 _Static_assert(sizeof(XfsStat) == 192, "records follow each other");
+_Static_assert(__builtin_offsetof(XfsStat, xflags) == 24, "as in the kernel");
 _Static_assert(__builtin_offsetof(XfsStat, generation) == 64, "as in the kernel");
+_Static_assert(__builtin_offsetof(XfsStat, attr_extents) == 120, "as in the kernel");
 _Static_assert(__builtin_offsetof(XfsStat, mode) == 132, "as in the kernel");
 
-typedef struct XfsBulkstat {            /* struct xfs_bulkstat_req with room for one */
+typedef struct XfsBulk {                /* struct xfs_bulk_ireq */
         __u64 ino;                      /* in: the first inode that may be told; out: where to go on */
         __u32 flags;
         __u32 icount;                   /* in: room */
         __u32 ocount;                   /* out: filled */
         __u32 agno;
         __u64 reserved[5];
-        XfsStat stat;
+} XfsBulk;
+_Static_assert(sizeof(XfsBulk) == 64, "records follow it");
+#define XFS_BULK_SPECIAL (1U << 1)      /* XFS_BULK_IREQ_SPECIAL: ino is one of these: */
+#define XFS_BULK_SPECIAL_ROOT 1U
+
+#define XFS_CHUNK 64                    /* inodes in one record of the inode btree */
+
+typedef struct XfsBulkstat {            /* struct xfs_bulkstat_req */
+        XfsBulk head;
+        XfsStat stats[XFS_CHUNK];
 } XfsBulkstat;
-_Static_assert(__builtin_offsetof(XfsBulkstat, stat) == 64, "struct xfs_bulk_ireq");
+
+typedef struct XfsInodes {              /* struct xfs_inumbers */
+        __u64 first;
+        __u64 allocated;                /* mask */
+        __u64 unused;
+} XfsInodes;
+
+typedef struct XfsInumbers {            /* struct xfs_inumbers_req */
+        XfsBulk head;
+        XfsInodes chunks[256];
+} XfsInumbers;
+
+typedef struct XfsMapping {             /* struct getbmapx; all in sectors. The first one is the request: */
+        __s64 offset;                   /* where to go on */
+        __s64 block;                    /* in the device; negative: nowhere */
+        __s64 length;
+        __s32 count;                    /* in: room, with the first one */
+        __s32 entries;                  /* out: filled, without the first one */
+        __s32 iflags;                   /* XFS_MAP_* */
+        __s32 oflags;                   /* XFS_MAPPED_* */
+        __s32 unused[2];
+} XfsMapping;
+_Static_assert(sizeof(XfsMapping) == 48, "records follow each other");
+#define XFS_MAP_ATTRIBUTES 0x1          /* BMV_IF_ATTRFORK */
+#define XFS_MAP_UNWRITTEN 0x4           /* BMV_IF_PREALLOC */
+#define XFS_MAP_DELAYED 0x8             /* BMV_IF_DELALLOC */
+#define XFS_MAP_NO_HOLES 0x10           /* BMV_IF_NO_HOLES */
+#define XFS_MAPPED_UNWRITTEN 0x1        /* BMV_OF_PREALLOC */
+#define XFS_MAPPED_DELAYED 0x2          /* BMV_OF_DELALLOC */
+#define XFS_MAPPED_SHARED 0x8           /* BMV_OF_SHARED */
 
 typedef struct XfsHandle {              /* struct xfs_handle */
         __u32 fsid[2];                  /* not looked at: the descriptor says which file system */
@@ -112,4 +169,6 @@ _Static_assert(__builtin_offsetof(XfsParent, name) == 32, "as in the kernel");
 #define XFS_GET_PARENTS_BY_HANDLE _IOWR('X', 63, XfsParents)    /* XFS_IOC_GETPARENTS_BY_HANDLE */
 #define XFS_OPEN_BY_HANDLE _IOWR('X', 107, XfsHandleRequest)    /* XFS_IOC_OPEN_BY_HANDLE */
 #define XFS_GET_GEOMETRY _IOR('X', 126, XfsGeometry)            /* XFS_IOC_FSGEOMETRY */
-#define XFS_BULKSTAT _IOC(_IOC_READ, 'X', 127, 64)      /* XFS_IOC_BULKSTAT: size of an empty request */
+#define XFS_GET_MAPPINGS _IOC(_IOC_READ | _IOC_WRITE, 'X', 56, 32) /* XFS_IOC_GETBMAPX: size of a getbmap */
+#define XFS_BULKSTAT _IOR('X', 127, XfsBulk)    /* XFS_IOC_BULKSTAT: size of an empty request */
+#define XFS_INUMBERS _IOR('X', 128, XfsBulk)    /* XFS_IOC_INUMBERS: the same */

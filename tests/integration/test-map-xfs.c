@@ -13,6 +13,7 @@
 #include <linux/fiemap.h>
 #include <linux/fs.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -397,7 +398,7 @@ typedef struct Census {
         uint64_t next;
         uint64_t inode, bytes;          /* of one file */
         bool free, log, maps, internal, unknown;
-        bool headers, inode_btree, inodes, refcount, group_btrees;
+        bool headers, inode_btree, inodes, refcount, group_btrees, nameless;
 } Census;
 
 static int count(const Owner *o, void *userdata) {
@@ -419,6 +420,7 @@ static int count(const Owner *o, void *userdata) {
         c->inodes |= strcmp(d, "inodes") == 0;
         c->refcount |= strcmp(d, "reference count btree") == 0;
         c->group_btrees |= strcmp(d, "allocation group btrees") == 0;
+        c->nameless |= strcmp(d, "metadata, of which kind is not told without rmapbt") == 0;
         return 0;
 }
 
@@ -588,19 +590,98 @@ static void test_internal(void) {
         unmount(root);
 }
 
-/* Proves that without a reverse mapping btree data is unknown: never free, never a file's. */
+/* Proves that without a reverse mapping btree metadata is never free and never a file's: what the geometry
+ * and the inodes tell is named, and the rest is metadata all the same. */
+static void test_nameless_metadata(int root) {
+        _cleanup_close_ int fd = create_filled(root, "pieces", BLOCK), attributes = create(root, "attributes");
+        char value[3000], target[1000];
+        uint64_t bytes = 0;
+        struct stat st;
+        Extent e;
+        Census c;
+
+        for (uint64_t i = 0; i < FRAGMENTS; i++)
+                fill(fd, i * 2 * BLOCK, BLOCK);
+        assert(fsync(fd) == 0);
+        memset(value, 'v', sizeof(value));
+        assert(fsetxattr(attributes, "user.test", value, sizeof(value), 0) == 0); /* of a file with no data */
+        expect_metadata(root, inode_of(attributes), "extended attributes of inode");
+
+        assert(mkdirat(root, "many", 0700) == 0);
+        for (int i = 0; i < 200; i++) {
+                char name[32];
+
+                (void) snprintf(name, sizeof(name), "many/entry-%d", i);
+                assert(close(create(root, name)) == 0);
+        }
+        assert(fstatat(root, "many", &st, 0) == 0);
+        expect_metadata(root, st.st_ino, "directory");
+
+        memset(target, 't', sizeof(target) - 1);
+        target[sizeof(target) - 1] = '\0';
+        assert(symlinkat(target, root, "link") == 0);
+        assert(syncfs(root) == 0);
+
+        c = census(root, inode_of(fd));
+        for (uint32_t i = 0; extent_of(fd, i, &e); i++)
+                bytes += range_size(e.range);
+        assert(c.bytes == bytes);
+        assert(c.free && c.log && c.headers && c.inodes && c.nameless && !c.unknown);
+}
+
+/* Proves that a file that cannot be asked (somebody has a lease on it) makes nobody else's block metadata: what
+ * has no owner then is unknown, and what has one is found all the same. */
+static void test_leased(int root) {
+        _cleanup_close_ int fd = create_filled(root, "leased", BLOCK), other = create_filled(root, "other", BLOCK);
+        _cleanup_owner_ Owner o = {};
+        const Extent e = first_extent(fd);
+
+        assert(fcntl(fd, F_SETLEASE, F_WRLCK) == 0);
+        assert(signal(SIGIO, SIG_IGN) != SIG_ERR);
+        expect_file(root, first_extent(other).range, other, 0, false);
+        ask_one(root, e.range, &o);
+        assert(o.type == OWNER_UNKNOWN);
+        assert(fcntl(fd, F_SETLEASE, F_UNLCK) == 0);
+        expect_file(root, e.range, fd, 0, false);
+}
+
+/* Proves that a page is known to be a file's without opening it (that would cost the lease), and that a
+ * mapping that is not exactly so is none. */
+static void test_owns(int root) {
+        _cleanup_close_ int fd = create_filled(root, "owns", 8 * BLOCK), copy = create(root, "owns-too");
+        const Extent e = first_extent(fd);
+        struct file_clone_range c = { .src_fd = fd, .src_offset = 4 * BLOCK, .src_length = BLOCK };
+        MapOwns owns;
+
+        assert(fcntl(fd, F_SETLEASE, F_RDLCK) < 0 || fcntl(fd, F_SETLEASE, F_UNLCK) == 0);
+        assert(mapper_owns(xfs, root, fd, piece(e, 2, 3), 2 * BLOCK, &owns) == 0 && owns == MAP_OWNED);
+        assert(mapper_owns(xfs, root, fd, piece(e, 2, 3), 3 * BLOCK, &owns) == 0 && owns == MAP_OTHERS);
+        assert(mapper_owns(xfs, root, copy, piece(e, 2, 3), 2 * BLOCK, &owns) == 0 && owns == MAP_OTHERS);
+        assert(ioctl(copy, FICLONERANGE, &c) == 0);
+        assert(mapper_owns(xfs, root, fd, piece(e, 4, 5), 4 * BLOCK, &owns) == 0 && owns == MAP_SHARED);
+        assert(mapper_owns(xfs, root, copy, piece(e, 4, 5), 0, &owns) == 0 && owns == MAP_SHARED);
+        assert(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 6 * BLOCK, BLOCK) == 0);
+        assert(mapper_owns(xfs, root, fd, piece(e, 6, 7), 6 * BLOCK, &owns) == 0 && owns == MAP_OTHERS);
+        assert(fallocate(fd, FALLOC_FL_KEEP_SIZE, 6 * BLOCK, BLOCK) == 0);
+        assert(mapper_owns(xfs, root, fd, piece(e, 6, 7), 6 * BLOCK, &owns) == 0 && owns == MAP_OTHERS);
+}
+
 static void test_without_rmapbt(void) {
-        int root = mounted("-m rmapbt=0", "defaults"), fd;
-        _cleanup_owner_ Owner data = {}, middle = {};
+        int root = mounted("-m rmapbt=0,reflink=1", "defaults");
 
         assert(root >= 0);
-        fd = create_filled(root, "file", 16 * BLOCK);
-        ask_one(root, first_extent(fd).range, &data);
-        assert(data.type == OWNER_UNKNOWN);
-        ask_one(root, (Range) { IMAGE_SIZE - (1U << 20), IMAGE_SIZE - (1U << 20) + 512 }, &middle);
-        assert(middle.type == OWNER_FREE);
+        test_file(root);
+        test_unwritten(root);
+        test_free(root);
+        test_shared(root);
+        test_shared_with_itself(root);
+        test_nameless_metadata(root);
+        test_end(root);
+        test_open(root);
+        test_owns(root);
+        test_leased(root);
+        test_deleted(root);
         test_path(root);
-        assert(close(fd) == 0);
         unmount(root);
 }
 
@@ -673,6 +754,7 @@ static void test_with_rmapbt(void) {
         test_everything(root);
         test_end(root);
         test_open(root);
+        test_owns(root);
         test_deleted(root);
         test_path(root);
         unmount(root);
