@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Whose the bytes of an XFS without reverse mapping are. The search takes time, and meanwhile the file system
- * may move: so nothing is believed that was not seen again at the end. A file that has the bytes alone is
- * asked once more. What is shared, or nobody's, depends on all the inodes that were looked at and did not
+/* Whose the bytes of an XFS without reverse mapping are. The search takes time, and meanwhile the file
+ * system may move: so nothing is believed that was not seen again at the end. A file that has the bytes
+ * alone is asked once more. What is shared, or nobody's, depends on all the inodes that were looked at and did not
  * have it: such a range is searched twice, and both searches must say the same. */
 
 #include <errno.h>
@@ -96,8 +96,8 @@ static int name_the_rest(XfsSearch *s) {
         if (r >= 0)
                 r = rangeset_subtract_all(&rest, &unsaid);
         if (r >= 0)
-                r = push_all(&s->owners, OWNER_METADATA, "metadata, of which kind is not told without rmapbt",
-                             &rest);
+                r = push_all(&s->owners, OWNER_METADATA,
+                             "metadata, of which kind is not told without rmapbt", &rest);
         return r < 0 ? r : push_all(&s->owners, OWNER_UNKNOWN, "the file system does not know it",
                                         &unsaid);
 }
@@ -219,7 +219,8 @@ int xfs_scan(int mount_fd, const XfsGeometry *g, const RangeSet *ranges, OwnerFn
                 r = search_once(&s);
         }
         if (r == 0)
-                r = push_all(&s.settled, OWNER_UNKNOWN, "the file system changed while it was asked", &s.todo);
+                r = push_all(&s.settled, OWNER_UNKNOWN, "the file system changed while it was asked",
+                             &s.todo);
         if (r != 0)
                 return r;
 

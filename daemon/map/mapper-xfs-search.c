@@ -161,7 +161,8 @@ static int look_at_fork(XfsSearch *s, int fd, const XfsStat *st, bool attributes
 
 /* What keeps us from one inode, and from no other. */
 static bool is_its_own_trouble(int r) {
-        return r == MAP_E_GONE || r == -EAGAIN || r == -EIO || r == -EUCLEAN || r == -EBADMSG || r == -EINVAL;
+        return r == MAP_E_GONE || r == -EAGAIN || r == -EIO || r == -EUCLEAN || r == -EBADMSG ||
+               r == -EINVAL;
 }
 
 /* Whatever lies on the device is the file system's own unless it is data of a regular file: of other inodes

@@ -46,9 +46,9 @@ int xfs_chunks(int mount_fd, XfsChunks *ret);
 /* Non-zero ends the look. */
 typedef int (*XfsStatFn)(const XfsStat *st, void *userdata);
 
-/* All inodes of a chunk that the kernel shows. `room` is for the answers. *ret_hidden: mask of those that are
- * in use and not shown: the file system's own, those being deleted, and those that cannot be read. 0, what
- * fn returned, or a negative errno. */
+/* All inodes of a chunk that the kernel shows. `room` is for the answers. *ret_hidden: mask of those that
+ * are in use and not shown: the file system's own, those being deleted, and those that cannot be read. 0,
+ * what fn returned, or a negative errno. */
 int xfs_chunk_stat(int mount_fd, const XfsChunk *c, XfsBulkstat *room, XfsStatFn fn, void *userdata,
                    uint64_t *ret_hidden);
 

@@ -593,7 +593,7 @@ static void test_internal(void) {
 /* Proves that without a reverse mapping btree metadata is never free and never a file's: what the geometry
  * and the inodes tell is named, and the rest is metadata all the same. */
 static void test_nameless_metadata(int root) {
-        _cleanup_close_ int fd = create_filled(root, "pieces", BLOCK), attributes = create(root, "attributes");
+        _cleanup_close_ int fd = create_filled(root, "pieces", BLOCK), empty = create(root, "attributes");
         char value[3000], target[1000];
         uint64_t bytes = 0;
         struct stat st;
@@ -604,8 +604,8 @@ static void test_nameless_metadata(int root) {
                 fill(fd, i * 2 * BLOCK, BLOCK);
         assert(fsync(fd) == 0);
         memset(value, 'v', sizeof(value));
-        assert(fsetxattr(attributes, "user.test", value, sizeof(value), 0) == 0); /* of a file with no data */
-        expect_metadata(root, inode_of(attributes), "extended attributes of inode");
+        assert(fsetxattr(empty, "user.test", value, sizeof(value), 0) == 0);
+        expect_metadata(root, inode_of(empty), "extended attributes of inode");
 
         assert(mkdirat(root, "many", 0700) == 0);
         for (int i = 0; i < 200; i++) {
@@ -629,10 +629,11 @@ static void test_nameless_metadata(int root) {
         assert(c.free && c.log && c.headers && c.inodes && c.nameless && !c.unknown);
 }
 
-/* Proves that a file that cannot be asked (somebody has a lease on it) makes nobody else's block metadata: what
+/* Proves that a file that cannot be asked (somebody has a lease on it) makes nobody's block metadata: what
  * has no owner then is unknown, and what has one is found all the same. */
 static void test_leased(int root) {
-        _cleanup_close_ int fd = create_filled(root, "leased", BLOCK), other = create_filled(root, "other", BLOCK);
+        _cleanup_close_ int fd = create_filled(root, "leased", BLOCK);
+        _cleanup_close_ int other = create_filled(root, "other", BLOCK);
         _cleanup_owner_ Owner o = {};
         const Extent e = first_extent(fd);
 
