@@ -2,8 +2,8 @@
 
 /* Whose the bytes of an XFS without reverse mapping are. The search takes time, and meanwhile the file
  * system may move: so nothing is believed that was not seen again at the end. A file that has the bytes
- * alone is asked once more. What is shared, or nobody's, depends on all the inodes that were looked at and did not
- * have it: such a range is searched twice, and both searches must say the same. */
+ * alone is asked once more. What is shared, or nobody's, depends on all the inodes that were looked at and
+ * did not have it: such a range is searched twice, and both searches must say the same. */
 
 #include <errno.h>
 #include <fcntl.h>
