@@ -49,9 +49,11 @@ expect_match() {
     [[ $3 == $2 ]] || fail "$1: expected '$2', got '$3'"
 }
 
-# wait_until SECONDS COMMAND…: runs COMMAND until it succeeds. Its tries are not traced.
+# wait_until SECONDS COMMAND…: runs COMMAND until it succeeds. Its tries are not traced. SECONDS are those of a machine that does
+# nothing else.
 wait_until() {
-    local end=$((${EPOCHREALTIME/./} + $1 * 1000000)) seconds=$1 traced=$-
+    local seconds=$(($1 * ${PATIENCE:-1})) traced=$-
+    local end=$((${EPOCHREALTIME/./} + seconds * 1000000))
     shift
     { set +x; } 2>/dev/null
     until "$@"; do
@@ -59,6 +61,11 @@ wait_until() {
         sleep 0.05
     done
     [[ $traced != *x* ]] || set -x
+}
+
+# since VERSION: whether the kernel is that one or a later one.
+since() {
+    [ "$(printf '%s\n' "$1" "$(uname -r)" | sort -V | head -n 1)" = "$1" ]
 }
 
 # --- the host

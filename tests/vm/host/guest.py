@@ -78,6 +78,8 @@ class Guest:
             "-kernel", self.image / "vmlinuz", "-initrd", self.initrd,
             # A guest that panics ends (panic=-1 with -no-reboot), and is started again.
             "-append", "console=ttyS0 root=/dev/vda rw quiet panic=-1 mitigations=off random.trust_cpu=on"
+                       # A busy machine may not run a CPU of ours for long, which is no lockup.
+                       " watchdog_thresh=60"
                        " systemd.show_status=no audit=0",
             # A power cut takes QEMU, not this machine: what reached the file stays in it, flushed or not.
             "-drive", f"file={self.work}/root.img,if=virtio,format=raw,cache=unsafe",

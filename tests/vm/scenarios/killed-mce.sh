@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# Proves the same for a page that is not present, where the first write clears the poison and writes nothing: killed
-# before it, and after the last one.
+# Proves that nothing is lost when daemon and workers are killed in the middle of the repair of a page that is not present, where the
+# first write clears the poison and writes nothing: killed before it, and after the last one.
 fresh_db before 262144 after 262144
 
 fault before-write:sleep=60
