@@ -55,6 +55,9 @@ void volume_done(Volume *v) {
         free(v->fs);
         free(v->uuid);
         free(v->mountpoint);
+        free(v->fs_device);
+        free(v->hindrance);
+        free(v->region);
         *v = (Volume) {};
 }
 
@@ -72,12 +75,29 @@ int volume_copy(const Volume *v, Volume *ret) {
                 r = str_copy(v->uuid, &copy.uuid);
         if (r == 0)
                 r = str_copy(v->mountpoint, &copy.mountpoint);
+        if (r == 0)
+                r = str_copy(v->fs_device, &copy.fs_device);
+        if (r == 0)
+                r = str_copy(v->hindrance, &copy.hindrance);
+        if (r == 0)
+                r = str_copy(v->region, &copy.region);
         if (r < 0)
                 return r;
+        copy.window = v->window;
 
         *ret = copy;
         copy = (Volume) {};
         return 0;
+}
+
+bool volume_equal(const Volume *a, const Volume *b) {
+        assert(a);
+        assert(b);
+
+        return streq_ptr(a->device, b->device) && streq_ptr(a->fs, b->fs) && streq_ptr(a->uuid, b->uuid) &&
+               streq_ptr(a->mountpoint, b->mountpoint) && streq_ptr(a->fs_device, b->fs_device) &&
+               streq_ptr(a->hindrance, b->hindrance) && streq_ptr(a->region, b->region) &&
+               range_equal(a->window, b->window);
 }
 
 Case *case_free(Case *c) {

@@ -28,16 +28,25 @@ typedef enum CaseState {
         _CASE_STATE_INVALID = -EINVAL,
 } CaseState;
 
-/* The device and the file system on it, as far as known. */
+/* The device whose bytes are counted, the file system that they come under, as far as known, and where the
+ * kernel lists what is bad of it. */
 typedef struct Volume {
-        char *device;           /* "/dev/pmem0" */
+        char *device;           /* "/dev/pmem0": a disk of persistent memory, never what stands on it */
         char *fs;               /* "xfs"; NULL: none mounted */
         char *uuid;             /* of the file system; NULL */
         char *mountpoint;       /* NULL */
+        char *fs_device;        /* what the file system has for its device, where that is another one, which
+                                 * stands on `device` (and perhaps on more): "/dev/pmem0p2",
+                                 * "/dev/mapper/db"; NULL: `device` itself */
+        char *hindrance;        /* one sentence: why nobody can be asked whose these bytes are; NULL */
+        char *region;           /* the bad blocks of `device` are those in `window` of this region's list
+                                 * ("region0"); NULL: `device` has a list of its own */
+        Range window;           /* offsets in the region */
 } Volume;
 
 void volume_done(Volume *v);
 int volume_copy(const Volume *v, Volume *ret);
+bool volume_equal(const Volume *a, const Volume *b);
 
 typedef struct CaseEvent {
         uint64_t time;          /* microseconds since the epoch */

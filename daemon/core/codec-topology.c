@@ -51,6 +51,7 @@ static struct json_object *make_namespace(const void *namespace) {
                codec_put_text(o, "uuid", n->uuid) &&
                codec_put_word(o, "mode", namespace_mode_to_string(n->mode)) &&
                codec_put_text(o, "disk", n->disk) &&
+               codec_put_range(o, "whole", n->whole) &&
                codec_put_range(o, "data", n->data) ? TAKE_PTR(o) : NULL;
 }
 
@@ -70,6 +71,7 @@ static int read_namespace(const CodecNode *at, TopoNamespace *ret) {
             (r = codec_get_text(at, "uuid", CODEC_OPTIONAL, &n.uuid)) < 0 ||
             (r = codec_get_enum(at, "mode", CODEC_REQUIRED, namespace_mode_from_string, &n.mode)) < 0 ||
             (r = codec_get_text(at, "disk", CODEC_OPTIONAL, &n.disk)) < 0 ||
+            (r = codec_get_range(at, "whole", CODEC_OPTIONAL, &n.whole)) < 0 ||
             (r = codec_get_range(at, "data", CODEC_OPTIONAL, &n.data)) < 0)
                 return r;
 
@@ -89,7 +91,8 @@ static struct json_object *make_disk(const void *disk) {
                codec_put_u64(o, "minor", d->minor) &&
                codec_put_u64(o, "size", d->size) &&
                codec_put_u64(o, "logical_block_size", d->logical_block_size) &&
-               codec_put_flag(o, "badblocks", d->badblocks) ? TAKE_PTR(o) : NULL;
+               codec_put_flag(o, "badblocks", d->badblocks) &&
+               codec_put_flag(o, "character", d->character) ? TAKE_PTR(o) : NULL;
 }
 
 static void disk_done(TopoDisk *d) {
@@ -107,7 +110,8 @@ static int read_disk(const CodecNode *at, TopoDisk *ret) {
             (r = codec_get_u32(at, "minor", CODEC_REQUIRED, &d.minor)) < 0 ||
             (r = codec_get_u64(at, "size", CODEC_REQUIRED, &d.size)) < 0 ||
             (r = codec_get_u32(at, "logical_block_size", CODEC_REQUIRED, &d.logical_block_size)) < 0 ||
-            (r = codec_get_bool(at, "badblocks", CODEC_OPTIONAL, &d.badblocks)) < 0)
+            (r = codec_get_bool(at, "badblocks", CODEC_OPTIONAL, &d.badblocks)) < 0 ||
+            (r = codec_get_bool(at, "character", CODEC_OPTIONAL, &d.character)) < 0)
                 return r;
 
         *ret = d;
@@ -145,6 +149,38 @@ static int get_map(const CodecNode *at, const char *key, SpaceMap *ret) {
         return r;
 }
 
+static struct json_object *make_stripe(const void *stripe) {
+        _cleanup_json_ struct json_object *o = json_object_new_object();
+        const Stripe *s = stripe;
+
+        return o &&
+               codec_put_extent(o, s->upper) &&
+               codec_put_u64(o, "to", s->lower) &&
+               codec_put_u64(o, "chunk", s->chunk) &&
+               codec_put_u64(o, "stripes", s->count) &&
+               codec_put_u64(o, "stripe", s->index) ? TAKE_PTR(o) : NULL;
+}
+
+static void stripe_done(Stripe *s) {
+}
+
+static int read_stripe(const CodecNode *at, Stripe *ret) {
+        Stripe s = {};
+        int r;
+
+        if ((r = codec_get_extent(at, &s.upper)) < 0 ||
+            (r = codec_get_u64(at, "to", CODEC_REQUIRED, &s.lower)) < 0 ||
+            (r = codec_get_u64(at, "chunk", CODEC_REQUIRED, &s.chunk)) < 0 ||
+            (r = codec_get_u32(at, "stripes", CODEC_REQUIRED, &s.count)) < 0 ||
+            (r = codec_get_u32(at, "stripe", CODEC_REQUIRED, &s.index)) < 0)
+                return r;
+        if (!stripe_is_valid(&s))
+                return codec_fail(at, NULL, "the chunks do not fill it");
+
+        *ret = s;
+        return 0;
+}
+
 static struct json_object *make_link(const void *link) {
         _cleanup_json_ struct json_object *o = json_object_new_object();
         const TopoLink *l = link;
@@ -152,22 +188,20 @@ static struct json_object *make_link(const void *link) {
         return o &&
                codec_put_text(o, "upper", l->upper) &&
                codec_put_text(o, "lower", l->lower) &&
-               codec_put_vec(o, "map", &l->map, make_segment) ? TAKE_PTR(o) : NULL;
-}
-
-static void link_done(TopoLink *l) {
-        free(l->upper);
-        free(l->lower);
-        spacemap_done(&l->map);
+               codec_put_vec(o, "map", &l->map, make_segment) &&
+               (l->stripes.n == 0 || codec_put_vec(o, "striped", &l->stripes, make_stripe)) &&
+               codec_put_text(o, "opaque", l->opaque) ? TAKE_PTR(o) : NULL;
 }
 
 static int read_link(const CodecNode *at, TopoLink *ret) {
-        _cleanup_(link_done) TopoLink l = {};
+        _cleanup_(topo_link_done) TopoLink l = {};
         int r;
 
         if ((r = codec_get_text(at, "upper", CODEC_REQUIRED, &l.upper)) < 0 ||
             (r = codec_get_text(at, "lower", CODEC_REQUIRED, &l.lower)) < 0 ||
-            (r = get_map(at, "map", &l.map)) < 0)
+            (r = get_map(at, "map", &l.map)) < 0 ||
+            (r = codec_get_vec(at, "striped", CODEC_OPTIONAL, &l.stripes, read_stripe, stripe_done)) < 0 ||
+            (r = codec_get_text(at, "opaque", CODEC_OPTIONAL, &l.opaque)) < 0)
                 return r;
 
         *ret = l;
@@ -249,7 +283,7 @@ int codec_topology_decode(const char *text, Topology *ret, char **ret_error) {
             (r = codec_get_vec(&at, "namespaces", CODEC_OPTIONAL, &t.namespaces, read_namespace,
                                namespace_done)) < 0 ||
             (r = codec_get_vec(&at, "disks", CODEC_OPTIONAL, &t.disks, read_disk, disk_done)) < 0 ||
-            (r = codec_get_vec(&at, "links", CODEC_OPTIONAL, &t.links, read_link, link_done)) < 0 ||
+            (r = codec_get_vec(&at, "links", CODEC_OPTIONAL, &t.links, read_link, topo_link_done)) < 0 ||
             (r = codec_get_vec(&at, "mounts", CODEC_OPTIONAL, &t.mounts, read_mount, mount_done)) < 0)
                 return r;
 

@@ -7,6 +7,7 @@
  * kept, so that diamonds cost no more than chains. */
 
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/topology.h"
@@ -28,6 +29,7 @@ typedef struct Found {
 typedef struct Descent {
         const Topology *topology;
         const TopoDisk *floor;          /* NULL: the floor is physical memory */
+        Range part;                     /* of the floor, when it is a disk: nothing else is looked for */
         Found *items;
         size_t n, allocated;
 } Descent;
@@ -55,12 +57,13 @@ static int merge(SpaceMap *m, const SpaceMap *way) {
 /* Where the descent ends: 0 and the map; -ENOENT when `disk` is not at the floor. */
 static int floor_map(const Descent *d, const char *disk, SpaceMap *ret) {
         const TopoNamespace *n;
-        Range all;
+        Range part;
 
         if (d->floor) {
-                if (!streq_ptr(d->floor->name, disk) || range_init(0, d->floor->size, &all) < 0)
+                if (!streq_ptr(d->floor->name, disk) ||
+                    !range_intersect(d->part, (Range) { 0, d->floor->size }, &part))
                         return -ENOENT;
-                return spacemap_add(ret, all, 0);
+                return spacemap_add(ret, part, part.start);
         }
 
         n = topology_find_namespace_by_disk(d->topology, disk);
@@ -73,22 +76,39 @@ static int floor_map(const Descent *d, const char *disk, SpaceMap *ret) {
 
 static int descend(Descent *d, const char *disk, unsigned depth, size_t *ret);
 
+/* The chunks of the link's stripes that are at the floor: bytes of upper -> bytes of lower. */
+static int map_stripes(const Descent *d, const TopoLink *l, const SpaceMap *lower, SpaceMap *ret) {
+        if (l->stripes.n > 0 && !d->floor)
+                return -EOPNOTSUPP;     /* the whole of a stripe is no map that anybody could want */
+
+        for (size_t i = 0; i < l->stripes.n; i++)
+                for (size_t k = 0; k < lower->n; k++) {
+                        int r = stripe_map(l->stripes.items + i, lower->items[k].from, ret);
+
+                        if (r < 0)
+                                return r == -EEXIST ? -EOPNOTSUPP : r;
+                }
+        return 0;
+}
+
 /* Adds the way through one link. 0, also when nothing of the floor is below it. */
 static int descend_link(Descent *d, const TopoLink *l, unsigned depth, SpaceMap *m) {
-        _cleanup_spacemap_ SpaceMap way = {};
+        _cleanup_spacemap_ SpaceMap chunks = {}, way = {}, striped = {};
         size_t lower;
         int r;
 
         r = descend(d, l->lower, depth + 1, &lower);
         if (r == -ENOENT)
                 return 0;
-        if (r < 0)
-                return r;
-
-        r = spacemap_compose(&l->map, &d->items[lower].map, &way);
-        if (r < 0)
-                return r;
-        return merge(m, &way);
+        if (r >= 0)
+                r = spacemap_compose(&l->map, &d->items[lower].map, &way);
+        if (r >= 0)
+                r = map_stripes(d, l, &d->items[lower].map, &chunks);
+        if (r >= 0)
+                r = spacemap_compose(&chunks, &d->items[lower].map, &striped);
+        if (r >= 0)
+                r = merge(m, &way);
+        return r < 0 ? r : merge(m, &striped);
 }
 
 static int descend_links(Descent *d, const char *disk, unsigned depth, SpaceMap *ret) {
@@ -160,8 +180,8 @@ int topology_physical(const Topology *t, const char *disk, SpaceMap *ret) {
         return spacemap_copy(&d.items[at].map, ret);
 }
 
-int topology_uppers(const Topology *t, const char *disk, TopologyUpperFn fn, void *userdata) {
-        _cleanup_(descent_done) Descent d = { .topology = t };
+int topology_uppers(const Topology *t, const char *disk, Range part, TopologyUpperFn fn, void *userdata) {
+        _cleanup_(descent_done) Descent d = { .topology = t, .part = part };
 
         assert(t);
         assert(disk);
@@ -182,14 +202,35 @@ int topology_uppers(const Topology *t, const char *disk, TopologyUpperFn fn, voi
                 r = descend(&d, upper->name, 0, &at);
                 if (r == -ENOENT)
                         continue;
-                if (r < 0)
-                        return r;
-                r = spacemap_invert(&d.items[at].map, &up);
-                if (r < 0)
+                if (r >= 0)
+                        r = spacemap_invert(&d.items[at].map, &up);
+                if (r < 0 && r != -EOPNOTSUPP)
                         return r;
                 r = fn(upper, &up, userdata);
                 if (r != 0)
                         return r;
         }
         return 0;
+}
+
+/* Depth first, each device once: `seen` has a place for each link. */
+static bool stands_on(const Topology *t, const char *upper, const char *lower, bool *seen) {
+        for (size_t i = 0; i < t->links.n; i++) {
+                const TopoLink *l = &t->links.items[i];
+
+                if (seen[i] || !l->lower || !streq_ptr(l->upper, upper))
+                        continue;
+                seen[i] = true;
+                if (strcmp(l->lower, lower) == 0 || stands_on(t, l->lower, lower, seen))
+                        return true;
+        }
+        return false;
+}
+
+bool topology_stands_on(const Topology *t, const char *upper, const char *lower) {
+        _cleanup_free_ bool *seen = calloc(t->links.n + 1, sizeof(*seen));
+
+        assert(upper);
+        assert(lower);
+        return seen && stands_on(t, upper, lower, seen);
 }

@@ -46,10 +46,12 @@ static void disk_done(TopoDisk *d) {
         free(d->node);
 }
 
-static void link_done(TopoLink *l) {
+void topo_link_done(TopoLink *l) {
         free(l->upper);
         free(l->lower);
+        free(l->opaque);
         spacemap_done(&l->map);
+        vec_done(&l->stripes);
 }
 
 static void mount_done(TopoMount *m) {
@@ -71,7 +73,7 @@ void topology_done(Topology *t) {
         for (size_t i = 0; i < t->disks.n; i++)
                 disk_done(&t->disks.items[i]);
         for (size_t i = 0; i < t->links.n; i++)
-                link_done(&t->links.items[i]);
+                topo_link_done(&t->links.items[i]);
         for (size_t i = 0; i < t->mounts.n; i++)
                 mount_done(&t->mounts.items[i]);
 
@@ -106,7 +108,8 @@ const TopoDisk *topology_find_disk_by_number(const Topology *t, uint32_t major, 
         assert(t);
 
         for (size_t i = 0; i < t->disks.n; i++)
-                if (t->disks.items[i].major == major && t->disks.items[i].minor == minor)
+                if (t->disks.items[i].major == major && t->disks.items[i].minor == minor &&
+                    !t->disks.items[i].character)
                         return &t->disks.items[i];
         return NULL;
 }

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "core/spacemap.h"
+#include "core/stripe.h"
 
 /* The machine as a value: what persistent memory there is, which block devices stand on it, what is
  * mounted. topo/ reads it from the running system or from a saved file; everything above works on the
@@ -35,6 +36,7 @@ typedef struct TopoNamespace {
         char *uuid;             /* NULL: none */
         NamespaceMode mode;
         char *disk;             /* TopoDisk.name, or the device-dax name; NULL while disabled */
+        Range whole;            /* physical range that it takes up, also while it is disabled */
         Range data;             /* physical range that `disk` shows: pfnX.Y/resource onwards for fsdax, not
                                  * the namespace's own resource */
 } TopoNamespace;
@@ -46,13 +48,19 @@ typedef struct TopoDisk {
         uint64_t size;
         uint32_t logical_block_size;
         bool badblocks;         /* has a badblocks attribute in sysfs */
+        bool character;         /* a character device (device-dax); the numbers are of that kind */
 } TopoDisk;
 
 /* `upper` stands on `lower`: a partition on its disk, a device-mapper device on what it maps. */
 typedef struct TopoLink {
         char *upper, *lower;    /* TopoDisk.name */
         SpaceMap map;           /* bytes of upper -> bytes of lower */
+        struct { Stripe *items; size_t n, allocated; } stripes;         /* and these */
+        char *opaque;           /* by what upper uses (also) bytes of lower that nobody can tell: "crypt",
+                                 * "raid1", "md"; NULL: there is nothing more than map and stripes say */
 } TopoLink;
+
+void topo_link_done(TopoLink *l);
 
 typedef struct TopoMount {
         char *disk;             /* TopoDisk.name */
@@ -87,13 +95,17 @@ const TopoNamespace *topology_find_namespace_by_disk(const Topology *t, const ch
 const TopoMount *topology_find_mount(const Topology *t, const char *disk);
 
 /* Bytes of `disk` -> physical addresses, through partitions and device mapper. 0, -ENOENT when no
- * persistent memory is below it, -EOPNOTSUPP when a part of the stack is not linear (btt), -ELOOP,
+ * persistent memory is below it, -EOPNOTSUPP when a part of the stack is not linear (btt, stripes), -ELOOP,
  * -ENOMEM. */
 int topology_physical(const Topology *t, const char *disk, SpaceMap *ret);
 
-/* Where bytes of `disk` can be found on the devices that stand on it (itself included), each device once,
- * in the order of t->disks, with its map disk -> upper. `fn` returns non-zero to stop; that is returned.
- * Otherwise 0, -ENOENT when there is no such disk, -EOPNOTSUPP when a device above shows the same byte
- * twice, -ELOOP, -ENOMEM. */
+/* Where the bytes `part` of `disk` can be found on the devices that stand on it (itself included), each
+ * device once, in the order of t->disks, with its map disk -> upper; an empty map for a device that shows
+ * one of the bytes twice (a mirror), because nobody can tell which of the two is meant. Devices that show
+ * none of the bytes are left out. `fn` returns non-zero to stop; that is returned. Otherwise 0, -ENOENT when
+ * there is no such disk, -ELOOP, -ENOMEM. */
 typedef int (*TopologyUpperFn)(const TopoDisk *upper, const SpaceMap *map, void *userdata);
-int topology_uppers(const Topology *t, const char *disk, TopologyUpperFn fn, void *userdata);
+int topology_uppers(const Topology *t, const char *disk, Range part, TopologyUpperFn fn, void *userdata);
+
+/* Does `upper` stand on `lower`, over whatever is between them, followed or not? Not on itself. */
+bool topology_stands_on(const Topology *t, const char *upper, const char *lower);

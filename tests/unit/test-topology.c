@@ -100,7 +100,7 @@ static int expect_upper(const TopoDisk *upper, const SpaceMap *map, void *userda
 }
 
 static void assert_uppers(const Topology *t, const char *disk, const Upper *expected) {
-        assert_int_equal(topology_uppers(t, disk, expect_upper, &expected), 0);
+        assert_int_equal(topology_uppers(t, disk, (Range) { 0, UINT64_MAX }, expect_upper, &expected), 0);
         assert_null(expected->name);
 }
 
@@ -221,7 +221,7 @@ static void test_loop(void **state) {
         assert_physical(&t, "dm-1", -ELOOP, NULL);
         assert_physical(&t, "dm-2", -ELOOP, NULL);
         assert_physical(&t, "pmem0", 0, "0-0x100000>0x40000000");
-        assert_int_equal(topology_uppers(&t, "pmem0", never, NULL), -ELOOP);
+        assert_int_equal(topology_uppers(&t, "pmem0", (Range) { 0, GIB }, never, NULL), -ELOOP);
 
         add_disk(&self, "dm-0", MIB);
         add_link(&self, "dm-0", "dm-0", 0, MIB, 0);
@@ -289,9 +289,9 @@ static void test_uppers_stop(void **state) {
         int calls = 0;
 
         make_stack(&t);
-        assert_int_equal(topology_uppers(&t, "pmem0", stop_at_second, &calls), 7);
+        assert_int_equal(topology_uppers(&t, "pmem0", (Range) { 0, GIB }, stop_at_second, &calls), 7);
         assert_int_equal(calls, 2);
-        assert_int_equal(topology_uppers(&t, "nothing", never, NULL), -ENOENT);
+        assert_int_equal(topology_uppers(&t, "nothing", (Range) { 0, GIB }, never, NULL), -ENOENT);
 }
 
 /* Each finder finds exactly what it was asked for; entries without a name are passed over. */
