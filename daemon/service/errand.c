@@ -57,6 +57,19 @@ int manager_request(Manager *m, Verb verb, const char *disk, Request *ret) {
         return 0;
 }
 
+int request_set_volume(Request *q, const Volume *v) {
+        __attribute__((cleanup(volume_done))) Volume copy = {};
+        int r;
+
+        r = volume_copy(v, &copy);
+        if (r < 0)
+                return r;
+        volume_done(&q->volume);
+        q->volume = copy;
+        copy = (Volume) {};
+        return 0;
+}
+
 int errand_send(Errand *e, const Request *q, EngineFn fn) {
         return engine_submit(e->manager->engine, q, e->manager->policy.worker_timeout_usec, fn, e);
 }

@@ -20,8 +20,12 @@ DEFINE_CLEANUP(Errand *, errand_free);
  * is not called. */
 int errand_send(Errand *e, const Request *q, EngineFn fn);
 
-/* A request of that verb about a disk, with policy and volume. 0, -ENOENT (no such disk), -ENOMEM. */
+/* A request of that verb about a disk, with policy and the disk as volume. 0, -ENOENT (no such disk),
+ * -ENOMEM. */
 int manager_request(Manager *m, Verb verb, const char *disk, Request *ret);
+
+/* Exchanges its volume for one on (or above) the same disk. 0, -ENOMEM. */
+int request_set_volume(Request *q, const Volume *v);
 
 /* Why a request ended without an answer, from the engine's error. */
 Reason errand_failure(int error);

@@ -37,18 +37,21 @@ void tracked_release(Tracked *t) {
 
 /* What the topology knows of the place: volume, physical range, DIMMs. A case keeps what it knew when the
  * device is gone. */
-static int tracked_describe(Tracked *t) {
+int tracked_describe(Tracked *t) {
         const Topology *topology = &t->manager->topology;
         const TopoNamespace *ns = topology_find_namespace_by_disk(topology, tracked_disk(t));
-        const TopoRegion *region = ns && ns->region ? topology_find_region(topology, ns->region) : NULL;
-        __attribute__((cleanup(volume_done))) Volume v = {};
+        const TopoRegion *region = topology_find_region(topology, ns && ns->region ? ns->region
+                                                        : tracked_disk(t));
+        __attribute__((cleanup(volume_done))) Volume v = {}, disk = {};
         uint64_t physical;
         bool known;
         int r;
 
-        r = volume_of_disk(topology, tracked_disk(t), &v, &physical, &known);
+        r = volume_of_disk(topology, tracked_disk(t), &disk, &physical, &known);
         if (r == -ENOENT)
                 return 0;
+        if (r >= 0)
+                r = volume_at(topology, tracked_disk(t), t->c->range, &v);
         if (r < 0)
                 return r;
 
@@ -88,8 +91,9 @@ int tracked_new(Manager *m, const char *disk, Range range, const RangeSet *bad, 
         Tracked *t;
         int r;
 
-        if (asprintf(&node, "/dev/%s", disk) < 0)
-                return -ENOMEM;
+        r = manager_device_node(m, disk, &node);
+        if (r < 0)
+                return r;
         r = case_new(id, node, range, bad, now_realtime(), &c);
         if (r >= 0)
                 r = tracked_add(m, c, &t);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/volume.h"
 #include "service/errand.h"
 #include "service/manager-internal.h"
 #include "util/str.h"
@@ -68,7 +69,8 @@ static const TopoDisk *disk_of_node(const Topology *t, const char *node) {
 }
 
 /* 0, MANAGER_E_RANGE, -ENOMEM. */
-static int ask_of_device(Request *q, const TopoDisk *disk, Range range) {
+static int ask_of_device(const Topology *t, Request *q, const TopoDisk *disk, Range range) {
+        __attribute__((cleanup(volume_done))) Volume v = {};
         _cleanup_findings_ Findings f = {};
         Range sectors;
         int r;
@@ -77,7 +79,11 @@ static int ask_of_device(Request *q, const TopoDisk *disk, Range range) {
             range_align_out(range, SECTOR_SIZE, &sectors) < 0 || f.range.end > disk->size)
                 return MANAGER_E_RANGE;
 
-        r = rangeset_add(&f.bad, sectors);
+        r = volume_at(t, disk->name, f.range, &v);
+        if (r >= 0)
+                r = request_set_volume(q, &v);
+        if (r >= 0)
+                r = rangeset_add(&f.bad, sectors);
         if (r >= 0)
                 r = vec_push(&q->ranges, f);
         if (r >= 0)
@@ -136,7 +142,7 @@ int manager_forecast(Manager *m, const char *target, uint64_t offset, uint64_t l
 
         r = manager_request(m, VERB_PLAN, name, &q);
         if (r >= 0)
-                r = disk ? ask_of_device(&q, disk, range) : ask_of_file(&q, target, range);
+                r = disk ? ask_of_device(&m->topology, &q, disk, range) : ask_of_file(&q, target, range);
         if (r != 0)
                 return r;
         r = rehearsal_new(m, target, q.volume.device, &h);

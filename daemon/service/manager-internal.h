@@ -37,7 +37,8 @@ typedef struct Tracked {
 } Tracked;
 
 typedef struct Device {
-        char *disk;             /* "pmem0" */
+        char *disk;             /* "pmem0"; "region0": for what no disk shows of it */
+        bool is_region;
         bool wants_scan;
         bool wants_settle;      /* there may be intents of an earlier worker */
         bool list_full;         /* was said already */
@@ -95,6 +96,7 @@ Device *manager_find_device(const Manager *m, const char *disk);
 
 Tracked *manager_find_tracked(const Manager *m, uint64_t id);
 const char *tracked_disk(const Tracked *t);                     /* "pmem0" */
+int manager_device_node(const Manager *m, const char *disk, char **ret);        /* "/dev/pmem0" of "pmem0" */
 size_t manager_closed_index(const Manager *m, uint64_t id);     /* where that closed case is, or would be */
 void manager_want_scan(Manager *m, const char *disk);           /* NULL: all */
 void tracked_want_again(Tracked *t);                            /* look again, as if it were new */
@@ -126,6 +128,7 @@ int tracked_adopt(Manager *m, Case *c);                         /* from the ledg
 /* The one way to another state: transition, ledger, journal, observer. */
 void tracked_move(Tracked *t, CaseState to, Reason reason, const char *detail);
 void tracked_store(Tracked *t);
+int tracked_describe(Tracked *t);                               /* again, by the topology; 0, -ENOMEM */
 void tracked_retry_later(Tracked *t);
 void tracked_release(Tracked *t);                               /* lets the file go */
 void manager_keep_closed(Manager *m, Case *c);                  /* takes it over */
@@ -140,6 +143,8 @@ void manager_hint_physical(Manager *m, Range physical);         /* something was
 
 /* manager-scan.c */
 void manager_scan(Manager *m, Device *d);
+int manager_read_list(const Manager *m, const char *disk, RangeSet *ret, bool *ret_truncated);  /* as
+                                                                                        * topo_badblocks() */
 
 /* manager-locate.c, manager-repair.c, manager-settle.c: begin what the device wants of it. > 0 a request
  * is on its way, 0 nothing to do, < 0 */

@@ -284,7 +284,9 @@ void manager_stop(Manager *m) {
 }
 
 void manager_count(const Manager *m, ManagerCounts *ret) {
-        *ret = (ManagerCounts) { .devices = m->devices.n, .last_scan = m->last_scan };
+        *ret = (ManagerCounts) { .last_scan = m->last_scan };
+        for (size_t i = 0; i < m->devices.n; i++)
+                ret->devices += !m->devices.items[i]->is_region;
         ret->by_state[CASE_HEALED] = m->healed;
         ret->by_state[CASE_GONE] = m->gone;
         for (size_t i = 0; i < m->cases.n; i++) {

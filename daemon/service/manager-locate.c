@@ -131,6 +131,7 @@ static int take_found(Tracked *t, Findings *f, int *hold) {
  * and gets companions for the rest. */
 static int case_for_part(Errand *e, const Findings *part, Tracked **ret) {
         char why[64];
+        int r;
 
         for (size_t i = 0; i < e->cases.n; i++) {
                 Tracked *t = e->cases.items[i];
@@ -143,7 +144,9 @@ static int case_for_part(Errand *e, const Findings *part, Tracked **ret) {
                         return 0;
                 }
                 (void) snprintf(why, sizeof(why), "another owner than that of case %" PRIu64, t->c->id);
-                return tracked_new(e->manager, e->disk, part->range, &part->bad, why, ret);
+                r = tracked_new(e->manager, e->disk, part->range, &part->bad, why, ret);
+                /* In another file system than was asked (a partition was made meanwhile): asked later. */
+                return r < 0 || volume_equal(&(*ret)->c->volume, &t->c->volume) ? r : -EXDEV;
         }
         return -ENOENT;
 }
@@ -154,7 +157,7 @@ static int apply_part(Errand *e, const Findings *part, int *hold) {
         int r;
 
         r = case_for_part(e, part, &t);
-        if (r == -ENOENT)
+        if (r == -ENOENT || r == -EXDEV)
                 return 0; /* nobody asked for that */
         if (r >= 0)
                 r = findings_copy(part, &f);
@@ -261,8 +264,12 @@ int manager_start_locate(Manager *m, Device *d) {
 
                 if (!t->wants_locate || t->busy || !can_locate(t) || !streq_ptr(tracked_disk(t), d->disk))
                         continue;
+                if (e->cases.n > 0 && !volume_equal(&q.volume, &t->c->volume))
+                        continue; /* another file system: the next request */
                 if (e->cases.n == 0)
                         r = manager_request(m, VERB_LOCATE, d->disk, &q);
+                if (r >= 0 && e->cases.n == 0)
+                        r = request_set_volume(&q, &t->c->volume);
                 if (r >= 0)
                         r = request_add_range(&q, t);
                 if (r >= 0)

@@ -2,6 +2,7 @@
 
 /* Finding things, and the marks (wants_*) that hints and answers leave on them for the deferred work. */
 
+#include <stdio.h>
 #include <string.h>
 
 #include "service/manager-internal.h"
@@ -23,6 +24,13 @@ const char *tracked_disk(const Tracked *t) {
         const char *slash = strrchr(t->c->volume.device, '/');
 
         return slash ? slash + 1 : t->c->volume.device;
+}
+
+/* A region has no node. */
+int manager_device_node(const Manager *m, const char *disk, char **ret) {
+        bool region = topology_find_region(&m->topology, disk) && !topology_find_disk(&m->topology, disk);
+
+        return asprintf(ret, "%s%s", region ? "" : "/dev/", disk) < 0 ? -ENOMEM : 0;
 }
 
 Tracked *manager_find_tracked(const Manager *m, uint64_t id) {

@@ -79,6 +79,8 @@ static int start_repair(Manager *m, Tracked *t) {
         if (r >= 0)
                 r = manager_request(m, VERB_REPAIR, e->disk, &q);
         if (r >= 0)
+                r = request_set_volume(&q, &t->c->volume);
+        if (r >= 0)
                 r = findings_copy(&t->found, &f);
         if (r >= 0)
                 r = vec_push(&q.ranges, f);

@@ -7,6 +7,7 @@
 #include <assert.h>
 #include <errno.h>
 
+#include "core/volume.h"
 #include "service/case-log.h"
 #include "service/dimm-watch.h"
 #include "service/manager-internal.h"
@@ -25,16 +26,56 @@ static bool rangeset_contains_all(const RangeSet *s, const RangeSet *parts) {
         return true;
 }
 
+/* What a disk shows of the region is the disk's, listed there too. */
+static int subtract_shown(const Topology *t, const char *region, Range physical, RangeSet *bad) {
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < t->namespaces.n; i++) {
+                const TopoNamespace *n = t->namespaces.items + i;
+                Range shown;
+
+                if (!n->disk || !streq_ptr(n->region, region) ||
+                    !range_intersect(n->data, physical, &shown))
+                        continue;
+                r = rangeset_subtract(bad, (Range) { shown.start - physical.start,
+                                                     shown.end - physical.start });
+        }
+        return r;
+}
+
+int manager_read_list(const Manager *m, const char *disk, RangeSet *ret, bool *ret_truncated) {
+        __attribute__((cleanup(volume_done))) Volume v = {};
+        const TopoRegion *g = topology_find_region(&m->topology, disk);
+        _cleanup_rangeset_ RangeSet bad = {};
+        uint64_t physical;
+        bool known;
+        int r;
+
+        r = volume_of_disk(&m->topology, disk, &v, &physical, &known);
+        if (r == 0)
+                r = topo_badblocks(disk, v.region, v.window, &bad, ret_truncated);
+        if (r >= 0 && g && streq_ptr(v.device, g->name))
+                r = subtract_shown(&m->topology, g->name, g->physical, &bad);
+        if (r < 0)
+                return r;
+
+        *ret = bad;
+        bad = (RangeSet) {};
+        return 0;
+}
+
 /* Somebody else's doing. But a write that fails with EFAULT takes an absent page off the list as well,
  * and leaves it absent: the file is let go only when the page can be read. */
-static void no_longer_listed(Tracked *t) {
+static void no_longer_listed(Tracked *t, const Device *d) {
         if (t->hold >= 0 && findings_page_may_be_absent(&t->found) && case_may(t->c->state, CASE_DETECTED)) {
                 tracked_move(t, CASE_DETECTED, REASON_NONE, "no longer listed, but its page may be absent");
                 tracked_move(t, CASE_WAITING, REASON_PAGE_NOT_PRESENT, NULL);
                 t->wants_locate = true;
                 return;
         }
-        tracked_move(t, CASE_GONE, REASON_CLEARED, NULL);
+        tracked_move(t, CASE_GONE, REASON_CLEARED,
+                     d->is_region ? "no longer listed, or a device shows these bytes now and has its case"
+                     : NULL);
 }
 
 /* `truncated`: what is not in the list may be listed nevertheless. */
@@ -69,11 +110,35 @@ static void scan_known(Manager *m, Device *d, const RangeSet *bad, bool truncate
                                 tracked_move(t, CASE_GONE, REASON_CLEARED,
                                              "a scrub has ended, and does not list it either");
                 } else if (!t->listed && !truncated && !case_outlives_listing(t->c))
-                        no_longer_listed(t);
+                        no_longer_listed(t, d);
         }
 }
 
+typedef struct NewCases {
+        Manager *manager;
+        const Device *device;
+        const RangeSet *bad;
+} NewCases;
+
+static int add_case(Range piece, const Volume *v, void *userdata) {
+        const NewCases *n = userdata;
+        _cleanup_rangeset_ RangeSet bad = {};
+        Tracked *t;
+        int r;
+
+        r = rangeset_clip(n->bad, piece, &bad);
+        if (r >= 0 && bad.n == 0)
+                return 0;
+        if (r >= 0)
+                r = tracked_new(n->manager, n->device->disk, piece, &bad, NULL, &t);
+        if (r >= 0)
+                dimm_watch_case(n->manager, t->c);
+        return r;
+}
+
+/* A run of bad pages is cut where another file system begins. */
 static void scan_new(Manager *m, Device *d, const RangeSet *bad, const RangeSet *known) {
+        NewCases n = { m, d, bad };
         _cleanup_rangeset_ RangeSet pages = {};
         int r;
 
@@ -85,16 +150,10 @@ static void scan_new(Manager *m, Device *d, const RangeSet *bad, const RangeSet 
                 for (uint64_t at = pages.items[i].start; r >= 0 && at < pages.items[i].end;
                      at += CASE_PAGES_MAX * REPAIR_UNIT) {
                         Range part = { at, at + CASE_PAGES_MAX * REPAIR_UNIT };
-                        _cleanup_rangeset_ RangeSet in_part = {};
-                        Tracked *t;
 
                         if (part.end > pages.items[i].end)
                                 part.end = pages.items[i].end;
-                        r = rangeset_clip(bad, part, &in_part);
-                        if (r >= 0)
-                                r = tracked_new(m, d->disk, part, &in_part, NULL, &t);
-                        if (r >= 0)
-                                dimm_watch_case(m, t->c);
+                        r = volume_split(&m->topology, d->disk, part, add_case, &n);
                 }
 
         if (r < 0) {
@@ -110,9 +169,9 @@ void manager_scan(Manager *m, Device *d) {
         int r;
 
         d->wants_scan = false;
-        r = topo_badblocks(d->disk, &bad, &truncated);
-        if (r == -ENOENT)
-                return; /* it is going away; udev will say so */
+        r = manager_read_list(m, d->disk, &bad, &truncated);
+        if (r == -ENOENT || (r == -ENXIO && d->is_region))
+                return; /* it is going away, or has no driver; udev will say so */
         if (r < 0) {
                 log_error_errno(r, "The bad-block list of %s could not be read: %m", d->disk);
                 return;

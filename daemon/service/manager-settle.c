@@ -5,12 +5,14 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/volume.h"
 #include "service/case-log.h"
 #include "service/errand.h"
 #include "service/manager-internal.h"
 #include "topo/topo.h"
 #include "util/log.h"
 #include "util/strv.h"
+#include "util/vec.h"
 
 /* All intents have been told. A case whose write may have begun, and that has none, was finished by a
  * worker whose report was lost, or never begun: the list tells which. */
@@ -40,7 +42,7 @@ static void take_settled(Tracked *t, const Result *result) {
         bool truncated;
 
         if (!case_state_is_closed(result->state) ||
-            (topo_badblocks(tracked_disk(t), &bad, &truncated) >= 0 && !truncated &&
+            (manager_read_list(t->manager, tracked_disk(t), &bad, &truncated) >= 0 && !truncated &&
              rangeset_clip(&bad, t->c->range, &left) >= 0 && left.n == 0)) {
                 tracked_take_result(t, result);
                 return;
@@ -92,6 +94,34 @@ static void on_settled(const EngineAnswer *a, void *userdata) {
         errand_free(e);
 }
 
+/* The intents on a disk may be of any file system above it. */
+static int add_above(Request *q, const TopoDisk *upper, const TopoMount *mount) {
+        __attribute__((cleanup(volume_done))) Volume v = {};
+        int r;
+
+        r = volume_copy(&q->volume, &v);
+        if (r >= 0)
+                r = volume_set_mount(&v, upper, mount);
+        if (r >= 0)
+                r = vec_push(&q->above, v);
+        if (r >= 0)
+                v = (Volume) {};
+        return r;
+}
+
+static int request_add_above(Request *q, const Topology *t, const char *disk) {
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < t->disks.n; i++) {
+                const TopoDisk *upper = t->disks.items + i;
+                const TopoMount *mount = topology_find_mount(t, upper->name);
+
+                if (mount && topology_stands_on(t, upper->name, disk))
+                        r = add_above(q, upper, mount);
+        }
+        return r;
+}
+
 int manager_start_settle(Manager *m, Device *d) {
         _cleanup_(errand_freep) Errand *e = NULL;
         _cleanup_request_ Request q = {};
@@ -100,6 +130,8 @@ int manager_start_settle(Manager *m, Device *d) {
         r = errand_new(m, d->disk, &e);
         if (r >= 0)
                 r = manager_request(m, VERB_SETTLE, d->disk, &q);
+        if (r >= 0)
+                r = request_add_above(&q, &m->topology, d->disk);
         if (r >= 0)
                 r = errand_send(e, &q, on_settled);
         if (r < 0)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/volume.h"
 #include "service/manager-internal.h"
 #include "topo/topo.h"
 #include "util/log.h"
@@ -22,12 +23,16 @@ Device *device_free(Device *d) {
         return NULL;
 }
 
-static int device_add(Manager *m, const char *disk) {
-        _cleanup_(device_freep) Device *d = calloc(1, sizeof(*d));
+static int device_add(Manager *m, const char *disk, bool is_region) {
+        _cleanup_(device_freep) Device *d = NULL;
         int r;
 
+        if (manager_find_device(m, disk))
+                return 0;
+        d = calloc(1, sizeof(*d));
         if (!d)
                 return -ENOMEM;
+        d->is_region = is_region;
         d->disk = strdup(disk);
         if (!d->disk)
                 return -ENOMEM;
@@ -37,24 +42,44 @@ static int device_add(Manager *m, const char *disk) {
         return r;
 }
 
+static bool is_there(const Manager *m, const Device *d) {
+        return d->is_region ? topology_find_region(&m->topology, d->disk) != NULL
+               : topology_find_disk(&m->topology, d->disk) != NULL;
+}
+
+/* Everything of which the kernel lists what is bad. */
 static int update_devices(Manager *m) {
+        int r = 0;
+
         for (size_t i = m->devices.n; i > 0; i--)
-                if (!topology_find_disk(&m->topology, m->devices.items[i - 1]->disk)) {
+                if (!is_there(m, m->devices.items[i - 1])) {
                         device_free(m->devices.items[i - 1]);
                         vec_remove(&m->devices, i - 1, 1);
                 }
 
-        for (size_t i = 0; i < m->topology.disks.n; i++) {
+        for (size_t i = 0; r >= 0 && i < m->topology.disks.n; i++) {
                 const TopoDisk *d = m->topology.disks.items + i;
-                int r;
 
-                if (!d->badblocks || manager_find_device(m, d->name))
-                        continue;
-                r = device_add(m, d->name);
-                if (r < 0)
-                        return r;
+                if (volume_is_listed(&m->topology, d))
+                        r = device_add(m, d->name, false);
         }
-        return 0;
+        for (size_t i = 0; r >= 0 && i < m->topology.regions.n; i++) {
+                const TopoRegion *g = m->topology.regions.items + i;
+
+                if (range_size(g->physical) > 0)
+                        r = device_add(m, g->name, true);
+        }
+        return r;
+}
+
+/* Where the open cases are now: a partition, a table of device mapper or a mount may have come. */
+static void describe_cases(Manager *m) {
+        for (size_t i = 0; i < m->cases.n; i++) {
+                Tracked *t = m->cases.items[i];
+
+                if (!t->busy && !case_state_is_closed(t->c->state) && tracked_describe(t) == -ENOMEM)
+                        t->retry_at = now_monotonic();
+        }
 }
 
 static void apply_topology(Manager *m, Topology *t) {
@@ -67,6 +92,8 @@ static void apply_topology(Manager *m, Topology *t) {
         r = update_devices(m);
         if (r < 0)
                 log_error_errno(r, "Not all devices can be watched: %m");
+
+        describe_cases(m);
 
         for (size_t i = 0; i < m->sources.n; i++) {
                 r = source_update(m->sources.items[i], &m->topology);

@@ -4,7 +4,6 @@
  * worker left, locate what has no owner yet, repair what has a plan. */
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "service/manager-internal.h"
@@ -14,7 +13,7 @@ static void dispatch_device(Manager *m, Device *d) {
         _cleanup_free_ char *node = NULL;
         int r = 0;
 
-        if (asprintf(&node, "/dev/%s", d->disk) < 0 || engine_is_busy(m->engine, node))
+        if (manager_device_node(m, d->disk, &node) < 0 || engine_is_busy(m->engine, node))
                 return;
 
         if (d->wants_settle)

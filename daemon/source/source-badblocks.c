@@ -3,7 +3,8 @@
 /* The bad-block lists, where poison shows first: ACPI notifications, scrub results and machine checks all
  * end here, and no uevent tells of them. A disk's own list is notified by drivers/nvdimm/pmem.c; the
  * region's by drivers/nvdimm/region.c, shortly before, and also when poison is cleared past the disk (ndctl
- * clear-errors). The region's is watched for each of its disks. */
+ * clear-errors). The region's is watched for each of its disks, some of which have no other (device-dax,
+ * sector mode), and for itself: it also has what no disk shows. */
 
 #include <assert.h>
 #include <errno.h>
@@ -65,17 +66,17 @@ static int badblocks_update(Source *s, const Topology *t) {
         watch_set_begin(&b->watches);
         for (size_t i = 0; i < t->disks.n; i++) {
                 const TopoDisk *d = &t->disks.items[i];
-                const TopoNamespace *n;
+                const TopoNamespace *n = topology_find_namespace_by_disk(t, d->name);
 
-                if (!d->badblocks)
-                        continue;
-                k = want(b, "block", d->name, d->name);
+                k = d->badblocks ? want(b, "block", d->name, d->name) : 0;
                 r = r < 0 ? r : k;
+                k = n && n->region ? want(b, "bus/nd/devices", n->region, d->name) : 0;
+                r = r < 0 ? r : k;
+        }
+        for (size_t i = 0; i < t->regions.n; i++) {
+                const TopoRegion *g = &t->regions.items[i];
 
-                n = topology_find_namespace_by_disk(t, d->name);
-                if (!n || !n->region)
-                        continue;
-                k = want(b, "bus/nd/devices", n->region, d->name);
+                k = g->name ? want(b, "bus/nd/devices", g->name, g->name) : 0;
                 r = r < 0 ? r : k;
         }
         watch_set_end(&b->watches);

@@ -41,7 +41,8 @@ bool source_udev_matters(const char *subsystem, const char *name) {
         if (!subsystem || !name)
                 return false;
         if (strcmp(subsystem, "block") == 0)
-                return strncmp(name, "pmem", 4) == 0;   /* nvdimm_namespace_disk_name() */
+                /* nvdimm_namespace_disk_name(); what stands on such a disk; a new table is a change */
+                return strncmp(name, "pmem", 4) == 0 || strncmp(name, "dm-", 3) == 0;
         return strcmp(subsystem, "nd") == 0 || strcmp(subsystem, "dax") == 0;
 }
 

@@ -86,14 +86,12 @@ int topo_badblocks_parse(const char *text, RangeSet *ret, bool *ret_truncated) {
         return 0;
 }
 
-int topo_badblocks(const char *disk, RangeSet *ret, bool *ret_truncated) {
+static int read_list(const char *folder, const char *name, RangeSet *ret, bool *ret_truncated) {
         _cleanup_free_ char *path = NULL, *text = NULL;
         size_t size;
         int r;
 
-        assert(disk);
-
-        r = sysfs_attribute("block", disk, "badblocks", &path);
+        r = sysfs_attribute(folder, name, "badblocks", &path);
         if (r < 0)
                 return r;
         r = file_read(AT_FDCWD, path, BADBLOCKS_SIZE_MAX, &text, &size);
@@ -102,4 +100,30 @@ int topo_badblocks(const char *disk, RangeSet *ret, bool *ret_truncated) {
         if (memchr(text, '\0', size))
                 return -EBADMSG;
         return topo_badblocks_parse(text, ret, ret_truncated);
+}
+
+int topo_badblocks(const char *disk, const char *region, Range window, RangeSet *ret, bool *ret_truncated) {
+        _cleanup_rangeset_ RangeSet all = {}, in_window = {}, moved = {};
+        int r;
+
+        assert(disk);
+
+        if (!region)
+                return read_list("block", disk, ret, ret_truncated);
+
+        r = read_list("bus/nd/devices", region, &all, ret_truncated);
+        if (r >= 0)
+                r = rangeset_clip(&all, window, &in_window);
+        for (size_t i = 0; r >= 0 && i < in_window.n; i++)
+                r = rangeset_add(&moved, (Range) { in_window.items[i].start - window.start,
+                                                   in_window.items[i].end - window.start });
+        if (r < 0)
+                return r;
+
+        /* In order of address: a list that was cut off behind the window is complete for it. */
+        if (*ret_truncated && all.n > 0 && all.items[all.n - 1].end >= window.end)
+                *ret_truncated = false;
+        *ret = moved;
+        moved = (RangeSet) {};
+        return 0;
 }

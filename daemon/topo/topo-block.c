@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The block devices of persistent memory: what libnvdimm's drivers make of a namespace, and the partitions
- * on it. They are known by what they stand on, a device of the nd subsystem. What is built from them in turn
- * (device mapper) is not linked. */
+/* The block devices of persistent memory: what libnvdimm's drivers make of a namespace, known by what they
+ * stand on, a device of the nd subsystem; the partitions on it; and what holds these in turn, upwards from
+ * holder to holder. A holder that is no device-mapper device (md, bcache) is listed, and not followed. The
+ * other direction, from one device down to everything below it, is asked before each write. */
 
 #include <assert.h>
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/sysmacros.h>
 
 #include "topo/topo-parts.h"
+#include "topo/topo.h"
 #include "util/parse.h"
 #include "util/str.h"
 #include "util/strv.h"
@@ -49,6 +53,18 @@ static int read_size(struct udev_device *d, uint64_t *ret) {
         return 0;
 }
 
+/* The name that people know a device-mapper device by, where udev has made it. */
+static int read_node(struct udev_device *d, const char *node, char **ret) {
+        const char *name = udev_device_get_sysattr_value(d, "dm/name");
+        _cleanup_free_ char *path = NULL;
+
+        if (name && asprintf(&path, "/dev/mapper/%s", name) < 0) {
+                path = NULL;
+                return -ENOMEM;
+        }
+        return str_copy(path && !strchr(name, '/') && access(path, F_OK) == 0 ? path : node, ret);
+}
+
 /* `whole`: the disk that d is a partition of, or d itself: the queue's limits are there. */
 static int read_disk(struct udev_device *d, struct udev_device *whole, TopoDisk *disk) {
         const char *node = udev_device_get_devnode(d);
@@ -71,7 +87,7 @@ static int read_disk(struct udev_device *d, struct udev_device *whole, TopoDisk 
         r = read_size(d, &disk->size);
         if (r < 0)
                 return r;
-        r = str_copy(node, &disk->node);
+        r = read_node(d, node, &disk->node);
         if (r < 0)
                 return r;
         return str_copy(udev_device_get_sysname(d), &disk->name);
@@ -97,41 +113,63 @@ static int read_link(struct udev_device *d, struct udev_device *whole, uint64_t 
         return str_copy(udev_device_get_sysname(whole), &link->lower);
 }
 
-/* Reads one device into a Topology of its own, which is freed as a whole when the device goes away
- * meanwhile. */
-static int read_device(struct udev_device *d, Topology *one) {
-        struct udev_device *whole = d;
-        bool partition = streq_ptr(udev_device_get_devtype(d), "partition");
+static bool is_partition(struct udev_device *d) {
+        return streq_ptr(udev_device_get_devtype(d), "partition");
+}
+
+/* "md" of "md127" */
+static int read_kind(const char *name, char **ret) {
+        *ret = strndup(name, strcspn(name, "0123456789"));
+        return *ret ? 0 : -ENOMEM;
+}
+
+/* What d stands on. `lower`: what is known to be below it, for a device of which that is all that can be
+ * told; NULL: nothing. */
+static int read_links(struct udev *udev, struct udev_device *d, const char *lower, Topology *one) {
+        const char *name = udev_device_get_sysname(d);
+        TopoLink *l;
         int r;
 
-        if (partition)
-                whole = udev_device_get_parent_with_subsystem_devtype(d, "block", "disk");
-        if (!whole || !udev_device_get_parent_with_subsystem_devtype(d, "nd", NULL))
-                return -ENODEV;
-
-        r = vec_push(&one->disks, ((TopoDisk) {}));
-        if (r < 0)
-                return r;
-        r = read_disk(d, whole, &one->disks.items[0]);
-        if (r < 0 || !partition)
-                return r;
+        if (udev_device_get_sysattr_value(d, "dm/name"))
+                return topo_read_dm(udev, name, udev_device_get_devnum(d), one);
+        if (!is_partition(d) && !lower)
+                return 0;
 
         r = vec_push(&one->links, ((TopoLink) {}));
         if (r < 0)
                 return r;
-        return read_link(d, whole, one->disks.items[0].size, &one->links.items[0]);
+        l = one->links.items;
+        if (is_partition(d))
+                return read_link(d, udev_device_get_parent_with_subsystem_devtype(d, "block", "disk"),
+                                 one->disks.items[0].size, l);
+        r = str_copy(name, &l->upper);
+        if (r >= 0)
+                r = str_copy(lower, &l->lower);
+        return r < 0 ? r : read_kind(name, &l->opaque);
 }
 
-static int add_device(struct udev *udev, const char *syspath, Topology *t) {
-        _cleanup_(udev_device_unrefp) struct udev_device *d = NULL;
+/* Reads one device into a Topology of its own, which is freed as a whole when the device goes away
+ * meanwhile. */
+static int read_device(struct udev *udev, struct udev_device *d, const char *lower, Topology *one) {
+        struct udev_device *whole = d;
+        int r;
+
+        if (is_partition(d))
+                whole = udev_device_get_parent_with_subsystem_devtype(d, "block", "disk");
+        if (!whole)
+                return -ENODEV;
+
+        r = vec_push(&one->disks, ((TopoDisk) {}));
+        if (r >= 0)
+                r = read_disk(d, whole, &one->disks.items[0]);
+        return r < 0 ? r : read_links(udev, d, lower, one);
+}
+
+static int add_device(struct udev *udev, struct udev_device *d, const char *lower, Topology *t) {
         _cleanup_topology_ Topology one = {};
         int r;
 
-        d = udev_device_new_from_syspath(udev, syspath);
-        if (!d)
-                return errno == ENOMEM ? -ENOMEM : 0;
-
-        r = read_device(d, &one);
+        r = read_device(udev, d, lower, &one);
         if (r < 0)
                 return r == -ENODEV ? 0 : r;
 
@@ -139,22 +177,72 @@ static int add_device(struct udev *udev, const char *syspath, Topology *t) {
         if (r < 0)
                 return r;
         one.disks.n = 0;
-        if (one.links.n > 0) {
-                r = vec_push(&t->links, one.links.items[0]);
+        while (one.links.n > 0) {
+                r = vec_push(&t->links, one.links.items[one.links.n - 1]);
                 if (r < 0)
                         return r;
-                one.links.n = 0;
+                one.links.n--;
         }
         return 0;
 }
 
-int topo_read_block(struct udev *udev, Topology *t) {
+static int add_pmem(struct udev *udev, const char *syspath, Topology *t) {
+        _cleanup_(udev_device_unrefp) struct udev_device *d = NULL;
+
+        d = udev_device_new_from_syspath(udev, syspath);
+        if (!d)
+                return errno == ENOMEM ? -ENOMEM : 0;
+        if (!udev_device_get_parent_with_subsystem_devtype(d, "nd", NULL))
+                return 0;
+        return add_device(udev, d, NULL, t);
+}
+
+static int add_holder(struct udev *udev, const char *name, const char *lower, Topology *t) {
+        _cleanup_(udev_device_unrefp) struct udev_device *d = NULL;
+
+        if (topology_find_disk(t, name))
+                return 0;
+        d = udev_device_new_from_subsystem_sysname(udev, "block", name);
+        if (!d)
+                return errno == ENOMEM ? -ENOMEM : 0;
+        return add_device(udev, d, lower, t);
+}
+
+static void closedirp(DIR **d) {
+        if (*d)
+                (void) closedir(*d);
+}
+
+static int add_holders(struct udev *udev, const char *lower, Topology *t) {
+        __attribute__((cleanup(closedirp))) DIR *folder = NULL;
+        _cleanup_free_ char *path = NULL, *name = strdup(lower);
+        const struct dirent *entry;
+        int r = 0;
+
+        if (!name || asprintf(&path, "/sys/class/block/%s/holders", lower) < 0) {
+                path = NULL;
+                return -ENOMEM;
+        }
+        folder = opendir(path);
+        while (r >= 0 && folder && (entry = readdir(folder)))
+                if (entry->d_name[0] != '.')
+                        r = add_holder(udev, entry->d_name, name, t);
+        return r;
+}
+
+/* Other memory that a device stands on besides is none of ours. */
+static void drop_strangers(Topology *t) {
+        for (size_t i = t->links.n; i > 0; i--)
+                if (!topology_find_disk(t, t->links.items[i - 1].lower)) {
+                        topo_link_done(t->links.items + i - 1);
+                        vec_remove(&t->links, i - 1, 1);
+                }
+}
+
+static int read_pmem(struct udev *udev, Topology *t) {
         _cleanup_(udev_enumerate_unrefp) struct udev_enumerate *e = NULL;
         struct udev_list_entry *entry;
         int r;
-
-        assert(udev);
-        assert(t);
 
         e = udev_enumerate_new(udev);
         if (!e)
@@ -170,9 +258,66 @@ int topo_read_block(struct udev *udev, Topology *t) {
                 return r;
 
         udev_list_entry_foreach(entry, udev_enumerate_get_list_entry(e)) {
-                r = add_device(udev, udev_list_entry_get_name(entry), t);
+                r = add_pmem(udev, udev_list_entry_get_name(entry), t);
                 if (r < 0)
                         return r;
         }
+        return 0;
+}
+
+int topo_read_block(struct udev *udev, Topology *t) {
+        int r;
+
+        assert(udev);
+        assert(t);
+
+        r = read_pmem(udev, t);
+        for (size_t i = 0; r >= 0 && i < t->disks.n; i++)       /* grows on the way */
+                r = add_holders(udev, t->disks.items[i].name, t);
+        if (r >= 0)
+                drop_strangers(t);
+        return r;
+}
+
+/* ---- downwards ---- */
+
+static int add_below(struct udev *udev, struct udev_device *d, Topology *t) {
+        size_t known = t->links.n;
+        int r;
+
+        r = add_device(udev, d, NULL, t);
+
+        for (size_t i = known; r >= 0 && i < t->links.n; i++) {
+                _cleanup_(udev_device_unrefp) struct udev_device *lower = NULL;
+
+                if (topology_find_disk(t, t->links.items[i].lower))
+                        continue;
+                lower = udev_device_new_from_subsystem_sysname(udev, "block", t->links.items[i].lower);
+                if (!lower)
+                        return errno == ENOMEM ? -ENOMEM : -ENODEV;
+                r = add_below(udev, lower, t);
+        }
+        return r;
+}
+
+int topo_read_below(uint32_t major_number, uint32_t minor_number, Topology *ret) {
+        _cleanup_(udev_unrefp) struct udev *udev = udev_new();
+        _cleanup_(udev_device_unrefp) struct udev_device *d = NULL;
+        _cleanup_topology_ Topology t = {};
+        int r;
+
+        assert(ret);
+
+        if (!udev)
+                return -ENOMEM;
+        d = udev_device_new_from_devnum(udev, 'b', makedev(major_number, minor_number));
+        if (!d)
+                return errno == ENOMEM ? -ENOMEM : -ENODEV;
+        r = add_below(udev, d, &t);
+        if (r < 0)
+                return r;
+
+        *ret = t;
+        t = (Topology) {};
         return 0;
 }

@@ -128,6 +128,8 @@ int topo_read_mounts(const char *mountinfo, struct udev *udev, Topology *t) {
                 return r < 0 ? r : -EBADMSG;
 
         for (size_t i = 0; i < t->disks.n; i++) {
+                if (t->disks.items[i].character)
+                        continue;
                 r = add_mount(table, udev, &t->disks.items[i], t);
                 if (r < 0)
                         return r;

@@ -139,6 +139,7 @@ static int add_namespace(struct ndctl_namespace *n, Topology *t) {
         to = &t->namespaces.items[t->namespaces.n - 1];
 
         read_face(n, &face);
+        to->whole = known_range(ndctl_namespace_get_resource(n), ndctl_namespace_get_size(n));
         to->mode = read_mode(n);
         r = copy_uuid(face.uuid, &to->uuid);
         if (r < 0)

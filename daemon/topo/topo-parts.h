@@ -12,12 +12,18 @@
  * errno. */
 int topo_read_ndctl(Topology *t);                               /* regions, namespaces */
 int topo_read_block(struct udev *udev, Topology *t);            /* disks, links */
+int topo_read_dax(struct udev *udev, Topology *t);              /* disks of the device-dax namespaces in t */
 int topo_read_mounts(const char *mountinfo, struct udev *udev, Topology *t);    /* of the disks in t */
 
 /* A context of libndctl that says nothing and does not wait long. 0 or a negative errno. */
 int topo_open_ndctl(struct ndctl_ctx **ret);
 
 DEFINE_CLEANUP(struct ndctl_ctx *, ndctl_unref);
+
+/* The links of one device-mapper device. 0, -ENODEV (it is gone), -EBADMSG (the kernel's answer makes no
+ * sense), or another negative errno. */
+int topo_read_dm(struct udev *udev, const char *name, dev_t number, Topology *t);
+
 DEFINE_CLEANUP(struct udev *, udev_unref);
 DEFINE_CLEANUP(struct udev_device *, udev_device_unref);
 DEFINE_CLEANUP(struct udev_enumerate *, udev_enumerate_unref);

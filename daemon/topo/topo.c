@@ -33,6 +33,9 @@ int topo_read(Topology *ret) {
                 r = topo_read_block(udev, &t);
                 if (r < 0)
                         return r;
+                r = topo_read_dax(udev, &t);
+                if (r < 0)
+                        return r;
                 r = topo_read_mounts("/proc/self/mountinfo", udev, &t);
                 if (r < 0)
                         return r;

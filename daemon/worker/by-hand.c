@@ -48,7 +48,7 @@ static int add_ranges(const ByHand *h, const char *disk, Request *request) {
                 if (r >= 0)
                         r = rangeset_add(&bad, range);
         } else
-                r = topo_badblocks(disk, &bad, &truncated);
+                r = topo_badblocks(disk, request->volume.region, request->volume.window, &bad, &truncated);
         if (r >= 0)
                 r = rangeset_align_out(&bad, REPAIR_UNIT, &pages);
 

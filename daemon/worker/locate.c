@@ -85,10 +85,8 @@ static int ask_file_system(Locator *l) {
                 if (r < 0)
                         return r;
         }
-        if (l->site.mount_fd < 0)
-                return 0;
 
-        l->failure = mapper_walk(l->site.ops, l->site.mount_fd, &asked, keep_owner, &l->owners);
+        l->failure = site_walk(&l->site, &asked, keep_owner, &l->owners);
         return l->failure == -ENOMEM ? -ENOMEM : 0;
 }
 
@@ -96,8 +94,6 @@ static int find_owners(const Locator *l, Range range, Owners *owners) {
         if (!is_on_device(l, range))
                 return owners_single(owners, OWNER_UNKNOWN, range,
                                      "the range lies behind the end of the device");
-        if (l->site.mount_fd < 0)
-                return owners_single(owners, OWNER_UNMOUNTED, range, NULL);
         if (l->failure < 0)
                 return owners_single(owners, OWNER_UNKNOWN, range, strerror(-l->failure));
         if (l->failure > 0)
@@ -259,6 +255,8 @@ static int probe_absent(const Locator *l, Findings *f) {
 
         if (!page)
                 return -ENOMEM;
+        if (l->site.block_fd < 0)
+                return 0;
 
         for (uint64_t at = f->range.start; r >= 0 && at < f->range.end; at += REPAIR_UNIT) {
                 _cleanup_rangeset_ RangeSet good = {}, got = {};

@@ -46,7 +46,7 @@ int page_put(const Site *s, const WriterKind *writers, size_t n, const Target *t
                 _cleanup_(writer_freep) Writer *w = NULL;
                 MapOwns owns;
 
-                r = mapper_owns(s->ops, s->mount_fd, t->file_fd, t->range, t->offset, &owns);
+                r = site_owns(s, t->file_fd, t->range, t->offset, &owns);
                 if (r == 0 && owns != MAP_OWNED)
                         r = -ESTALE;
                 if (r >= 0)

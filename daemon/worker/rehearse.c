@@ -49,7 +49,7 @@ static int file_open(const Request *q, const Site *site, struct stat *ret_stat, 
                 return -errno;
         if (!S_ISREG(ret_stat->st_mode))
                 return fail(ret_error, -EINVAL, "it is not a regular file");
-        if (ret_stat->st_dev != makedev(site->major, site->minor))
+        if (ret_stat->st_dev != makedev(site->fs_major, site->fs_minor))
                 return fail(ret_error, -EXDEV, "the file is not on %s", q->volume.device);
 
         (void) snprintf(link, sizeof(link), "/proc/self/fd/%d", found);

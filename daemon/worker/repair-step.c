@@ -112,7 +112,7 @@ static int look_again(Repair *r, const Step *s, const RangeSet *listed, const Ra
         MapOwns owns;
         int q;
 
-        q = mapper_owns(r->site.ops, r->site.mount_fd, r->fd, s->range, s->offset, &owns);
+        q = site_owns(&r->site, r->fd, s->range, s->offset, &owns);
         if (q < 0 && q != -EAGAIN)
                 return q;
         if (q == 0 && owns == MAP_SHARED)

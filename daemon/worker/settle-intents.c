@@ -16,16 +16,24 @@
 #include "core/settle.h"
 #include "util/file.h"
 #include "util/strv.h"
+#include "util/vec.h"
 #include "worker/intents.h"
 #include "worker/lease.h"
 #include "worker/page.h"
 #include "worker/settle-intents.h"
 #include "write/mapped.h"
 
+typedef struct Place {
+        const Volume *volume;
+        Site site;
+        int state;              /* of site_open() */
+} Place;
+
 typedef struct Settler {
         const Request *request;
-        const Site *site;
-        int site_state;         /* of site_open() */
+        struct { Place *items; size_t n, allocated; } places;   /* the device, and what stands on it */
+        const Site *site;       /* of the intent in hand, as site_state */
+        int site_state;
         int intents_fd;
         char *boot_id;
         SettledFn fn;
@@ -69,8 +77,7 @@ static int open_pending(const Settler *s, Pending *p) {
         if (fstat(p->fd, &p->st) < 0)
                 return -errno;
 
-        r = mapper_owns(s->site->ops, s->site->mount_fd, p->fd, p->intent->range, p->intent->offset,
-                        &owns);
+        r = site_owns(s->site, p->fd, p->intent->range, p->intent->offset, &owns);
         if (r < 0)
                 return r;
         p->facts.owned = owns != MAP_OTHERS;
@@ -253,19 +260,24 @@ static int act(const Settler *s, Pending *p, Result *result) {
         }
 }
 
-/* Is the intent about this file system on this device? */
-static bool ours(const Settler *s, const Intent *i) {
+/* Which of the file systems the intent is about; NULL: none of them. Device names change from boot to boot,
+ * file systems take their UUIDs along. One that is not mounted has none: the device's name must do. */
+static const Place *place_of(const Settler *s, const Intent *i) {
         const Volume *v = &s->request->volume;
 
-        /* Device names change from boot to boot, file systems take their UUIDs along. */
-        return i->uuid && v->uuid ? streq_ptr(i->uuid, v->uuid) : streq_ptr(i->device, v->device);
+        for (size_t k = 0; i->uuid && k < s->places.n; k++)
+                if (streq_ptr(s->places.items[k].volume->uuid, i->uuid))
+                        return s->places.items + k;
+        return (!i->uuid || !v->uuid) && streq_ptr(i->device, v->device) ? s->places.items : NULL;
 }
 
 /* Of a record that is damaged, only the name says where it belongs. */
 static bool ours_by_name(const Settler *s, const char *name) {
-        size_t n = strlen(s->site->disk);
+        const char *slash = strrchr(s->request->volume.device, '/');
+        const char *disk = slash ? slash + 1 : s->request->volume.device;
+        size_t n = strlen(disk);
 
-        return strncmp(name, s->site->disk, n) == 0 && name[n] == '-';
+        return strncmp(name, disk, n) == 0 && name[n] == '-';
 }
 
 static int settle_one(const Settler *s, const Intent *i, const void *page, Result *result) {
@@ -310,8 +322,9 @@ static void name_case(Result *result) {
 }
 
 static int visit(const char *name, const Intent *i, const void *page, void *userdata) {
-        const Settler *s = userdata;
+        Settler *s = userdata;
         _cleanup_result_ Result result = { .writer = WRITER_AUTO, .exclusion = _EXCLUSION_INVALID };
+        const Place *place;
         int r;
 
         if (!i && !ours_by_name(s, name))
@@ -323,8 +336,11 @@ static int visit(const char *name, const Intent *i, const void *page, void *user
                 s->fn(&result, s->userdata);
                 return 0;
         }
-        if (!ours(s, i))
+        place = place_of(s, i);
+        if (!place)
                 return 0;
+        s->site = &place->site;
+        s->site_state = place->state;
 
         result.id = i->case_id;
         result.proofs = i->proofs;
@@ -342,11 +358,29 @@ static int visit(const char *name, const Intent *i, const void *page, void *user
         return 0;
 }
 
+static void places_done(Settler *s) {
+        for (size_t i = 0; i < s->places.n; i++)
+                site_close(&s->places.items[i].site);
+        vec_done(&s->places);
+}
+
+static int place_add(Settler *s, const Volume *v) {
+        Place p = { .volume = v, .site = SITE_NULL };
+        int r;
+
+        p.state = site_open(v, &p.site);
+        if (p.state < 0)
+                return p.state;
+        r = vec_push(&s->places, p);
+        if (r < 0)
+                site_close(&p.site);
+        return r;
+}
+
 int settle_intents(const Request *request, SettledFn fn, void *userdata) {
         _cleanup_close_ int intents_fd = -1, lock_fd = -1;
-        _cleanup_site_ Site site = SITE_NULL;
         _cleanup_free_ char *boot = NULL;
-        Settler s = { .request = request, .site = &site, .fn = fn, .userdata = userdata };
+        _cleanup_(places_done) Settler s = { .request = request, .fn = fn, .userdata = userdata };
         size_t n;
         int r;
 
@@ -363,11 +397,12 @@ int settle_intents(const Request *request, SettledFn fn, void *userdata) {
                 return r;
         boot[strcspn(boot, "\n")] = '\0';
 
-        r = site_open(&request->volume, &site);
+        r = place_add(&s, &request->volume);
+        for (size_t i = 0; r >= 0 && i < request->above.n; i++)
+                r = place_add(&s, request->above.items + i);
         if (r < 0)
                 return r;
 
-        s.site_state = r;
         s.intents_fd = intents_fd;
         s.boot_id = boot;
         return intents_walk(intents_fd, visit, &s);

@@ -11,6 +11,9 @@
 #include <unistd.h>
 
 #include "topo/topo.h"
+#include "util/file.h"
+#include "util/parse.h"
+#include "util/sysfs.h"
 #include "worker/site.h"
 
 void site_close(Site *s) {
@@ -19,11 +22,37 @@ void site_close(Site *s) {
         *s = SITE_NULL;
 }
 
+/* A device-dax cannot be read, and its size is not asked of it. */
+static int dax_open(const Volume *v, Site *s) {
+        _cleanup_free_ char *path = NULL, *text = NULL;
+        size_t n;
+        int r;
+
+        r = sysfs_attribute("bus/dax/devices", s->disk, "size", &path);
+        if (r >= 0)
+                r = file_read(AT_FDCWD, path, 64, &text, &n);
+        if (r < 0)
+                return r == -ENOENT ? SITE_E_GONE : r;
+        text[strcspn(text, "\n")] = '\0';
+        s->device_dax = true;
+        return parse_u64(text, &s->size) < 0 ? -EBADMSG : 0;
+}
+
 static int block_open(const Volume *v, Site *s) {
         const char *slash = strrchr(v->device, '/');
         struct stat st;
 
+        s->volume = v;
         s->disk = slash ? slash + 1 : v->device;
+        if (!slash) {                   /* of a region that no device shows */
+                s->size = range_size(v->window);
+                return SITE_E_UNMOUNTED;
+        }
+
+        if (stat(v->device, &st) < 0)
+                return errno == ENOENT ? SITE_E_GONE : -errno;
+        if (S_ISCHR(st.st_mode))
+                return dax_open(v, s);
         s->block_fd = open(v->device, O_RDONLY | O_DIRECT | O_CLOEXEC);
         if (s->block_fd < 0)
                 return errno == ENOENT || errno == ENXIO || errno == ENODEV ? SITE_E_GONE : -errno;
@@ -34,8 +63,22 @@ static int block_open(const Volume *v, Site *s) {
         if (ioctl(s->block_fd, BLKGETSIZE64, &s->size) < 0)
                 return -errno;
 
-        s->major = major(st.st_rdev);
-        s->minor = minor(st.st_rdev);
+        s->major = s->fs_major = major(st.st_rdev);
+        s->minor = s->fs_minor = minor(st.st_rdev);
+        return 0;
+}
+
+static int fs_device_find(const Volume *v, Site *s) {
+        struct stat st;
+
+        if (!v->fs_device)
+                return 0;
+        if (stat(v->fs_device, &st) < 0)
+                return errno == ENOENT ? SITE_E_UNMOUNTED : -errno;
+        if (!S_ISBLK(st.st_mode))
+                return SITE_E_UNMOUNTED;
+        s->fs_major = major(st.st_rdev);
+        s->fs_minor = minor(st.st_rdev);
         return 0;
 }
 
@@ -53,7 +96,7 @@ static int mount_open(const Volume *v, Site *s) {
                 return errno == ENOENT || errno == ENOTDIR ? SITE_E_UNMOUNTED : -errno;
         if (fstat(fd, &st) < 0 || fstatvfs(fd, &vfs) < 0)
                 return -errno;
-        if (st.st_dev != makedev(s->major, s->minor))
+        if (st.st_dev != makedev(s->fs_major, s->fs_minor))
                 return SITE_E_UNMOUNTED;
 
         s->mount_fd = TAKE_FD(fd);
@@ -67,11 +110,11 @@ int site_open(const Volume *v, Site *ret) {
         int r;
 
         r = block_open(v, &s);
-        if (r != 0)
-                return r;
-
-        r = mount_open(v, &s);
-        if (r < 0)
+        if (r == 0)
+                r = fs_device_find(v, &s);
+        if (r == 0)
+                r = mount_open(v, &s);
+        if (r < 0 || r == SITE_E_GONE)
                 return r;
 
         *ret = s;
@@ -84,7 +127,7 @@ int site_listed(const Site *s, Range window, RangeSet *ret) {
         bool truncated;
         int r;
 
-        r = topo_badblocks(s->disk, &all, &truncated);
+        r = topo_badblocks(s->disk, s->volume->region, s->volume->window, &all, &truncated);
         if (r < 0)
                 return r;
         /* The list is in order of address: of what lies behind the cut nothing is known. */

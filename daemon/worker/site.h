@@ -15,16 +15,21 @@ enum {
 
 /* A device with its file system, opened: everything that a worker asks is asked of these descriptors, so
  * that a device or a mount that is replaced meanwhile is not mistaken for the one that was found
- * poisoned. */
+ * poisoned. The file system may have another device than the one that was poisoned, a partition of it or
+ * what device mapper made of it: addresses are always those of the poisoned one, and site_walk() knows the
+ * difference. */
 typedef struct Site {
+        const Volume *volume;
         const char *disk;       /* "pmem0"; points into the Volume */
         uint32_t major, minor;  /* of the device */
         uint64_t size;          /* of the device */
         int block_fd;           /* O_RDONLY | O_DIRECT: sectors beside a bad one can be read here, not
-                                 * through the file */
+                                 * through the file. -1: it cannot be read (device-dax, a region) */
         int mount_fd;           /* -1: not mounted */
+        uint32_t fs_major, fs_minor;    /* of the file system's device: the same, or one that stands on it */
         const MapperOps *ops;   /* NULL: no mapper for this file system */
         bool read_only;
+        bool device_dax;
 } Site;
 
 /* The Volume must outlive the Site. 0; SITE_E_UNMOUNTED, with *ret valid but for mount_fd; SITE_E_GONE;
@@ -37,3 +42,13 @@ void site_close(Site *s);
 /* What the kernel lists now, within `window`. 0; -EOVERFLOW when its list is cut off before the end of
  * the window; or another negative errno. */
 int site_listed(const Site *s, Range window, RangeSet *ret);
+
+/* Whose the bytes of `ranges` of the device (whole pages) are: asks the mapper about the places that they
+ * have on the file system's device, which are read from the kernel each time, and tells the owners in
+ * addresses of the device, ascending, none of them over two pieces there. All of `ranges` is answered; what
+ * has no place there, or none that can be computed with, is unknown, with a sentence. 0, MAP_E_GONE, a
+ * negative errno, or what fn returned. */
+int site_walk(const Site *s, const RangeSet *ranges, OwnerFn fn, void *userdata);
+
+/* mapper_owns() for a page of the device. */
+int site_owns(const Site *s, int fd, Range page, uint64_t offset, MapOwns *ret);

@@ -15,8 +15,8 @@ void subject_init(Subject *s, const Site *site, const Protect *protect, const ch
                 .relative = relative,
                 .size = (uint64_t) st->st_size,
                 .mtime = st->st_mtim,
-                .device_major = site->major,
-                .device_minor = site->minor,
+                .device_major = site->fs_major,
+                .device_minor = site->fs_minor,
                 .places = places,
         };
 }

@@ -352,7 +352,8 @@ static void test_attribute_watch_impossible(void **state) {
 }
 
 /* The watches follow the Topology: opened for what is there, kept for what stays, closed for what went; a
- * region is watched for each of its disks; a disk without a list of its own not at all. */
+ * region is watched for each of its disks, and for itself; a disk without a list of its own by the region's
+ * alone. */
 static void test_badblocks_follows_topology(void **state) {
         _cleanup_(event_unrefp) sd_event *e = new_loop();
         _cleanup_topology_ Topology two = {}, one = {}, none = {};
@@ -370,19 +371,20 @@ static void test_badblocks_follows_topology(void **state) {
         assert_int_equal(count_fds(), fds);
 
         assert_int_equal(source_update(s, &two), 0);
-        assert_int_equal(count_fds(), fds + 4);
+        assert_int_equal(count_fds(), fds + 5);
         assert_int_equal(source_update(s, &two), 0);
-        assert_int_equal(count_fds(), fds + 4);
+        assert_int_equal(count_fds(), fds + 5);
         assert_true(is_watched(DISK0) && is_watched(DISK1) && is_watched(REGION));
 
         /* all had a writer that left, and are opened again */
         assert_int_equal(source_update(s, &one), 0);
-        assert_int_equal(count_fds(), fds + 2);
+        assert_int_equal(count_fds(), fds + 3);
         assert_true(is_watched(DISK0) && !is_watched(DISK1) && is_watched(REGION));
 
         one.disks.items[0].badblocks = false;
         assert_int_equal(source_update(s, &one), 0);
-        assert_int_equal(count_fds(), fds);
+        assert_int_equal(count_fds(), fds + 2);
+        assert_true(!is_watched(DISK0) && is_watched(REGION));
 
         one.disks.items[0].badblocks = true;
         assert_int_equal(source_update(s, &one), 0);
@@ -534,7 +536,8 @@ static void change_hostname(void) {
                 assert(sethostname("bezoar", 6) == 0);
                 assert(settle(e) > 0);
                 assert(h.pmem0 == 2 * i && h.pmem1 == 2 * i);   /* by its own list, and by its region's */
-                assert(h.topology == 0 && h.all == 0 && h.other == 0);
+                assert(h.other == i);                           /* the region */
+                assert(h.topology == 0 && h.all == 0);
                 assert(h.from == &source_badblocks_ops);
                 assert(s.all == i && s.topology == 0 && s.pmem0 == 0);
                 assert(s.from == &source_scrub_ops);
@@ -598,14 +601,14 @@ static void test_timer(void **state) {
         assert_int_equal(h.all, 3);
 }
 
-/* Only devices that can be persistent memory matter. */
+/* Only devices that can be persistent memory, or stand on it, matter. */
 static void test_udev_matters(void **state) {
         static const struct {
                 const char *subsystem, *name;
                 bool matters;
         } cases[] = {
                 { "block", "pmem0", true },  { "block", "pmem0p1", true },      { "block", "pmem1s", true },
-                { "block", "sda", false },   { "block", "loop0", false },       { "block", "dm-0", false },
+                { "block", "sda", false },   { "block", "loop0", false },       { "block", "dm-0", true },
                 { "nd", "region0", true },   { "nd", "namespace0.0", true },    { "dax", "dax0.0", true },
                 { "net", "pmem0", false },   { NULL, "pmem0", false },          { "block", NULL, false },
                 { "blocks", "pmem0", false },

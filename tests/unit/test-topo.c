@@ -176,27 +176,27 @@ static void test_badblocks_of_disk(void **state) {
         _cleanup_rangeset_ RangeSet set = {};
         bool truncated;
 
-        assert_int_equal(topo_badblocks("pmem0", &set, &truncated), -ENOENT);
+        assert_int_equal(topo_badblocks("pmem0", NULL, (Range) {}, &set, &truncated), -ENOENT);
         assert(mkdir("block", 0700) == 0 && mkdir("block/pmem0", 0700) == 0);
-        assert_int_equal(topo_badblocks("pmem0", &set, &truncated), -ENOENT);
+        assert_int_equal(topo_badblocks("pmem0", NULL, (Range) {}, &set, &truncated), -ENOENT);
 
         write_file("block/pmem0/badblocks", "", 0);
-        assert_int_equal(topo_badblocks("pmem0", &set, &truncated), 0);
+        assert_int_equal(topo_badblocks("pmem0", NULL, (Range) {}, &set, &truncated), 0);
         assert_int_equal(set.n, 0);
         assert_false(truncated);
 
         write_file("block/pmem0/badblocks", "8 1\n64 8\n", 9);
-        assert_int_equal(topo_badblocks("pmem0", &set, &truncated), 0);
+        assert_int_equal(topo_badblocks("pmem0", NULL, (Range) {}, &set, &truncated), 0);
         assert_int_equal(set.n, 2);
         assert_int_equal(rangeset_size(&set), 9 * 512);
         assert_false(truncated);
 
         write_file("block/pmem0/badblocks", "8 1\n\0008 1\n", 9);
-        assert_int_equal(topo_badblocks("pmem0", &set, &truncated), -EBADMSG);
+        assert_int_equal(topo_badblocks("pmem0", NULL, (Range) {}, &set, &truncated), -EBADMSG);
 
-        assert_int_equal(topo_badblocks("../block/pmem0", &set, &truncated), -EINVAL);
-        assert_int_equal(topo_badblocks("..", &set, &truncated), -EINVAL);
-        assert_int_equal(topo_badblocks("", &set, &truncated), -EINVAL);
+        assert_int_equal(topo_badblocks("../block/pmem0", NULL, (Range) {}, &set, &truncated), -EINVAL);
+        assert_int_equal(topo_badblocks("..", NULL, (Range) {}, &set, &truncated), -EINVAL);
+        assert_int_equal(topo_badblocks("", NULL, (Range) {}, &set, &truncated), -EINVAL);
 }
 
 static void add_disk(Topology *t, const char *name, unsigned minor) {

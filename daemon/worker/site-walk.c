@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* From addresses of the poisoned device to those of the file system's device, and back with the answer. The
+ * way is read from the kernel each time: a table of device mapper can be exchanged under a mounted file
+ * system, and a write must never trust what was true when the range was located. */
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#include "core/volume.h"
+#include "topo/topo.h"
+#include "util/str.h"
+#include "util/vec.h"
+#include "worker/site.h"
+
+/* An answer that is collected, because the order on one device is not the order on the other. */
+typedef struct Answer {
+        SpaceMap places;        /* the file system's device -> the poisoned one */
+        Owners owners;          /* in addresses of the poisoned one */
+} Answer;
+
+static void answer_done(Answer *a) {
+        spacemap_done(&a->places);
+        owners_done(&a->owners);
+}
+
+static int add_owner(Answer *a, const Owner *owner, Range range, uint64_t skipped) {
+        _cleanup_owner_ Owner o = {};
+        int r;
+
+        r = owner_copy(owner, &o);
+        if (r < 0)
+                return r;
+        o.range = range;
+        o.offset += skipped;
+        r = vec_push(&a->owners, o);
+        if (r >= 0)
+                o = (Owner) {};
+        return r;
+}
+
+static int add_single(Answer *a, OwnerType type, Range range, const char *detail) {
+        const Owner o = { .type = type, .offset = type == OWNER_DEVICE_DAX ? range.start : 0,
+                         .detail = (char *) detail };
+
+        return add_owner(a, &o, range, 0);
+}
+
+/* What is one piece for the mapper may be several of ours (stripes). */
+static int add_translated(const Owner *owner, void *userdata) {
+        Answer *a = userdata;
+        _cleanup_spacemap_ SpaceMap pieces = {};
+        int r;
+
+        r = spacemap_forward(&a->places, owner->range, &pieces);
+        for (size_t i = 0; r >= 0 && i < pieces.n; i++)
+                r = add_owner(a, owner, space_segment_to(pieces.items[i]),
+                              pieces.items[i].from.start - owner->range.start);
+        return r;
+}
+
+static int compare_owners(const void *a, const void *b) {
+        const Owner *x = a, *y = b;
+
+        if (x->range.start != y->range.start)
+                return x->range.start < y->range.start ? -1 : 1;
+        return (x->inode > y->inode) - (x->inode < y->inode);
+}
+
+typedef struct Find {
+        const Site *site;
+        SpaceMap *map;
+} Find;
+
+static int take_map(const TopoDisk *upper, const SpaceMap *map, void *userdata) {
+        const Find *f = userdata;
+        int r;
+
+        if (upper->character || upper->major != f->site->fs_major || upper->minor != f->site->fs_minor)
+                return 0;
+        r = spacemap_copy(map, f->map);
+        return r < 0 ? r : 1;
+}
+
+static bool is_direct(const Site *s) {
+        return s->fs_major == s->major && s->fs_minor == s->minor;
+}
+
+/* The places of `range` on the file system's device. Empty when it no longer stands on this one. */
+static int find_map(const Site *s, Range range, SpaceMap *ret) {
+        const Find f = { s, ret };
+        _cleanup_topology_ Topology t = {};
+        const TopoDisk *disk;
+        int r;
+
+        if (is_direct(s))
+                return spacemap_add(ret, range, range.start);
+
+        r = topo_read_below(s->fs_major, s->fs_minor, &t);
+        if (r < 0)
+                return r;
+        disk = topology_find_disk_by_number(&t, s->major, s->minor);
+        if (!disk)
+                return 0;
+        r = topology_uppers(&t, disk->name, range, take_map, (void *) &f);
+        return r > 0 ? 0 : r;
+}
+
+/* The end of the pages from range.start on that are one piece there (*ret), or of those that are nothing
+ * there (ret->from is empty). */
+static uint64_t next_piece(const SpaceMap *m, Range range, SpaceSegment *ret) {
+        uint64_t to, at = range.start + REPAIR_UNIT;
+
+        if (!volume_page_fits(m, (Range) { range.start, range.start + REPAIR_UNIT }, &ret->to)) {
+                ret->from = (Range) {};
+                while (at < range.end && !volume_page_fits(m, (Range) { at, at + REPAIR_UNIT }, &to))
+                        at += REPAIR_UNIT;
+                return at;
+        }
+
+        while (at < range.end && volume_page_fits(m, (Range) { at, at + REPAIR_UNIT }, &to) &&
+               to - ret->to == at - range.start)
+                at += REPAIR_UNIT;
+        ret->from = (Range) { range.start, at };
+        return at;
+}
+
+/* Where the pages of one range are there, page by page, because only pages can be written. */
+static int place_range(const Site *s, Range range, Answer *a) {
+        _cleanup_spacemap_ SpaceMap map = {};
+        int r;
+
+        r = find_map(s, range, &map);
+        if (r == -ENOMEM)
+                return r;
+        if (r < 0)
+                return add_single(a, OWNER_UNKNOWN, range,
+                                  "it could not be read what the file system's device stands on");
+
+        for (uint64_t at = range.start; r >= 0 && at < range.end;) {
+                SpaceSegment piece;
+                uint64_t end = next_piece(&map, (Range) { at, range.end }, &piece);
+
+                if (piece.from.end > 0)
+                        r = spacemap_add(&a->places, space_segment_to(piece), piece.from.start);
+                else
+                        r = add_single(a, OWNER_UNKNOWN, (Range) { at, end },
+                                       "the file system's device has no such page");
+                at = end;
+        }
+        return r;
+}
+
+/* 0, MAP_E_GONE, or a negative errno. */
+static int ask_mapper(const Site *s, Answer *a) {
+        _cleanup_rangeset_ RangeSet asked = {};
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < a->places.n; i++)
+                r = rangeset_add(&asked, a->places.items[i].from);
+        if (r < 0 || asked.n == 0)
+                return r;
+        return mapper_walk(s->ops, s->mount_fd, &asked, add_translated, a);
+}
+
+static int walk_elsewhere(const Site *s, const RangeSet *ranges, OwnerFn fn, void *userdata) {
+        _cleanup_(answer_done) Answer a = {};
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < ranges->n; i++)
+                r = place_range(s, ranges->items[i], &a);
+        if (r >= 0)
+                r = ask_mapper(s, &a);
+        if (r != 0)
+                return r;
+
+        if (a.owners.n > 1)
+                qsort(a.owners.items, a.owners.n, sizeof(*a.owners.items), compare_owners);
+        for (size_t i = 0; r == 0 && i < a.owners.n; i++)
+                r = fn(a.owners.items + i, userdata);
+        return r;
+}
+
+static int walk_single(OwnerType type, const char *detail, const RangeSet *ranges, OwnerFn fn,
+                       void *userdata) {
+        int r = 0;
+
+        for (size_t i = 0; r == 0 && i < ranges->n; i++) {
+                _cleanup_(answer_done) Answer a = {};
+
+                r = add_single(&a, type, ranges->items[i], detail);
+                if (r >= 0)
+                        r = fn(a.owners.items, userdata);
+        }
+        return r;
+}
+
+int site_walk(const Site *s, const RangeSet *ranges, OwnerFn fn, void *userdata) {
+        assert(s->volume);
+        assert(fn);
+
+        for (size_t i = 0; i < ranges->n; i++)
+                if (!range_is_aligned(ranges->items[i], REPAIR_UNIT))
+                        return -EINVAL;
+
+        if (ranges->n == 0)
+                return 0;
+        if (s->device_dax)
+                return walk_single(OWNER_DEVICE_DAX, NULL, ranges, fn, userdata);
+        if (s->volume->hindrance)
+                return walk_single(OWNER_UNKNOWN, s->volume->hindrance, ranges, fn, userdata);
+        if (s->mount_fd < 0)
+                return walk_single(OWNER_UNMOUNTED, NULL, ranges, fn, userdata);
+        return is_direct(s) ? mapper_walk(s->ops, s->mount_fd, ranges, fn, userdata)
+               : walk_elsewhere(s, ranges, fn, userdata);
+}
+
+int site_owns(const Site *s, int fd, Range page, uint64_t offset, MapOwns *ret) {
+        _cleanup_spacemap_ SpaceMap map = {};
+        uint64_t to;
+        int r;
+
+        assert(range_size(page) == REPAIR_UNIT);
+
+        if (s->device_dax || s->volume->hindrance || s->mount_fd < 0)
+                return -EAGAIN;
+        r = find_map(s, page, &map);
+        if (r < 0)
+                return r == -ENOMEM ? r : -EAGAIN;
+        if (!volume_page_fits(&map, page, &to)) {
+                *ret = MAP_OTHERS;
+                return 0;
+        }
+        return mapper_owns(s->ops, s->mount_fd, fd, (Range) { to, to + REPAIR_UNIT }, offset, ret);
+}
