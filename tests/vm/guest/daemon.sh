@@ -51,17 +51,19 @@ expect_as_before() {
     expect "$1" "$(cat "/run/lab/was/${1##*/}")" "$(fate "$1")"
 }
 
-# page_at FILE OFFSET: where on the device the page with that byte of the file is, in bytes.
+# page_at FILE OFFSET: where on its disk the page with that byte of the file is, in bytes.
 page_at() {
-    echo $(($(phys "$1" "$2") / 8 * 4096))
+    local at
+    at=$(place "$1" "$2")
+    echo $((${at#* } / 8 * 4096))
 }
 
 # lose_ars FILE OFFSET BYTES…: these bytes are destroyed on the medium, and the firmware finds all of them at once.
 # Does not wait for badblocks: the daemon may be quicker than a look at it.
 lose_ars() {
-    local sector
+    local sector PMEM=$PMEM
     while [ $# -gt 0 ]; do
-        sector=$(phys "$1" "$2")
+        read -r PMEM sector < <(place "$1" "$2")
         destroy "$sector" $(($3 / 512))
         echo "$sector $(($3 / 512))" >>"/run/lab/poisoned.$PMEM"
         if [ $# -gt 3 ]; then
@@ -75,7 +77,9 @@ lose_ars() {
 
 # lose_mce FILE OFFSET: the page is destroyed on the medium, and the CPU finds it.
 lose_mce() {
-    local page=$(($(page_at "$1" "$2") / 512))
+    local sector page PMEM=$PMEM
+    read -r PMEM sector < <(place "$1" "$2")
+    page=$((sector / 8 * 8))
     destroy $page 8
     take_page $page
 }
@@ -225,8 +229,9 @@ expect_id() {
 # expect_healed FILE OFFSET [FIELD=VALUE…]: the page with that byte was healed, the file is as it was, and the journal
 # has the particulars.
 expect_healed() {
-    local file=$1 page
-    page=$(page_at "$1" "$2")
+    local file=$1 page sector PMEM=$PMEM
+    read -r PMEM sector < <(place "$1" "$2")
+    page=$((sector / 8 * 4096))
     wait_entry STATE=healed "FILE=$file" "OFFSET=$page"
     expect_id healed
     expect_fields "DEVICE=/dev/$PMEM" LENGTH=4096 "INODE=$(stat -c %i "$file")" "${@:3}"
@@ -236,7 +241,9 @@ expect_healed() {
 
 # expect_untouched FILE OFFSET: the sector with that byte is poisoned as before, and cannot be read.
 expect_untouched() {
-    is_bad "$(phys "$1" "$2")" || fail "badblocks has it no more: $(badblocks)"
+    local sector PMEM=$PMEM
+    read -r PMEM sector < <(place "$1" "$2")
+    is_bad "$sector" || fail "badblocks has it no more: $(badblocks)"
     expect "reading byte $2 of $1" EIO "$($probe read "$1" "$2" 1)"
 }
 

@@ -8,6 +8,8 @@ MNT=/srv/pmem
 PMEM=pmem0
 PS4='+${EPOCHREALTIME:6:8} '
 probe=/lab/tools/lab-probe
+# shellcheck source=tests/vm/guest/layout.sh
+. "${BASH_SOURCE[0]%/*}/layout.sh"
 # shellcheck source=tests/vm/guest/daemon.sh
 . "${BASH_SOURCE[0]%/*}/daemon.sh"
 
@@ -94,11 +96,30 @@ sysfs() {
     cat "/sys/bus/nd/devices/$1"
 }
 
-# data_start: physical address of the first sector of /dev/$PMEM. Which pfn device it is depends on the boot.
+# namespace: of /dev/$PMEM. region: its number, which is also that of the NVDIMM.
+namespace() {
+    case $PMEM in
+        *.*) echo "namespace${PMEM#pmem}" ;;
+        *) echo "namespace${PMEM#pmem}.0" ;;
+    esac
+}
+
+region() {
+    local number=${PMEM#pmem}
+    echo "${number%%.*}"
+}
+
+# data_start: physical address of the first sector of /dev/$PMEM. Which pfn (or dax) device it is depends on the boot; a
+# raw namespace has none.
 data_start() {
-    local pfn
-    pfn=$(grep -lx "namespace${PMEM#pmem}.0" "/sys/bus/nd/devices/pfn${PMEM#pmem}."*/namespace)
-    cat "${pfn%/*}/resource"
+    local claim
+    for claim in /sys/bus/nd/devices/{pfn,dax}"$(region)".*; do
+        if [ "$(cat "$claim/namespace" 2>/dev/null)" = "$(namespace)" ]; then
+            cat "$claim/resource"
+            return
+        fi
+    done
+    sysfs "$(namespace)/resource"
 }
 
 # prepare_media: makes every NVDIMM an fsdax namespace. Done once a boot; what survived a power cut is left alone.
@@ -115,12 +136,14 @@ prepare_media() {
 # clean_up: whatever the last scenario left. Nothing of it may be seen by the next.
 clean_up() {
     local i
+    [ ! -e /run/lab/media-changed ] || request renew
     clean_up_daemon
     awk '$1 ~ /^\/dev\/(pmem|mapper)/ {print $2}' /proc/mounts | tac | xargs -r umount
     rm -rf /srv/mirror /run/lab/hold.*
     for i in 0 1; do
         [ ! -e /run/lab/poisoned.pmem$i ] || PMEM=pmem$i heal_medium
     done
+    clean_up_layout
 }
 
 # heal_medium: takes all poison from the unmounted /dev/$PMEM. A page that a machine check took away, and that nobody
@@ -164,8 +187,8 @@ no_badblocks() {
 # without this a repair that writes nothing would look right.
 destroy() {
     local base
-    base=$(sysfs "region${PMEM#pmem}/resource")
-    request destroy "${PMEM#pmem}" $(($(data_start) - base + $1 * 512)) $((${2:-1} * 512))
+    base=$(sysfs "region$(region)/resource")
+    request destroy "$(region)" $(($(data_start) - base + $1 * 512)) $((${2:-1} * 512))
 }
 
 # poison_ars SECTOR [COUNT [SECTOR COUNT]…]: the firmware finds errors and tells the kernel, once for all of them.
@@ -183,7 +206,7 @@ poison_ars() {
 }
 
 inject() {
-    ndctl inject-error -B ACPI.NFIT --block="$1" --count="$2" ${3:+"$3"} "namespace${PMEM#pmem}.0" >/dev/null
+    ndctl inject-error -B ACPI.NFIT --block="$1" --count="$2" ${3:+"$3"} "$(namespace)" >/dev/null
 }
 
 # poison_mce SECTOR: the CPU finds an error; the kernel takes the whole page away.
@@ -202,15 +225,18 @@ take_page() {
 
 # --- file systems and files
 
+FS_DEVICE=                      # what the file system is made on; empty: /dev/$PMEM
+MOUNT_OPTIONS=dax=always
+
 # fresh_xfs [OPTION…]: a new XFS with rmapbt, mounted for DAX at $MNT. OPTIONs are those of mkfs.xfs.
 fresh_xfs() {
-    mkfs.xfs -q -f -m rmapbt=1 "$@" "/dev/$PMEM"
+    mkfs.xfs -q -f -m rmapbt=1 "$@" "${FS_DEVICE:-/dev/$PMEM}"
     mount_dax
 }
 
 mount_dax() {
     mkdir -p $MNT
-    mount -o dax=always "/dev/$PMEM" $MNT
+    mount -o $MOUNT_OPTIONS "${FS_DEVICE:-/dev/$PMEM}" $MNT
 }
 
 # make_file PATH BYTES: random contents, in as few extents as possible.
@@ -219,9 +245,14 @@ make_file() {
     sync -f "$1"
 }
 
-# phys FILE OFFSET: the sector that holds that byte of the file.
+# phys FILE OFFSET: the sector of the file system's device that holds that byte of the file. place: of which disk it is
+# which sector, "pmem0 4711".
 phys() {
     $probe phys "$1" "$2"
+}
+
+place() {
+    below "${FS_DEVICE:-/dev/$PMEM}" "$(phys "$1" "$2")"
 }
 
 # extents FILE: how many pieces it is in.
