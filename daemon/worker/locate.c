@@ -187,7 +187,7 @@ static int take_offers(const Locator *l, int fd, const struct stat *st, const Pr
         if (r < 0 || lost.n == 0)
                 return r;
 
-        r = places_find(fd, w.range, &extent, &places);
+        r = places_find(&l->site, fd, w.range, &extent, &places);
         if (r < 0)
                 return r;
         subject_init(&subject, &l->site, protect, o->path, st, &places);

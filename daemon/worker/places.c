@@ -38,14 +38,25 @@ static int take_piece(Range piece, uint64_t device, uint32_t flags, void *userda
         return r < 0 ? r : add(f, behind, device + (behind.start - piece.start));
 }
 
-int places_find(int file_fd, Range window, const Extent *extent, SpaceMap *ret) {
+/* From the poisoned device, which the extent is on, to the file system's. */
+static int add_extent(const Site *s, const Extent *extent, Range known, SpaceMap *map) {
+        _cleanup_spacemap_ SpaceMap in_device = {}, places = {};
+        int r;
+
+        r = spacemap_add(&in_device, known, extent->range.start);
+        if (r >= 0)
+                r = site_places(s, extent->range, &places);
+        return r < 0 ? r : spacemap_compose(&in_device, &places, map);
+}
+
+int places_find(const Site *s, int file_fd, Range window, const Extent *extent, SpaceMap *ret) {
         SpaceMap map = {};
         Finder f = { .known = { extent->offset, extent->offset + range_size(extent->range) }, .map = &map };
         int r;
 
         assert(ret);
 
-        r = spacemap_add(&map, f.known, extent->range.start);
+        r = add_extent(s, extent, f.known, &map);
         if (r >= 0)
                 r = fiemap_walk(file_fd, window, take_piece, &f);
         if (r < 0 && r != -EOPNOTSUPP && r != -ENOTTY) {

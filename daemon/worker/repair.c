@@ -109,7 +109,7 @@ static int prove(Repair *r) {
         if (lost.n == 0)
                 return ended(r, CASE_DETECTED, REASON_CHANGED, "every byte can be read again");
 
-        q = places_find(r->fd, r->window.range, &extent, &places);
+        q = places_find(&r->site, r->fd, r->window.range, &extent, &places);
         if (q < 0)
                 return q;
         subject_init(&subject, &r->site, protect, r->owner->path, &r->before, &places);

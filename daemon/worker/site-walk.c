@@ -87,8 +87,7 @@ static bool is_direct(const Site *s) {
         return s->fs_major == s->major && s->fs_minor == s->minor;
 }
 
-/* The places of `range` on the file system's device. Empty when it no longer stands on this one. */
-static int find_map(const Site *s, Range range, SpaceMap *ret) {
+int site_places(const Site *s, Range range, SpaceMap *ret) {
         const Find f = { s, ret };
         _cleanup_topology_ Topology t = {};
         const TopoDisk *disk;
@@ -131,7 +130,7 @@ static int place_range(const Site *s, Range range, Answer *a) {
         _cleanup_spacemap_ SpaceMap map = {};
         int r;
 
-        r = find_map(s, range, &map);
+        r = site_places(s, range, &map);
         if (r == -ENOMEM)
                 return r;
         if (r < 0)
@@ -225,7 +224,7 @@ int site_owns(const Site *s, int fd, Range page, uint64_t offset, MapOwns *ret) 
 
         if (s->device_dax || s->volume->hindrance || s->mount_fd < 0)
                 return -EAGAIN;
-        r = find_map(s, page, &map);
+        r = site_places(s, page, &map);
         if (r < 0)
                 return r == -ENOMEM ? r : -EAGAIN;
         if (!volume_page_fits(&map, page, &to)) {

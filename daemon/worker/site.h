@@ -3,6 +3,7 @@
 
 #include "core/case.h"
 #include "core/rangeset.h"
+#include "core/spacemap.h"
 #include "map/mapper.h"
 #include "util/cleanup.h"
 
@@ -49,6 +50,10 @@ int site_listed(const Site *s, Range window, RangeSet *ret);
  * has no place there, or none that can be computed with, is unknown, with a sentence. 0, MAP_E_GONE, a
  * negative errno, or what fn returned. */
 int site_walk(const Site *s, const RangeSet *ranges, OwnerFn fn, void *userdata);
+
+/* Where bytes of the device are on the file system's device, at this moment: device -> file system's device.
+ * Empty when that no longer stands on this one. 0 or a negative errno. */
+int site_places(const Site *s, Range range, SpaceMap *ret);
 
 /* mapper_owns() for a page of the device. */
 int site_owns(const Site *s, int fd, Range page, uint64_t offset, MapOwns *ret);
