@@ -4,4 +4,5 @@
 #include "map/mapper.h"
 
 /* What stands in mapper_table. For mappers.c only: everybody else goes through the front. */
+extern const MapperOps mapper_ext4;
 extern const MapperOps mapper_xfs;

@@ -17,6 +17,7 @@
 #include "map/mapper.h"
 
 const MapperOps *const mapper_table[] = {
+        &mapper_ext4,
         &mapper_xfs,
         NULL,
 };

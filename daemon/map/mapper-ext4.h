@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <ext2fs/ext2fs.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/owner.h"
+#include "core/rangeset.h"
+#include "map/mapper.h"
+#include "util/cleanup.h"
+
+/* Between the files of the ext4 mapper only. */
+
+#define EXT4_BLOCK UINT64_C(4096)       /* the only block size that this mapper knows */
+
+/* What has no owner yet. The bits are a coarse map in front of the set: nearly all extents of a file
+ * system have nothing to do with the question, and are to be turned away at the price of one bit. */
+#define WANTED_BITS 65536U
+typedef struct Wanted {
+        RangeSet left;          /* whole blocks */
+        uint64_t granule;       /* bytes for one bit, of all that was wanted at first */
+        uint64_t bits[WANTED_BITS / 64];
+} Wanted;
+
+/* `size`: about that of the file system. 0 or a negative errno. */
+int wanted_init(Wanted *w, const RangeSet *ranges, uint64_t size);
+bool wanted_overlaps(const Wanted *w, Range r);
+
+/* One look at a file system. */
+typedef struct Ext4 {
+        int mount_fd;
+        int device_fd;          /* O_RDONLY, through the block device's page cache: the one in which the
+                                 * mounted file system keeps its metadata, so what is read is as of now */
+        ext2_filsys fs;
+        Wanted wanted;
+        Owners found;           /* disjoint, within what was wanted, in no order */
+        bool unreadable;        /* some metadata could not be read: an owner may not have been seen */
+        int refused;            /* what the last file that was to be asked said instead; 0 */
+} Ext4;
+
+/* Opens the device, for that question; and the file system on it, anew at each call. 0; MAP_E_UNSUPPORTED,
+ * with a sentence for the operator in *ret_why (a constant); or a negative errno. */
+int ext4_open_device(int mount_fd, const RangeSet *ranges, Ext4 *e, const char **ret_why);
+int ext4_open_fs(Ext4 *e, const char **ret_why);
+void ext4_close(Ext4 *e);
+#define _cleanup_ext4_ _cleanup_(ext4_close)
+
+/* Says whose the bytes of o->range are, as far as they are wanted still. o keeps its strings. 0 or a
+ * negative errno. */
+int ext4_add(Ext4 *e, const Owner *o);
+
+/* Free space and what has a fixed place. 0, MAP_E_UNSUPPORTED, or a negative errno. */
+int ext4_ask_fixed(Ext4 *e);
+
+/* Looks through the inode tables for the rest. 0 or a negative errno. */
+int ext4_scan(Ext4 *e);
+
+/* Buffers for ext4_read_table(); zero but for e at first. */
+typedef struct Ext4Tables {
+        Ext4 *e;
+        uint8_t *bitmap, *piece;
+} Ext4Tables;
+
+void ext4_tables_done(Ext4Tables *t);
+#define _cleanup_ext4_tables_ _cleanup_(ext4_tables_done)
+
+/* `raw`: as on disk, little-endian; only the first 128 bytes are sure to be there. */
+typedef int (*InodeFn)(uint32_t number, const struct ext2_inode_large *raw, void *userdata);
+
+/* All inodes of a group that are in use. What cannot be read is left out, and noted in e->unreadable. 0,
+ * what fn returned if it was not 0 (that ends it), or -ENOMEM. */
+int ext4_read_table(Ext4Tables *t, uint32_t group, InodeFn fn, void *userdata);
+
+/* How many groups have their tables in one place, and their files' blocks near each other. */
+uint32_t ext4_flex_size(struct ext2_super_block *super);
+
+/* The groups in the order in which an owner is likely to be found: the nearest first. 0 or -ENOMEM; the
+ * caller frees *ret (e->fs->group_desc_count items). */
+int ext4_order_groups(const Ext4 *e, uint32_t **ret);
+
+/* Something that an inode says is its own. */
+typedef enum ClaimKind {
+        CLAIM_DATA,
+        CLAIM_MAP,              /* a block of its extent tree, or an indirect block */
+        CLAIM_ATTRIBUTES,       /* its block of extended attributes */
+} ClaimKind;
+
+typedef struct Claim {
+        ClaimKind kind;
+        Range range;            /* on the device */
+        uint64_t offset;        /* CLAIM_DATA: in the file */
+} Claim;
+
+typedef struct Claims {
+        Claim *items;
+        size_t n, allocated;
+} Claims;
+
+typedef int (*ClaimFn)(const Claim *claim, void *userdata);
+
+/* All that the inode claims. Non-zero from fn ends it and is returned. 0; -EIO: a part of its map cannot be
+ * read, the rest was reported; or -ENOMEM. */
+int ext4_claims(ext2_filsys fs, uint32_t number, const struct ext2_inode_large *inode, ClaimFn fn,
+                void *userdata);
+
+/* Reads the inode as it is now. 0 or -EIO. */
+int ext4_read_inode(ext2_filsys fs, uint32_t number, struct ext2_inode_large *ret);
+
+/* Makes owners of claims that are of something wanted, those that stand a second look. Claims that do not
+ * remain wanted. 0 or a negative errno. */
+int ext4_settle(Ext4 *e, uint32_t number, const struct ext2_inode_large *inode, const Claims *claims);
+
+/* Where the file of fd has its bytes now, by FIEMAP: for each piece of `range` of the device that it has at
+ * `offset` and on, fn is called with an owner of type OWNER_FILE (without inode). 0, what fn returned, or
+ * a negative errno. */
+int ext4_ask_file(int fd, Range range, uint64_t offset, OwnerFn fn, void *userdata);
+
+/* MapperOps. */
+int ext4_open(int mount_fd, uint64_t inode, uint32_t generation, int flags, int *ret);
+int ext4_owns(int mount_fd, int fd, Range range, uint64_t offset, MapOwns *ret);
+int ext4_path(int mount_fd, uint64_t inode, uint32_t generation, char **ret);
