@@ -106,7 +106,7 @@ int codec_read_owner(const CodecNode *at, Owner *ret) {
         return 0;
 }
 
-static struct json_object *make_offer(const void *offer) {
+struct json_object *codec_make_offer(const void *offer) {
         _cleanup_json_ struct json_object *o = json_object_new_object();
         const Offer *f = offer;
         bool held = f->state == OFFER_HELD, differ = f->witness == WITNESS_DIFFER;
@@ -123,7 +123,7 @@ static struct json_object *make_offer(const void *offer) {
                codec_put_text(o, "detail", f->detail) ? TAKE_PTR(o) : NULL;
 }
 
-static int read_offer(const CodecNode *at, Offer *ret) {
+int codec_read_offer(const CodecNode *at, Offer *ret) {
         _cleanup_offer_ Offer f = { .witness = WITNESS_FEW };
         int r;
 
@@ -152,7 +152,7 @@ struct json_object *codec_make_findings(const void *findings) {
                codec_put_range(o, "range", f->range) &&
                codec_put_rangeset(o, "bad", &f->bad) &&
                codec_put_vec(o, "owners", &f->owners, codec_make_owner) &&
-               codec_put_vec(o, "offers", &f->offers, make_offer) &&
+               codec_put_vec(o, "offers", &f->offers, codec_make_offer) &&
                codec_put_flag(o, "read_only", f->read_only) &&
                (!f->file_size || codec_put_u64(o, "file_size", f->file_size)) &&
                codec_put_flag(o, "absent", f->absent) &&
@@ -166,7 +166,8 @@ int codec_read_findings(const CodecNode *at, Findings *ret) {
 
         if ((r = codec_get_pages(at, &f.range, &f.bad)) < 0 ||
             (r = codec_get_vec(at, "owners", CODEC_OPTIONAL, &f.owners, codec_read_owner, owner_done)) < 0 ||
-            (r = codec_get_vec(at, "offers", CODEC_OPTIONAL, &f.offers, read_offer, offer_done)) < 0 ||
+            (r = codec_get_vec(at, "offers", CODEC_OPTIONAL, &f.offers, codec_read_offer,
+                               offer_done)) < 0 ||
             (r = codec_get_bool(at, "read_only", CODEC_OPTIONAL, &f.read_only)) < 0 ||
             (r = codec_get_u64(at, "file_size", CODEC_OPTIONAL, &f.file_size)) < 0 ||
             (r = codec_get_bool(at, "absent", CODEC_OPTIONAL, &f.absent)) < 0 ||

@@ -246,3 +246,21 @@ int codec_get_rangeset(const CodecNode *at, const char *key, Presence p, RangeSe
         s = (RangeSet) {};
         return 0;
 }
+
+/* The only number that may be negative: a file can be older than 1970. The ends of the type are where
+ * json-c puts what does not fit. */
+int codec_get_seconds(const CodecNode *at, const char *key, int64_t *ret) {
+        int64_t value;
+        CodecNode n;
+        int r;
+
+        r = codec_get(at, key, CODEC_REQUIRED, json_type_int, &n);
+        if (r < 0)
+                return r;
+        value = json_object_get_int64(n.value);
+        if (value == INT64_MIN || value == INT64_MAX)
+                return codec_fail(at, key, "it is too large");
+
+        *ret = value;
+        return 0;
+}

@@ -37,24 +37,6 @@ char *codec_intent_encode(const Intent *i) {
         return codec_print(make_intent(i));
 }
 
-/* The only number that may be negative: a file can be older than 1970. The ends of the type are where
- * json-c puts what does not fit. */
-static int get_seconds(const CodecNode *at, const char *key, int64_t *ret) {
-        int64_t value;
-        CodecNode n;
-        int r;
-
-        r = codec_get(at, key, CODEC_REQUIRED, json_type_int, &n);
-        if (r < 0)
-                return r;
-        value = json_object_get_int64(n.value);
-        if (value == INT64_MIN || value == INT64_MAX)
-                return codec_fail(at, key, "it is too large");
-
-        *ret = value;
-        return 0;
-}
-
 static int read_intent(const CodecNode *at, Intent *ret) {
         _cleanup_intent_ Intent i = {};
         int r;
@@ -70,7 +52,7 @@ static int read_intent(const CodecNode *at, Intent *ret) {
             (r = codec_get_file_page(at, "offset", &i.offset)) < 0 ||
             (r = codec_get_text(at, "path", CODEC_OPTIONAL, &i.path)) < 0 ||
             (r = codec_get_u64(at, "file_size", CODEC_REQUIRED, &i.file_size)) < 0 ||
-            (r = get_seconds(at, "mtime_sec", &i.mtime_sec)) < 0 ||
+            (r = codec_get_seconds(at, "mtime_sec", &i.mtime_sec)) < 0 ||
             (r = codec_get_u32(at, "mtime_nsec", CODEC_REQUIRED, &i.mtime_nsec)) < 0 ||
             (r = codec_get_text(at, "replica", CODEC_OPTIONAL, &i.replica)) < 0 ||
             (r = codec_get_proofs(at, "proof", &i.proofs)) < 0 ||

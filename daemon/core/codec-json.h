@@ -80,6 +80,7 @@ int codec_fail(const CodecNode *at, const char *key, const char *format, ...);
 int codec_get(const CodecNode *at, const char *key, Presence p, enum json_type type, CodecNode *ret);
 int codec_get_u64(const CodecNode *at, const char *key, Presence p, uint64_t *ret);
 int codec_get_u32(const CodecNode *at, const char *key, Presence p, uint32_t *ret);
+int codec_get_seconds(const CodecNode *at, const char *key, int64_t *ret);              /* required */
 int codec_get_id(const CodecNode *at, const char *key, Presence p, uint64_t *ret);      /* never 0 */
 int codec_get_bool(const CodecNode *at, const char *key, Presence p, bool *ret);
 int codec_get_word(const CodecNode *at, const char *key, Presence p, const char **ret); /* not to be freed */

@@ -10,6 +10,9 @@
 struct json_object *codec_make_owner(const void *owner);
 int codec_read_owner(const CodecNode *at, Owner *ret);
 
+struct json_object *codec_make_offer(const void *offer);
+int codec_read_offer(const CodecNode *at, Offer *ret);
+
 struct json_object *codec_make_findings(const void *findings);
 int codec_read_findings(const CodecNode *at, Findings *ret);
 

@@ -86,6 +86,7 @@ struct json_object *codec_make_policy(const Policy *p) {
                codec_put_u64(o, "worker_timeout_usec", p->worker_timeout_usec) &&
                codec_put_u64(o, "budget_n", p->budget_n) &&
                codec_put_u64(o, "budget_usec", p->budget_usec) &&
+               codec_put_text(o, "credentials_dir", p->credentials_dir) &&
                codec_put_vec(o, "protects", &p->protects, make_protect) ? TAKE_PTR(o) : NULL;
 }
 
@@ -99,6 +100,7 @@ int codec_read_policy(const CodecNode *at, Policy *ret) {
             (r = codec_get_u64(at, "worker_timeout_usec", CODEC_OPTIONAL, &p.worker_timeout_usec)) < 0 ||
             (r = codec_get_u64(at, "budget_n", CODEC_OPTIONAL, &p.budget_n)) < 0 ||
             (r = codec_get_u64(at, "budget_usec", CODEC_OPTIONAL, &p.budget_usec)) < 0 ||
+            (r = codec_get_text(at, "credentials_dir", CODEC_OPTIONAL, &p.credentials_dir)) < 0 ||
             (r = codec_get_vec(at, "protects", CODEC_OPTIONAL, &p.protects, read_protect, protect_done)) < 0)
                 return r;
         if (p.budget_n < 1 || p.budget_n > BUDGET_MAX_N)

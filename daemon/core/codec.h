@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/case.h"
+#include "core/fetch.h"
 #include "core/forecast.h"
 #include "core/intent.h"
 #include "core/health.h"
@@ -59,6 +60,17 @@ int codec_forecast_decode(const char *text, Forecast *ret, char **ret_error);
 /* {"dimms":[{"dimm","known","failed","alarms":[…]}]} */
 char *codec_health_encode(const DimmHealths *l);
 int codec_health_decode(const char *text, DimmHealths *ret, char **ret_error);
+
+/* The connection to bezoar-fetch: core/fetch.h. The answer to a range is its length, or a negative errno in
+ * *ret_error. */
+char *codec_fetch_request_encode(const FetchRequest *r);
+int codec_fetch_request_decode(const char *text, FetchRequest *ret, char **ret_error);
+char *codec_fetch_reply_encode(const FetchReply *r);
+int codec_fetch_reply_decode(const char *text, FetchReply *ret, char **ret_error);
+char *codec_fetch_range_encode(Range r);
+int codec_fetch_range_decode(const char *text, Range *ret);
+char *codec_fetch_piece_encode(uint64_t length, int error);
+int codec_fetch_piece_decode(const char *text, uint64_t *ret_length, int *ret_error);
 
 /* Instead of an answer: why there is none, {"error"}. */
 char *codec_error_encode(const char *sentence);

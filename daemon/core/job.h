@@ -37,6 +37,8 @@ typedef struct Request {
         struct { Findings *items; size_t n, allocated; } ranges; /* locate: range and bad only; repair: one,
                                                                   * as located */
         Plan plan;              /* repair */
+        uint64_t deadline_usec; /* CLOCK_MONOTONIC; set by the worker that received it, not in JSON; by then
+                                 * replicas must have answered; 0: no deadline */
         char *path;             /* plan: instead of ranges, these bytes of this file */
         Range in_file;
 } Request;

@@ -19,6 +19,7 @@ static const char *const offer_state_table[_OFFER_STATE_MAX] = {
         [OFFER_ESCAPES] = "escapes",
         [OFFER_UNREADABLE] = "unreadable",
         [OFFER_UNREACHABLE] = "unreachable",
+        [OFFER_STALE] = "stale",
         [OFFER_SAME_DEVICE] = "same-device",
 };
 

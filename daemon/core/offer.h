@@ -18,6 +18,7 @@ typedef enum OfferState {
         OFFER_ESCAPES,          /* the path leads out of the replica's folder */
         OFFER_UNREADABLE,       /* reading it failed: `detail` has the error */
         OFFER_UNREACHABLE,      /* the replica as a whole is not there: not mounted, no answer */
+        OFFER_STALE,            /* it says itself that its copy is not the current one */
         OFFER_SAME_DEVICE,      /* it lies on the very device that is poisoned */
         _OFFER_STATE_MAX,
         _OFFER_STATE_INVALID = -EINVAL,

@@ -135,6 +135,8 @@ Reason offer_reason(const Offer *o) {
                 return REASON_REPLICA_UNREACHABLE;
         case OFFER_SAME_DEVICE:
                 return REASON_REPLICA_SAME_DEVICE;
+        case OFFER_STALE:
+                return REASON_REPLICA_STALE;
         case OFFER_HELD:
                 if (o->witness == WITNESS_DIFFER ||
                     (!o->untimed && !(o->proofs & PROOF_BIT(PROOF_IDENTITY))))

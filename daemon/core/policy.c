@@ -51,8 +51,9 @@ void policy_init(Policy *p) {
 void policy_done(Policy *p) {
         assert(p);
 
+        free(p->credentials_dir);
         free(p->notify_unit);
-        p->notify_unit = NULL;
+        p->credentials_dir = p->notify_unit = NULL;
         for (size_t i = 0; i < p->protects.n; i++)
                 protect_done(&p->protects.items[i]);
         vec_done(&p->protects);
@@ -258,10 +259,12 @@ int policy_copy(const Policy *p, Policy *ret) {
         _cleanup_policy_ Policy copy = *p;
         int r;
 
-        copy.notify_unit = NULL;
+        copy.credentials_dir = copy.notify_unit = NULL;
         copy.protects.items = NULL;
         copy.protects.n = copy.protects.allocated = 0;
         r = str_copy(p->notify_unit, &copy.notify_unit);
+        if (r >= 0)
+                r = str_copy(p->credentials_dir, &copy.credentials_dir);
         if (r < 0)
                 return r;
         for (size_t i = 0; i < p->protects.n; i++) {

@@ -61,6 +61,7 @@ typedef struct Policy {
         uint64_t worker_timeout_usec;
         uint64_t budget_n;              /* repairs (pages) … */
         uint64_t budget_usec;           /* … in this time */
+        char *credentials_dir;          /* what workers show to replicas; NULL: none */
         char *notify_unit;              /* "NAME@.service", started with the id of a case; NULL: none */
         struct { Protect *items; size_t n, allocated; } protects;
 } Policy;

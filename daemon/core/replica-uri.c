@@ -71,9 +71,8 @@ bool replica_kind_is_built(ReplicaKind k) {
                 return BEZOAR_HTTP;
         case REPLICA_MIRROR:
         case REPLICA_BLOCK:
-                return true;
         case REPLICA_EXEC:
-                return false;
+                return true;
         case _REPLICA_KIND_MAX:
         case _REPLICA_KIND_INVALID:
         default:

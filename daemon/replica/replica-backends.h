@@ -3,6 +3,18 @@
 
 #include "replica/replica.h"
 
-/* What stands in replica_table. For replicas.c only: everybody else goes through the front. */
+/* What stands in replica_table. For the two tables only: everybody else goes through the front. */
 extern const ReplicaOps replica_mirror;
 extern const ReplicaOps replica_block;
+
+/* Asked by bezoar-fetch … */
+extern const ReplicaOps replica_nbd;
+extern const ReplicaOps replica_http;
+extern const ReplicaOps replica_https;
+extern const ReplicaOps replica_exec;
+
+/* … and how a worker has them asked. */
+extern const ReplicaOps replica_remote_nbd;
+extern const ReplicaOps replica_remote_http;
+extern const ReplicaOps replica_remote_https;
+extern const ReplicaOps replica_remote_exec;

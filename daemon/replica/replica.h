@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <time.h>
 
+#include "core/credentials.h"
 #include "core/offer.h"
 #include "core/rangeset.h"
 #include "core/replica-uri.h"
@@ -20,6 +21,10 @@ typedef struct Subject {
         uint32_t device_major, device_minor;    /* of the poisoned device: a replica there is none */
         const SpaceMap *places; /* file offsets -> addresses on the device of the file system, as far as they
                                  * are known: what an image of the device is asked for; NULL: none */
+        uint64_t deadline_usec; /* CLOCK_MONOTONIC, for all that is asked of it; 0: none. Kept by replicas
+                                 * that are reached over a network or by a program */
+        const char *credentials_dir;    /* where a worker finds credentials; NULL: nowhere */
+        const Credentials *credentials; /* what is to be shown; NULL: none */
 } Subject;
 
 typedef struct Replica Replica;
@@ -66,6 +71,12 @@ int replica_extent(const Replica *r, Range part, RangeSet *ret_should, RangeSet 
 /* As ops->read, with an offset in the file for every kind; -ENODATA when the range ends behind what the
  * replica has, -ENXIO when a part of it has no place on the device. */
 int replica_read(Replica *r, uint64_t offset, void *buf, size_t n);
+
+/* As ops->read, with an offset in what the backend has: for an image, an address in it. */
+int replica_read_own(Replica *r, uint64_t offset, void *buf, size_t n);
+
+/* Does this error of a read mean that the replica is not there now, and may be later? */
+bool replica_is_away(int error);
 
 Replica *replica_free(Replica *r);
 DEFINE_CLEANUP(Replica *, replica_free);

@@ -8,15 +8,9 @@
 #include <assert.h>
 #include <errno.h>
 
-#include "replica/replica-backends.h"
+#include "replica/refuse.h"
 #include "replica/replica.h"
 #include "util/str.h"
-
-const ReplicaOps *const replica_table[] = {
-        &replica_mirror,
-        &replica_block,
-        NULL,
-};
 
 static const ReplicaOps *find(ReplicaKind kind) {
         for (const ReplicaOps *const *ops = replica_table; *ops; ops++)
@@ -54,7 +48,7 @@ int replica_open(const char *uri, const Subject *subject, Replica **ret, Offer *
         assert(r == 0 || !rep);
         assert(r != REPLICA_E_NONE || (offer->state != OFFER_HELD && offer->proofs == 0));
         assert(r != 0 || !ops->image || offer->proofs == 0);
-        offer->untimed = ops->image;
+        offer->untimed = offer->untimed || ops->image;
         if (r != 0) {
                 offer->proofs = 0;
                 return r;
@@ -111,6 +105,15 @@ int replica_extent(const Replica *r, Range part, RangeSet *ret_should, RangeSet 
         return 0;
 }
 
+int replica_read_own(Replica *r, uint64_t offset, void *buf, size_t n) {
+        assert(r);
+        assert(buf || n == 0);
+
+        if (offset > r->size || n > r->size - offset)
+                return -ENODATA;
+        return n == 0 ? 0 : r->ops->read(r, offset, buf, n);
+}
+
 static int read_image(Replica *r, uint64_t offset, uint8_t *buf, size_t n) {
         _cleanup_(spacemap_done) SpaceMap map = {};
         uint64_t at = offset, end;
@@ -125,9 +128,7 @@ static int read_image(Replica *r, uint64_t offset, uint8_t *buf, size_t n) {
 
                 if (s.from.start != at)
                         return -ENXIO;
-                if (s.to > r->size || k > r->size - s.to)
-                        return -ENODATA;
-                q = r->ops->read(r, s.to, buf + (at - offset), k);
+                q = replica_read_own(r, s.to, buf + (at - offset), k);
                 at = s.from.end;
         }
         if (q < 0)
@@ -139,11 +140,14 @@ int replica_read(Replica *r, uint64_t offset, void *buf, size_t n) {
         assert(r);
         assert(buf || n == 0);
 
-        if (!r->ops->image && (offset > r->size || n > r->size - offset))
-                return -ENODATA;
-        if (n == 0)
-                return 0;
-        return r->ops->image ? read_image(r, offset, buf, n) : r->ops->read(r, offset, buf, n);
+        if (n > 0 && r->ops->image)
+                return read_image(r, offset, buf, n);
+        return replica_read_own(r, offset, buf, n);
+}
+
+bool replica_is_away(int error) {
+        /* A handle that is stale says that what was opened is gone; opened again, it is something else. */
+        return is_away(error) && error != -ESTALE;
 }
 
 Replica *replica_free(Replica *r) {

@@ -12,11 +12,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "service/config-credentials.h"
 #include "service/config-files.h"
-#include "service/config-ini.h"
 #include "service/config-protect.h"
 #include "service/config-table.h"
 #include "service/config.h"
+#include "util/ini-text.h"
 #include "util/strv.h"
 #include "util/utf8.h"
 #include "util/vec.h"
@@ -316,8 +317,14 @@ int config_load(const char *root, Policy *ret, Diagnostics *d) {
         if (r < 0)
                 return r;
         r = load_protects(root_fd, root, &p, d);
+        if (r >= 0)
+                r = config_credentials_check(root_fd, root, d);
         if (r < 0)
                 return r;
+        if (asprintf(&p.credentials_dir, "%s/credentials.d", root) < 0) {
+                p.credentials_dir = NULL;
+                return -ENOMEM;
+        }
 
         *ret = p;
         policy_init(&p);

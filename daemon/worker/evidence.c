@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "util/strv.h"
+#include "util/time-util.h"
 #include "util/vec.h"
 #include "worker/evidence.h"
 #include "write/writer.h"
@@ -120,7 +122,8 @@ static int evidence_read(Evidence *e, Replica *rep, const Window *w, const Range
                 if (r == -ENOMEM)
                         return r;
                 if (r < 0)
-                        return offer_set(&e->offer, OFFER_UNREADABLE,
+                        return offer_set(&e->offer,
+                                         replica_is_away(r) ? OFFER_UNREACHABLE : OFFER_UNREADABLE,
                                          "reading it at byte %" PRIu64 " failed: %s", part.start,
                                          strerror(-r));
         }
@@ -224,15 +227,27 @@ static void evidences_quorum(Evidences *l) {
                 }
 }
 
+/* The same, with a share of the time that is left: one replica that does not answer must not cost the time
+ * of those behind it, nor of what else was asked. */
+static Subject hurried(const Subject *subject, size_t replicas) {
+        Subject s = *subject;
+        uint64_t now = now_monotonic();
+
+        if (s.deadline_usec > now)
+                s.deadline_usec = now + (s.deadline_usec - now) / (replicas + 1);
+        return s;
+}
+
 int evidences_take(char *const *replicas, const Subject *subject, const Window *w, const RangeSet *lost,
                    Evidences *ret) {
         _cleanup_evidences_ Evidences l = {};
 
         for (; replicas && *replicas; replicas++) {
+                const Subject one = hurried(subject, strv_length(replicas));
                 _cleanup_evidence_ Evidence e = {};
                 int r;
 
-                r = evidence_take(*replicas, subject, w, lost, &e);
+                r = evidence_take(*replicas, &one, w, lost, &e);
                 if (r >= 0)
                         r = vec_push(&l, e);
                 if (r < 0)

@@ -190,7 +190,7 @@ static int take_offers(const Locator *l, int fd, const struct stat *st, const Pr
         r = places_find(&l->site, fd, w.range, &extent, &places);
         if (r < 0)
                 return r;
-        subject_init(&subject, &l->site, protect, o->path, st, &places);
+        subject_init(&subject, l->request, &l->site, protect, o->path, st, &places);
         r = evidences_take(protect->replicas, &subject, &w, &lost, &evidences);
         for (size_t i = 0; r >= 0 && i < evidences.n; i++) {
                 r = vec_push(&f->offers, evidences.items[i].offer);

@@ -112,7 +112,7 @@ static int prove(Repair *r) {
         q = places_find(&r->site, r->fd, r->window.range, &extent, &places);
         if (q < 0)
                 return q;
-        subject_init(&subject, &r->site, protect, r->owner->path, &r->before, &places);
+        subject_init(&subject, r->request, &r->site, protect, r->owner->path, &r->before, &places);
         q = evidences_take(r->plan->proofs & PROOF_BIT(PROOF_QUORUM) ? protect->replicas : chosen, &subject,
                            &r->window, &lost,
                            &r->evidences);

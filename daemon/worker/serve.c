@@ -10,6 +10,7 @@
 #include "core/codec.h"
 #include "topo/topo.h"
 #include "util/file.h"
+#include "util/time-util.h"
 #include "worker/locate.h"
 #include "worker/rehearse.h"
 #include "worker/repair.h"
@@ -230,8 +231,12 @@ int serve(int in_fd, int out_fd) {
                         _cleanup_free_ char *text = codec_error_encode(error ? error : strerror(-r));
 
                         r = text ? line_write(out_fd, text) : -ENOMEM;
-                } else
+                } else {
+                        /* So that what replicas did not answer can be told before the daemon loses patience.
+                         */
+                        request.deadline_usec = now_monotonic() + request.policy.worker_timeout_usec / 4 * 3;
                         r = serve_request(&request, out_fd);
+                }
                 if (r == -EPIPE)
                         return r;
         }

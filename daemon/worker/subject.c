@@ -5,8 +5,8 @@
 
 #include "worker/subject.h"
 
-void subject_init(Subject *s, const Site *site, const Protect *protect, const char *path,
-                  const struct stat *st, const SpaceMap *places) {
+void subject_init(Subject *s, const Request *request, const Site *site, const Protect *protect,
+                  const char *path, const struct stat *st, const SpaceMap *places) {
         const char *relative = protect_relative(protect, path);
 
         assert(relative);
@@ -18,5 +18,7 @@ void subject_init(Subject *s, const Site *site, const Protect *protect, const ch
                 .device_major = site->fs_major,
                 .device_minor = site->fs_minor,
                 .places = places,
+                .deadline_usec = request->deadline_usec,
+                .credentials_dir = request->policy.credentials_dir,
         };
 }

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "service/config-ini.h"
+#include "util/ini-text.h"
 #include "service/config-table.h"
 #include "service/diagnostics.h"
 #include "util/strv.h"

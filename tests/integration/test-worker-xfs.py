@@ -76,9 +76,9 @@ class Lab:
             f.seek(at)
             f.write(data)
 
-    def worker(self, request, fault=None):
+    def worker(self, request, fault=None, **more):
         env = {k: v for k, v in os.environ.items() if not k.startswith("BEZOAR_")}
-        env["BEZOAR_SYSFS"] = str(self.sys)
+        env.update(more, BEZOAR_SYSFS=str(self.sys))
         if fault:
             env["BEZOAR_FAULT"] = fault
         return subprocess.Popen([WORKER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env), request
@@ -123,6 +123,7 @@ class File:
         for m in self.mirrors:
             m.mkdir()
             shutil.copy2(self.path, m / self.name)
+        self.replicas = [f"mirror:{m}" for m in self.mirrors]
         self.before = self.path.stat()
         with self.path.open("rb") as f:
             os.fsync(f.fileno())
@@ -151,7 +152,7 @@ class File:
             os.posix_fadvise(f.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
     def request(self, verb, **more):
-        protect = {"name": "test", "path": str(self.lab.mount), "replicas": [f"mirror:{m}" for m in self.mirrors],
+        protect = {"name": "test", "path": str(self.lab.mount), "replicas": self.replicas,
                    "proof": more.pop("policy_proof", "identity+neighbours"), "exclusion": "lease,optimistic", "writer": "auto"}
         return {"verb": verb, "state_dir": str(self.lab.state), "id": "7",
                 "volume": {"device": self.lab.loop, "fs": "xfs", "uuid": self.lab.uuid, "mountpoint": str(self.lab.mount)},
@@ -165,7 +166,7 @@ class File:
 
     def start_repair(self, found, fault="after-write:unlist", proof="identity+neighbours", exclusion="lease", replica=None,
                      writers=("pwrite",), **more):
-        plan = {"verdict": "repair", "replica": f"mirror:{replica or self.mirrors[0]}", "proof": proof,
+        plan = {"verdict": "repair", "replica": f"mirror:{replica}" if replica else self.replicas[0], "proof": proof,
                 "writers": list(writers), "exclusion": exclusion,
                 "steps": [{"range": found["range"], "offset": found["owners"][0]["offset"], "bad": found["bad"]}]}
         return self.lab.worker(self.request("repair", ranges=[found], plan=plan, **more), fault)
@@ -940,7 +941,7 @@ def tests():
             yield f"the file is {name} during the repair", file_changes(change, state, reason, True)
 
 
-def main():
+def prepare():
     if os.geteuid() != 0:
         raise Skip("needs root, for loop devices and mounts")
     if not shutil.which("mkfs.xfs"):
@@ -949,30 +950,37 @@ def main():
     if libc.unshare(0x00020000) != 0 or libc.mount(b"none", b"/", None, 0x4000 | 0x40000, None) != 0:
         raise Skip("no mount namespace")
 
+
+def run_all(lab, everything):
+    """Runs pairs of a name and a function; the lab is closed afterwards. The exit status."""
+    failed = 0
+    try:
+        print(f"1..{len(everything)}", flush=True)
+        for i, (name, test) in enumerate(everything, 1):
+            lab.list.write_text("")
+            try:
+                test(lab)
+                print(f"ok {i} - {name}", flush=True)
+            except Exception as e: # pylint: disable=broad-except
+                failed += 1
+                print(f"not ok {i} - {name}\n# {type(e).__name__}: {e}".replace("\n", "\n# ").replace("# # ", "# "), flush=True)
+                if os.environ.get("TRACE"):
+                    import traceback
+                    traceback.print_exc()
+                for p in lab.intents():
+                    p.unlink()
+    finally:
+        lab.close()
+    return 1 if failed else 0
+
+
+def main():
+    prepare()
     everything = list(tests())
     if len(sys.argv) > 2:
         everything = [t for t in everything if sys.argv[2] in t[0] or sys.argv[2] in getattr(t[1], "__name__", "")]
-    failed = 0
-    with tempfile.TemporaryDirectory(prefix="bezoar-worker-") as folder_:
-        lab = Lab(Path(folder_))
-        try:
-            print(f"1..{len(everything)}", flush=True)
-            for i, (name, test) in enumerate(everything, 1):
-                lab.list.write_text("")
-                try:
-                    test(lab)
-                    print(f"ok {i} - {name}", flush=True)
-                except Exception as e: # pylint: disable=broad-except
-                    failed += 1
-                    print(f"not ok {i} - {name}\n# {type(e).__name__}: {e}".replace("\n", "\n# ").replace("# # ", "# "), flush=True)
-                    if os.environ.get("TRACE"):
-                        import traceback
-                        traceback.print_exc()
-                    for p in lab.intents():
-                        p.unlink()
-        finally:
-            lab.close()
-    return 1 if failed else 0
+    with tempfile.TemporaryDirectory(prefix="bezoar-worker-") as folder:
+        return run_all(Lab(Path(folder)), everything)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "service/config-ini.h"
+#include "util/ini-text.h"
 #include "util/utf8.h"
 
 /* libinih keeps section names, and the key of a continued line, in 50 bytes. */
