@@ -41,7 +41,7 @@ int codec_locate_reply_decode(const char *text, LocateReply *ret, char **ret_err
 /* How a repair or a settlement can end. */
 static bool state_is_result(CaseState s) {
         return s == CASE_HEALED || s == CASE_FAILED || s == CASE_WAITING || s == CASE_REFUSED ||
-               s == CASE_IN_DOUBT || s == CASE_GONE || s == CASE_DETECTED;
+               s == CASE_IN_DOUBT || s == CASE_GONE || s == CASE_DETECTED || s == CASE_HARMLESS;
 }
 
 static bool put_end(struct json_object *o, const Result *r) {

@@ -77,6 +77,7 @@ struct json_object *codec_make_owner(const void *owner) {
                codec_put_text(o, "path", w->path) &&
                codec_put_flag(o, "shared", w->shared) &&
                codec_put_flag(o, "unwritten", w->unwritten) &&
+               codec_put_flag(o, "guard", w->guard) &&
                codec_put_text(o, "detail", w->detail) ? TAKE_PTR(o) : NULL;
 }
 
@@ -96,6 +97,7 @@ int codec_read_owner(const CodecNode *at, Owner *ret) {
             (r = codec_get_text(at, "path", CODEC_OPTIONAL, &o.path)) < 0 ||
             (r = codec_get_bool(at, "shared", CODEC_OPTIONAL, &o.shared)) < 0 ||
             (r = codec_get_bool(at, "unwritten", CODEC_OPTIONAL, &o.unwritten)) < 0 ||
+            (r = codec_get_bool(at, "guard", CODEC_OPTIONAL, &o.guard)) < 0 ||
             (r = codec_get_text(at, "detail", CODEC_OPTIONAL, &o.detail)) < 0)
                 return r;
         if (o.offset > UINT64_MAX - range_size(o.range))
@@ -155,7 +157,9 @@ struct json_object *codec_make_findings(const void *findings) {
                codec_put_vec(o, "offers", &f->offers, codec_make_offer) &&
                codec_put_flag(o, "read_only", f->read_only) &&
                (!f->file_size || codec_put_u64(o, "file_size", f->file_size)) &&
+               codec_put_text(o, "fs", f->fs) &&
                codec_put_flag(o, "absent", f->absent) &&
+               codec_put_flag(o, "present", f->present) &&
                codec_put_flag(o, "readable", f->readable) &&
                codec_put_flag(o, "held", f->held) ? TAKE_PTR(o) : NULL;
 }
@@ -170,7 +174,9 @@ int codec_read_findings(const CodecNode *at, Findings *ret) {
                                offer_done)) < 0 ||
             (r = codec_get_bool(at, "read_only", CODEC_OPTIONAL, &f.read_only)) < 0 ||
             (r = codec_get_u64(at, "file_size", CODEC_OPTIONAL, &f.file_size)) < 0 ||
+            (r = codec_get_text(at, "fs", CODEC_OPTIONAL, &f.fs)) < 0 ||
             (r = codec_get_bool(at, "absent", CODEC_OPTIONAL, &f.absent)) < 0 ||
+            (r = codec_get_bool(at, "present", CODEC_OPTIONAL, &f.present)) < 0 ||
             (r = codec_get_bool(at, "readable", CODEC_OPTIONAL, &f.readable)) < 0 ||
             (r = codec_get_bool(at, "held", CODEC_OPTIONAL, &f.held)) < 0)
                 return r;

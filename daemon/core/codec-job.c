@@ -103,11 +103,13 @@ int codec_read_plan(const CodecNode *at, Plan *ret) {
             (r = codec_get_vec(at, "steps", CODEC_OPTIONAL, &p.steps, read_step, step_done)) < 0)
                 return r;
 
-        if (p.verdict != VERDICT_REPAIR && p.steps.n > 0)
-                return codec_fail(at, "steps", "there are some, but nothing is to be repaired");
+        if (!verdict_acts(p.verdict) && p.steps.n > 0)
+                return codec_fail(at, "steps", "there are some, but nothing is to be done");
+        if (verdict_acts(p.verdict) && p.steps.n == 0)
+                return codec_fail(at, "steps", "there are none");
         if (p.verdict == VERDICT_REPAIR &&
-            (!p.replica || p.proofs == 0 || p.n_writers == 0 || p.steps.n == 0))
-                return codec_fail(at, NULL, "a repair needs replica, proof, writers and steps");
+            (!p.replica || p.proofs == 0 || p.n_writers == 0))
+                return codec_fail(at, NULL, "a repair needs replica, proof and writers");
 
         *ret = p;
         p = (Plan) {};
@@ -116,6 +118,10 @@ int codec_read_plan(const CodecNode *at, Plan *ret) {
 
 static struct json_object *make_volume(const void *volume) {
         return codec_make_volume(volume);
+}
+
+static bool verb_has_plan(Verb v) {
+        return v == VERB_REPAIR || v == VERB_PARK;
 }
 
 static struct json_object *make_request(const Request *r) {
@@ -133,7 +139,7 @@ static struct json_object *make_request(const Request *r) {
                codec_put_text(o, "state_dir", r->state_dir) &&
                codec_put(o, "policy", codec_make_policy(&r->policy)) &&
                codec_put_vec(o, "ranges", &r->ranges, codec_make_findings) &&
-               (r->verb != VERB_REPAIR || codec_put(o, "plan", codec_make_plan(&r->plan))) &&
+               (!verb_has_plan(r->verb) || codec_put(o, "plan", codec_make_plan(&r->plan))) &&
                (r->verb != VERB_PLAN || !r->path ||
                 (codec_put_text(o, "path", r->path) && codec_put_range(o, "in_file", r->in_file)))
                        ? TAKE_PTR(o)
@@ -147,8 +153,9 @@ char *codec_request_encode(const Request *r) {
 }
 
 /* The plan, and that it stays within what was found. */
-static int get_repair(const CodecNode *at, Request *q) {
+static int get_plan(const CodecNode *at, Request *q) {
         CodecNode plan;
+        bool repair;
         int r;
 
         r = codec_get(at, "plan", CODEC_REQUIRED, json_type_object, &plan);
@@ -158,10 +165,11 @@ static int get_repair(const CodecNode *at, Request *q) {
         if (r < 0)
                 return r;
 
-        if (q->plan.verdict != VERDICT_REPAIR)
-                return codec_fail(&plan, "verdict", "it is not to repair");
+        repair = q->plan.verdict == VERDICT_REPAIR;
+        if (!verdict_acts(q->plan.verdict) || repair != (q->verb == VERB_REPAIR))
+                return codec_fail(&plan, "verdict", "it is not what this verb does");
         if (q->ranges.n != 1)
-                return codec_fail(at, "ranges", "a repair is of one range");
+                return codec_fail(at, "ranges", "a plan is for one range");
         for (size_t i = 0; i < q->plan.steps.n; i++)
                 if (!range_contains(q->ranges.items[0].range, q->plan.steps.items[i].range))
                         return codec_fail(&plan, "steps", "one is outside of the range");
@@ -221,8 +229,8 @@ static int read_request(const CodecNode *at, Request *ret) {
             (r = codec_get_vec(at, "ranges", CODEC_OPTIONAL, &q.ranges, codec_read_findings,
                                findings_done)) < 0)
                 return r;
-        if (q.verb == VERB_REPAIR) {
-                r = get_repair(at, &q);
+        if (verb_has_plan(q.verb)) {
+                r = get_plan(at, &q);
                 if (r < 0)
                         return r;
         }

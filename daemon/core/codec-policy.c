@@ -87,6 +87,8 @@ struct json_object *codec_make_policy(const Policy *p) {
                codec_put_u64(o, "budget_n", p->budget_n) &&
                codec_put_u64(o, "budget_usec", p->budget_usec) &&
                codec_put_text(o, "credentials_dir", p->credentials_dir) &&
+               codec_put_u64(o, "park_reserve_bytes", p->park_reserve.bytes) &&
+               codec_put_u64(o, "park_reserve_percent", p->park_reserve.percent) &&
                codec_put_vec(o, "protects", &p->protects, make_protect) ? TAKE_PTR(o) : NULL;
 }
 
@@ -101,10 +103,14 @@ int codec_read_policy(const CodecNode *at, Policy *ret) {
             (r = codec_get_u64(at, "budget_n", CODEC_OPTIONAL, &p.budget_n)) < 0 ||
             (r = codec_get_u64(at, "budget_usec", CODEC_OPTIONAL, &p.budget_usec)) < 0 ||
             (r = codec_get_text(at, "credentials_dir", CODEC_OPTIONAL, &p.credentials_dir)) < 0 ||
+            (r = codec_get_u64(at, "park_reserve_bytes", CODEC_OPTIONAL, &p.park_reserve.bytes)) < 0 ||
+            (r = codec_get_u64(at, "park_reserve_percent", CODEC_OPTIONAL, &p.park_reserve.percent)) < 0 ||
             (r = codec_get_vec(at, "protects", CODEC_OPTIONAL, &p.protects, read_protect, protect_done)) < 0)
                 return r;
         if (p.budget_n < 1 || p.budget_n > BUDGET_MAX_N)
                 return codec_fail(at, "budget_n", "it is not between 1 and %d", BUDGET_MAX_N);
+        if (p.park_reserve.percent > 100)
+                return codec_fail(at, "park_reserve_percent", "it is more than 100");
 
         *ret = p;
         p = (Policy) {};

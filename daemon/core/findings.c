@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "core/plan.h"
+#include "util/str.h"
 #include "util/strv.h"
 #include "util/vec.h"
 
@@ -15,6 +16,7 @@ void findings_done(Findings *f) {
         rangeset_done(&f->bad);
         owners_done(&f->owners);
         offers_done(&f->offers);
+        free(f->fs);
         *f = (Findings) {};
 }
 
@@ -24,6 +26,7 @@ int findings_copy(const Findings *f, Findings *ret) {
                 .read_only = f->read_only,
                 .file_size = f->file_size,
                 .absent = f->absent,
+                .present = f->present,
                 .readable = f->readable,
                 .held = f->held,
         };
@@ -32,6 +35,8 @@ int findings_copy(const Findings *f, Findings *ret) {
         r = rangeset_copy(&f->bad, &copy.bad);
         if (r >= 0)
                 r = owners_copy(&f->owners, &copy.owners);
+        if (r >= 0)
+                r = str_copy(f->fs, &copy.fs);
         for (size_t i = 0; r >= 0 && i < f->offers.n; i++) {
                 _cleanup_offer_ Offer o = {};
 
@@ -52,6 +57,8 @@ int findings_copy(const Findings *f, Findings *ret) {
 bool findings_page_may_be_absent(const Findings *f) {
         if (f->absent)
                 return true;
+        if (f->present)
+                return false;
         for (uint64_t at = f->range.start; at < f->range.end; at += REPAIR_UNIT)
                 if (rangeset_contains(&f->bad, (Range) { at, at + REPAIR_UNIT }))
                         return true;

@@ -15,6 +15,7 @@ static const char *const verb_table[_VERB_MAX] = {
         [VERB_TOPOLOGY] = "topology",
         [VERB_PLAN] = "plan",
         [VERB_HEALTH] = "health",
+        [VERB_PARK] = "park",
 };
 
 void request_done(Request *r) {

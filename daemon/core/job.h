@@ -6,10 +6,10 @@
 
 /* What crosses between the daemon and a worker, both ways, one JSON value a line (core/codec). A worker
  * serves requests from its standard input one after another until that ends. It answers `locate` with one
- * LocateReply; `repair` and `settle` with any number of progress lines and then one result line for each
- * page run or intent; `topology` and `health`, requests of that word alone, with the Topology and what the
- * memory modules say of themselves; `plan`, a rehearsal, as locate, but without descriptors, and also for
- * the bytes of a file by its path. */
+ * LocateReply; `repair`, `park` (a plan to park or to unpark) and `settle` with any number of progress
+ * lines and then one result line for each page run or intent; `topology` and `health`, requests of that
+ * word alone, with the Topology and what the memory modules say of themselves; `plan`, a rehearsal, as
+ * locate, but without descriptors, and also for the bytes of a file by its path. */
 
 typedef enum Verb {
         VERB_LOCATE,
@@ -18,6 +18,7 @@ typedef enum Verb {
         VERB_TOPOLOGY,
         VERB_PLAN,
         VERB_HEALTH,
+        VERB_PARK,
         _VERB_MAX,
         _VERB_INVALID = -EINVAL,
 } Verb;

@@ -30,6 +30,8 @@ typedef struct Owner {
         uint64_t offset;        /* of range.start in the file, bytes */
         bool shared;            /* other files share (some of) these bytes: reflink */
         bool unwritten;         /* allocated, never written: reads as zeroes, nothing is lost */
+        bool guard;             /* OWNER_FILE: one of our own, made to keep these bytes from everybody
+                                 * (worker/guard.h) */
         char *path;             /* absolute, one of the file's names; raw bytes as the kernel has them; NULL:
                                  * not known (yet) */
         char *detail;           /* what kind of metadata, in words: "inode btree"; NULL */

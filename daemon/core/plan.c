@@ -25,10 +25,16 @@ void plan_done(Plan *p) {
 
 static const char *const verdict_table[_VERDICT_MAX] = {
         [VERDICT_REPAIR] = "repair",
+        [VERDICT_PARK] = "park",
+        [VERDICT_UNPARK] = "unpark",
         [VERDICT_HARMLESS] = "harmless",
         [VERDICT_REFUSE] = "refuse",
         [VERDICT_WAIT] = "wait",
 };
+
+bool verdict_acts(Verdict v) {
+        return v == VERDICT_REPAIR || v == VERDICT_PARK || v == VERDICT_UNPARK;
+}
 
 const char *verdict_to_string(Verdict v) {
         return v >= 0 && v < _VERDICT_MAX ? verdict_table[v] : NULL;
@@ -68,22 +74,93 @@ static int verdict(Plan *p, Verdict v, Reason reason, const char *format, ...) {
         return JUDGE_DONE;
 }
 
+static int make_steps(const Findings *f, const Owner *o, Plan *p) {
+        for (uint64_t at = f->range.start; at < f->range.end; at += REPAIR_UNIT) {
+                Step s = { .range = { at, at + REPAIR_UNIT } };
+                int r;
+
+                if (!rangeset_overlaps(&f->bad, s.range))
+                        continue;
+
+                if (o->type == OWNER_FILE)
+                        s.offset = o->offset + (at - o->range.start);
+                r = rangeset_clip(&f->bad, s.range, &s.bad);
+                if (r >= 0)
+                        r = vec_push(&p->steps, s);
+                if (r < 0) {
+                        rangeset_done(&s.bad);
+                        return r;
+                }
+        }
+        return JUDGE_DONE;
+}
+
+/* May a machine check in a page that nobody has mapped leave it out of the kernel's map, where nothing puts
+ * it back? XFS tells the kernel that all is well with such a page, and so it does (set_mce_nospec() after
+ * xfs_dax_notify_failure() said 0); with ext4 memory_failure() fails, and the page stays (measured:
+ * kernel-free-mce, kernel-free-mce-ext4). */
+static bool fs_arms_pages(const char *fs) {
+        return !streq_ptr(fs, "ext4");
+}
+
+/* Which file systems a guard file can be made on. */
+static bool fs_has_guards(const char *fs) {
+        return streq_ptr(fs, "xfs");
+}
+
+/* Free space that crashes the kernel when somebody is given it. */
+static int judge_armed(const Policy *policy, const Findings *f, const Owner *o, Plan *p) {
+        const char *why = NULL;
+
+        if (!fs_has_guards(f->fs))
+                why = "on this file system it cannot be parked";
+        else if (f->read_only)
+                why = "it would be parked, but the file system is mounted read-only";
+        else if (policy->mode != MODE_REPAIR)
+                why = "it would be parked, but the daemon only observes";
+        if (why)
+                return verdict(p, VERDICT_WAIT, REASON_FREE_PAGE_MAY_BE_ABSENT,
+                               "free space, of which a page may be absent; %s", why);
+
+        p->verdict = VERDICT_PARK;
+        return make_steps(f, o, p);
+}
+
 /* Free space and space that nobody has written: nothing is lost. But the kernel zeroes such a block
  * through the block layer when it is allocated or first written, and that is an oops when the page is
- * absent. */
-static int judge_nothing_lost(const Findings *f, const Owner *o, Plan *p) {
+ * absent. Below an unwritten extent nothing can be done about it: an unwritten block cannot be cloned
+ * into a guard, and must not be set free. */
+static int judge_nothing_lost(const Policy *policy, const Findings *f, const Owner *o, Plan *p) {
         bool free_space = o->type == OWNER_FREE;
 
-        if (findings_page_may_be_absent(f))
-                return verdict(p, VERDICT_WAIT, REASON_FREE_PAGE_MAY_BE_ABSENT,
-                               "%s, and every sector of a page is bad",
-                               free_space ? "free space" : "a block that was never written");
+        if (findings_page_may_be_absent(f) && fs_arms_pages(f->fs))
+                return free_space ? judge_armed(policy, f, o, p)
+                                  : verdict(p, VERDICT_WAIT, REASON_UNWRITTEN_PAGE_MAY_BE_ABSENT, NULL);
 
         return verdict(p, VERDICT_HARMLESS, free_space ? REASON_FREE : REASON_UNWRITTEN, NULL);
 }
 
+/* Our own guard. It keeps what may be absent; and the first write to it is the write that crashes the
+ * kernel, so that it must be known, not likely, that the page is there. */
+static int judge_guard(const Policy *policy, const Findings *f, const Owner *o, Plan *p) {
+        const char *why = NULL;
+
+        if (findings_page_may_be_absent(f) || f->owners.n > 1)
+                return verdict(p, VERDICT_HARMLESS, REASON_PARKED, NULL);
+        if (f->read_only)
+                why = "the file system is mounted read-only";
+        else if (policy->mode != MODE_REPAIR)
+                why = "the daemon only observes";
+        if (why)
+                return verdict(p, VERDICT_HARMLESS, REASON_PARKED,
+                               "the page is present again; it would be cleaned, but %s", why);
+
+        p->verdict = VERDICT_UNPARK;
+        return make_steps(f, o, p);
+}
+
 /* Who owns the range decides whether it is ours to write at all. 0: it is written data of one file, *ret. */
-static int judge_owner(const Findings *f, Plan *p, const Owner **ret) {
+static int judge_owner(const Policy *policy, const Findings *f, Plan *p, const Owner **ret) {
         const Owner *o = f->owners.items;
 
         if (f->owners.n == 0 || !range_contains(o->range, f->range))
@@ -96,14 +173,16 @@ static int judge_owner(const Findings *f, Plan *p, const Owner **ret) {
 
         switch (o->type) {
         case OWNER_FILE:
+                if (o->guard)
+                        return judge_guard(policy, f, o, p);
                 if (o->unwritten || o->offset >= f->file_size)
-                        return judge_nothing_lost(f, o, p);
+                        return judge_nothing_lost(policy, f, o, p);
                 if (f->owners.n > 1 || o->shared)
                         return verdict(p, VERDICT_REFUSE, REASON_SHARED_EXTENT, NULL);
                 *ret = o;
                 return 0;
         case OWNER_FREE:
-                return judge_nothing_lost(f, o, p);
+                return judge_nothing_lost(policy, f, o, p);
         case OWNER_METADATA:
                 return verdict(p, VERDICT_REFUSE, REASON_METADATA, o->detail ? "%s" : NULL, o->detail);
         case OWNER_LOG:
@@ -268,25 +347,6 @@ static int choose_exclusion(const Protect *protect, bool tail, Plan *p) {
         return 0;
 }
 
-static int make_steps(const Findings *f, const Owner *o, Plan *p) {
-        for (uint64_t at = f->range.start; at < f->range.end; at += REPAIR_UNIT) {
-                Step s = { .range = { at, at + REPAIR_UNIT }, .offset = o->offset + (at - o->range.start) };
-                int r;
-
-                if (!rangeset_overlaps(&f->bad, s.range))
-                        continue;
-
-                r = rangeset_clip(&f->bad, s.range, &s.bad);
-                if (r >= 0)
-                        r = vec_push(&p->steps, s);
-                if (r < 0) {
-                        rangeset_done(&s.bad);
-                        return r;
-                }
-        }
-        return 0;
-}
-
 /* Facts that contradict themselves come from a bug or from a file system that moves: they are never acted
  * on. */
 static bool findings_are_sane(const Findings *f) {
@@ -364,7 +424,7 @@ int plan_make(const Policy *policy, const Findings *f, Plan *ret) {
         if (!findings_are_sane(f))
                 r = verdict(&p, VERDICT_WAIT, REASON_UNKNOWN_OWNER, "what was found contradicts itself");
         else {
-                r = judge_owner(f, &p, &o);
+                r = judge_owner(policy, f, &p, &o);
                 if (r == 0)
                         r = judge_file(policy, f, o, &p);
         }
@@ -373,7 +433,7 @@ int plan_make(const Policy *policy, const Findings *f, Plan *ret) {
 
         if (p.verdict != VERDICT_REPAIR)
                 drop_repair(&p);
-        else
+        if (verdict_acts(p.verdict))
                 p.reason = REASON_NONE;
 
         *ret = p;

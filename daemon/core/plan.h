@@ -16,7 +16,10 @@ typedef struct Findings {
                                  * with one file */
         bool read_only;         /* the file system is mounted read-only */
         uint64_t file_size;     /* of the owner; 0 unless OWNER_FILE */
+        char *fs;               /* type of the file system, "xfs"; NULL: none that could be asked */
         bool absent;            /* good sectors of a bad page cannot be read either */
+        bool present;           /* what took the pages from the kernel's map was before it was booted, so
+                                 * they are there again: known of pages that are parked */
         bool readable;          /* every byte of the range can be read through the file, after all */
         bool held;              /* a descriptor that keeps the owning file's blocks allocated came along */
 } Findings;
@@ -28,11 +31,15 @@ int findings_copy(const Findings *f, Findings *ret);    /* 0 or -ENOMEM */
 /* May a page of the range be missing from the kernel's map? A machine check takes out whole pages
  * (set_mce_nospec()), but lists as little as it was told of (1 << LSB bytes, nfit_handle_mce(); 64 on
  * most machines): a page of which good sectors cannot be read either is absent, and of one that is listed
- * as a whole nobody can tell. As long as it may be, nothing may set its block free. */
+ * as a whole nobody can tell, but where `present` says so. As long as it may be, nothing may set its block
+ * free. */
 bool findings_page_may_be_absent(const Findings *f);
 
 typedef enum Verdict {
         VERDICT_REPAIR,
+        VERDICT_PARK,           /* free space that crashes the kernel when somebody is given it: a guard file
+                                 * is to own it */
+        VERDICT_UNPARK,         /* the page is there again: clean it through its guard file, and let it go */
         VERDICT_HARMLESS,       /* no data is lost, nothing is to be written */
         VERDICT_REFUSE,         /* writing would be wrong: `reason` */
         VERDICT_WAIT,           /* cannot be judged or done now: `reason` says what for */
@@ -49,8 +56,11 @@ typedef struct Step {
 
 typedef struct Plan {
         Verdict verdict;
-        Reason reason;          /* unless VERDICT_REPAIR */
+        Reason reason;          /* unless there are steps */
         char *detail;           /* a sentence with the particulars (which replica, what differed); NULL */
+
+        /* VERDICT_REPAIR, VERDICT_PARK and VERDICT_UNPARK: pages with bad sectors (to park: offset 0) */
+        struct { Step *items; size_t n, allocated; } steps;
 
         /* VERDICT_REPAIR only: */
         char *replica;
@@ -59,11 +69,13 @@ typedef struct Plan {
         WriterKind writers[2];  /* tried in this order */
         size_t n_writers;
         ExclusionList exclusion;
-        struct { Step *items; size_t n, allocated; } steps;
 } Plan;
 
 void plan_done(Plan *p);
 #define _cleanup_plan_ _cleanup_(plan_done)
+
+/* There are steps, which a worker is to carry out. */
+bool verdict_acts(Verdict v);
 
 const char *verdict_to_string(Verdict v);
 Verdict verdict_from_string(const char *s);
@@ -72,9 +84,11 @@ Verdict verdict_from_string(const char *s);
  * verdict.
  *
  * Promises (tests/unit/test-plan.c): steps cover exactly the pages of f->bad, each once, and nothing
- * outside f->range; there are steps only when every byte of f->range is written data of one and the same
- * file, not shared; p->proofs is an alternative of the policy and contained in what the chosen offer
- * shows. */
+ * outside f->range; a repair only when every byte of f->range is written data of one and the same file, not
+ * shared, and no guard; p->proofs is an alternative of the policy and contained in what the chosen offer
+ * shows. Parked is only free space of a file system of which it is known that it needs it, unparked only
+ * what a guard owns and whose page cannot be absent; neither in MODE_OBSERVE or on a file system that is
+ * mounted read-only. */
 int plan_make(const Policy *policy, const Findings *f, Plan *ret);
 
 /* The reason why an offer is not good enough. */

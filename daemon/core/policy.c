@@ -45,6 +45,7 @@ void policy_init(Policy *p) {
                 .worker_timeout_usec = WORKER_TIMEOUT_DEFAULT_USEC,
                 .budget_n = BUDGET_DEFAULT_N,
                 .budget_usec = BUDGET_DEFAULT_USEC,
+                .park_reserve = PARK_RESERVE_DEFAULT,
         };
 }
 
@@ -224,6 +225,42 @@ char *exclusion_list_format(const ExclusionList *l) {
                 end = stpcpy(end, exclusion_table[l->items[i]]);
         }
         return text;
+}
+
+int park_reserve_parse(const char *s, ParkReserve *ret) {
+        _cleanup_free_ char *number = NULL;
+        ParkReserve p = {};
+        size_t n;
+        int r;
+
+        assert(s);
+        assert(ret);
+
+        n = strlen(s);
+        if (n > 0 && s[n - 1] == '%') {
+                number = strndup(s, n - 1);
+                if (!number)
+                        return -ENOMEM;
+                r = parse_u64(number, &p.percent);
+                if (r >= 0 && p.percent > 100)
+                        r = -ERANGE;
+        } else
+                r = parse_size(s, &p.bytes);
+        if (r < 0)
+                return r;
+
+        *ret = p;
+        return 0;
+}
+
+uint64_t park_reserve_of(const ParkReserve *p, uint64_t fs_size) {
+        uint64_t part;
+
+        assert(p);
+
+        /* Without the product, which may not fit. */
+        part = fs_size / 100 * p->percent + fs_size % 100 * p->percent / 100;
+        return part > p->bytes ? part : p->bytes;
 }
 
 int budget_parse(const char *s, uint64_t *ret_n, uint64_t *ret_usec) {

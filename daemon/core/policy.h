@@ -55,6 +55,15 @@ typedef struct Protect {
         WriterKind writer;
 } Protect;
 
+/* What stays free on a file system, however much is looked through for a block to be parked: the larger of
+ * the two. */
+typedef struct ParkReserve {
+        uint64_t bytes;
+        uint64_t percent;       /* of the size of the file system, at most 100 */
+} ParkReserve;
+
+#define PARK_RESERVE_DEFAULT ((ParkReserve) { .percent = 1 })
+
 typedef struct Policy {
         Mode mode;
         uint64_t rescan_usec;
@@ -62,6 +71,7 @@ typedef struct Policy {
         uint64_t budget_n;              /* repairs (pages) … */
         uint64_t budget_usec;           /* … in this time */
         char *credentials_dir;          /* what workers show to replicas; NULL: none */
+        ParkReserve park_reserve;
         char *notify_unit;              /* "NAME@.service", started with the id of a case; NULL: none */
         struct { Protect *items; size_t n, allocated; } protects;
 } Policy;
@@ -106,6 +116,12 @@ WriterKind writer_from_string(const char *s);
 /* "lease,optimistic". 0, -EINVAL (empty, unknown or doubled word). */
 int exclusion_list_parse(const char *s, ExclusionList *ret);
 char *exclusion_list_format(const ExclusionList *l);    /* NULL: no memory */
+
+/* "64M" or "1%". 0, -EINVAL, -ERANGE. */
+int park_reserve_parse(const char *s, ParkReserve *ret);
+
+/* In bytes, for a file system of that size. */
+uint64_t park_reserve_of(const ParkReserve *p, uint64_t fs_size);
 
 /* "512/1h": N in T. 0, -EINVAL, -ERANGE. N is at least 1 and at most BUDGET_MAX_N, T at least 1 s. */
 int budget_parse(const char *s, uint64_t *ret_n, uint64_t *ret_usec);

@@ -22,6 +22,10 @@ typedef struct ReasonText {
         "reboot at a quiet time ('ndctl disable-namespace' and 'enable-namespace' do "  \
         "not bring the page back)"
 
+#define REBOOT_UPPER                                                                    \
+        "Reboot at a quiet time ('ndctl disable-namespace' and 'enable-namespace' do "  \
+        "not bring the page back)"
+
 static const ReasonText reason_table[_REASON_MAX] = {
         [REASON_NONE] = { "", "", NULL },
 
@@ -33,6 +37,12 @@ static const ReasonText reason_table[_REASON_MAX] = {
                 "The poison lies in free space, so no data is lost; the kernel clears it when the space "
                 "is allocated.",
                 NULL },
+        [REASON_PARKED] = { "parked",
+                "The poison lies in free space, so no data is lost; since allocating this block would "
+                "crash the kernel as long as its page is absent, a guard file owns it now (below .bezoar "
+                "at the root of the file system).",
+                "Leave the files below .bezoar alone: deleting one sets the block free. " REBOOT_UPPER
+                "; then the block is cleaned and given back by itself." },
         [REASON_CLEARED] = { "cleared",
                 "The kernel no longer lists this poison, and it was not cleared by this daemon: some "
                 "program wrote over the bytes, or somebody cleared the error.",
@@ -59,7 +69,14 @@ static const ReasonText reason_table[_REASON_MAX] = {
                 "A whole page of free space is poisoned; if a machine check did it, the page is no "
                 "longer in the kernel's map, and on XFS the next file that is given this block crashes "
                 "the kernel.",
-                "Do not fill the file system and avoid large writes; " REBOOT "." },
+                "Do not fill the file system and avoid large writes; " REBOOT
+                ". The details of the case say why the block could not be parked." },
+        [REASON_UNWRITTEN_PAGE_MAY_BE_ABSENT] = { "unwritten-page-may-be-absent",
+                "A whole page is poisoned that is allocated to a file and was never written, so no data is "
+                "lost; but if a machine check did it, the page is no longer in the kernel's map, and on XFS "
+                "the first write there crashes the kernel.",
+                "Stop the programs that write to this file, and do NOT write, delete, truncate or punch it; "
+                REBOOT ". After that the place is harmless." },
         [REASON_UNLISTED] = { "unlisted",
                 "A machine check lost these bytes, but the kernel's bad-block list does not name them, so "
                 "nothing is written here: what is not listed is not cleared by a write.",

@@ -11,6 +11,8 @@ typedef enum Reason {
         /* nothing was lost */
         REASON_UNWRITTEN,               /* allocated, never written: the kernel zeroes it on first write */
         REASON_FREE,                    /* free space, page present: cleared when it is allocated */
+        REASON_PARKED,                  /* a guard file owns it, so that nobody is given a block whose page
+                                         * may be absent */
         REASON_CLEARED,                 /* no longer listed, and it was not us: somebody wrote or cleared */
 
         /* whose bytes */
@@ -19,6 +21,8 @@ typedef enum Reason {
         REASON_UNKNOWN_OWNER,
         REASON_FREE_PAGE_MAY_BE_ABSENT, /* whole page bad in free space: if a machine check did it, an armed
                                          * kernel crash */
+        REASON_UNWRITTEN_PAGE_MAY_BE_ABSENT, /* the same below a file's unwritten extent: it must not write
+                                              * there */
         REASON_UNLISTED,                /* a machine check named it, and the bad-block list does not */
         REASON_UNMOUNTED,
         REASON_READ_ONLY,               /* mounted read-only */

@@ -28,6 +28,13 @@ static Words words_of_verdict(Verdict v) {
         case VERDICT_REPAIR:
                 return (Words) { "would be repaired", COLOUR_GOOD };
 
+        case VERDICT_PARK:
+                return (Words) { "would be parked: no data is lost, but the block must not be given out",
+                                 COLOUR_GOOD };
+
+        case VERDICT_UNPARK:
+                return (Words) { "would be cleaned and given back", COLOUR_GOOD };
+
         case VERDICT_HARMLESS:
                 return (Words) { "nothing would be lost", COLOUR_DIM };
 

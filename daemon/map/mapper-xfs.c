@@ -231,6 +231,29 @@ static int xfs_owns(int mount_fd, int fd, Range range, uint64_t offset, MapOwns 
         return 0;
 }
 
+/* An inode's number is its place: allocation group, block in it, inode in that, each with as many bits as
+ * it takes (XFS_INO_TO_AGNO()). */
+static int xfs_groups(int mount_fd, MapGroups *ret) {
+        XfsGeometry g = {};
+        unsigned shift = 0;
+        int r;
+
+        r = xfs_geometry(mount_fd, &g);
+        if (r != 0)
+                return r;
+        if (g.ag_blocks == 0 || g.ag_count == 0 || g.inode_size == 0 || g.inode_size > g.block_size)
+                return -EUCLEAN;
+
+        while ((UINT64_C(1) << shift) < (uint64_t) g.ag_blocks)
+                shift++;
+        for (uint32_t n = g.block_size / g.inode_size; n > 1; n /= 2)
+                shift++;
+
+        *ret = (MapGroups) { .size = (uint64_t) g.ag_blocks * g.block_size, .n = g.ag_count,
+                             .inode_shift = shift, .block_size = g.block_size };
+        return 0;
+}
+
 static const char *const xfs_types[] = { "xfs", NULL };
 
 const MapperOps mapper_xfs = {
@@ -240,4 +263,5 @@ const MapperOps mapper_xfs = {
         .open = xfs_open,
         .owns = xfs_owns,
         .path = xfs_path,
+        .groups = xfs_groups,
 };

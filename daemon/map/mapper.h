@@ -26,6 +26,15 @@ enum {
  * caller; copy it. */
 typedef int (*OwnerFn)(const Owner *owner, void *userdata);
 
+/* A file system may fill its device group by group: a file's blocks are preferably taken from the group that
+ * its inode is in, and the inode is in the group of its folder. */
+typedef struct MapGroups {
+        uint64_t size;                  /* of the device that is in one group, bytes */
+        uint64_t n;
+        unsigned inode_shift;           /* group of an inode: its number, shifted right by this */
+        uint32_t block_size;
+} MapGroups;
+
 typedef struct MapperOps {
         const char *name;               /* "xfs", "ext4", "devdax", … */
         const char *const *fs_types;    /* as in mountinfo, NULL-terminated */
@@ -53,6 +62,9 @@ typedef struct MapperOps {
          * pointers). Optional. 0, MAP_E_UNSUPPORTED, MAP_E_GONE, MAP_E_NOT_FOUND, or a negative errno.
          * The caller frees *ret. */
         int (*path)(int mount_fd, uint64_t inode, uint32_t generation, char **ret);
+
+        /* Optional. 0, MAP_E_UNSUPPORTED, or a negative errno. */
+        int (*groups)(int mount_fd, MapGroups *ret);
 } MapperOps;
 
 extern const MapperOps *const mapper_table[];   /* NULL-terminated; mappers.c */
@@ -65,6 +77,9 @@ const MapperOps *mapper_find(const char *fs_type);
  * (-EUCLEAN: the backend goes backwards, or over two ranges, and cannot be believed), or what fn
  * returned. ops NULL: all of it is unknown. */
 int mapper_walk(const MapperOps *ops, int mount_fd, const RangeSet *ranges, OwnerFn fn, void *userdata);
+
+/* As ops->groups; what it says can be divided by. */
+int mapper_groups(const MapperOps *ops, int mount_fd, MapGroups *ret);
 
 /* As ops->open; checks that it is that inode of that file system and a regular file (fstat(2)), and,
  * unless O_PATH, that generation (FS_IOC_GETVERSION, where the file system answers it): else MAP_E_GONE.

@@ -243,3 +243,19 @@ int mapper_path(const MapperOps *ops, int mount_fd, uint64_t inode, uint32_t gen
         }
         return r;
 }
+
+int mapper_groups(const MapperOps *ops, int mount_fd, MapGroups *ret) {
+        MapGroups g = {};
+        int r;
+
+        if (!ops || !ops->groups)
+                return MAP_E_UNSUPPORTED;
+        r = ops->groups(mount_fd, &g);
+        if (r != 0)
+                return r;
+        if (g.size == 0 || g.n == 0 || g.block_size == 0 || g.inode_shift >= 64)
+                return -EUCLEAN;
+
+        *ret = g;
+        return 0;
+}

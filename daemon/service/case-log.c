@@ -46,7 +46,10 @@ static Kind kind_of(const Case *c) {
         case REASON_LOG:
                 return (Kind) { LOG_CRIT, LOG_ID_METADATA_POISONED };
         case REASON_FREE_PAGE_MAY_BE_ABSENT:
+        case REASON_UNWRITTEN_PAGE_MAY_BE_ABSENT:
                 return (Kind) { LOG_CRIT, LOG_ID_FREE_PAGE_ABSENT };
+        case REASON_PARKED:
+                return (Kind) { LOG_NOTICE, LOG_ID_PARKED };
         case REASON_REPLICA_STALE:
         case REASON_REPLICA_UNREACHABLE:
                 return (Kind) { state_kinds[c->state].level, LOG_ID_REPLICA_STALE };

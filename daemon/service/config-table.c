@@ -62,6 +62,15 @@ static int parse_budget(const Setting *s, const char *value, void *object, const
         return 0;
 }
 
+static int parse_reserve(const Setting *s, const char *value, void *object, const char **ret_why) {
+        ParkReserve *f = field(s, object);
+
+        if (*value)
+                return park_reserve_parse(value, f);
+        *f = PARK_RESERVE_DEFAULT;
+        return 0;
+}
+
 /* The characters are those of systemd.unit(5); the instance is to be the number of a case. */
 static int parse_template(const Setting *s, const char *value, void *object, const char **ret_why) {
         size_t n = strlen(value), stem = n - strlen("@.service");
@@ -180,6 +189,8 @@ const Setting setting_table[] = {
           USEC_PER_HOUR, "a time span from 1s to 1h, such as 2min" },
         { SECTION_BEZOAR, "RepairBudget", parse_budget, POLICY(budget_n), 0, 0,
           "N/T, at most N repairs (from 1) in the time T (from 1s), such as 512/1h" },
+        { SECTION_BEZOAR, "ParkReserve", parse_reserve, POLICY(park_reserve), 0, 0,
+          "a part of the file system, such as 1%, or a size, such as 64M" },
         { SECTION_BEZOAR, "NotifyUnit", parse_template, POLICY(notify_unit), 0, 0,
           "the name of one template unit, NAME@.service, such as bezoar-mail@.service" },
         { SECTION_PROTECT, "Path", parse_path, PROTECT(path), 0, 0,

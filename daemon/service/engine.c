@@ -184,6 +184,7 @@ static void on_line(const char *line, int *holds, size_t n_holds, void *userdata
                 r = answer_health(l, line, &error);
                 break;
         case VERB_REPAIR:
+        case VERB_PARK:
         case VERB_SETTLE:
         case _VERB_MAX:
         case _VERB_INVALID:

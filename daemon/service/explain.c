@@ -49,6 +49,8 @@ static const char *rule_of(Reason r) {
         case REASON_PATH_UNKNOWN:
                 return rule_owner;
         case REASON_FREE_PAGE_MAY_BE_ABSENT:
+        case REASON_UNWRITTEN_PAGE_MAY_BE_ABSENT:
+        case REASON_PARKED:
                 return rule_absent;
         case REASON_READ_ONLY:
         case REASON_OBSERVE:

@@ -41,15 +41,17 @@ static void judge(Tracked *t) {
         plan = (Plan) {};
 
         /* A file that is kept open keeps its file system from being unmounted: only where it must be. */
-        if (t->plan.verdict != VERDICT_REPAIR && !findings_page_may_be_absent(&t->found))
+        if (!verdict_acts(t->plan.verdict) && !findings_page_may_be_absent(&t->found))
                 tracked_release(t);
 
         switch (t->plan.verdict) {
         case VERDICT_REPAIR:
+        case VERDICT_PARK:
+        case VERDICT_UNPARK:
                 /* From refused or harmless there is no way to a repair but the beginning. */
                 if (!case_may(t->c->state, CASE_LOCATED))
                         tracked_move(t, CASE_DETECTED, REASON_NONE,
-                                     "looked at again, and it can be repaired now");
+                                     "looked at again, and something can be done about it now");
                 tracked_move(t, CASE_LOCATED, REASON_NONE, NULL);
                 t->wants_repair = true;
                 break;

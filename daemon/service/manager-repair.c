@@ -25,8 +25,8 @@ void tracked_take_result(Tracked *t, const Result *result) {
                 t->c->replica = strdup(result->replica);
         }
 
-        if (result->state == CASE_DETECTED)
-                t->wants_locate = true;
+        if (result->state == CASE_DETECTED || result->state == CASE_HARMLESS)
+                t->wants_locate = true;         /* parked: it has another owner now */
         if (!case_may(t->c->state, result->state))
                 tracked_move(t, CASE_DETECTED, REASON_NONE, NULL);
         if (!case_may(t->c->state, result->state)) /* healed by a repair of which only the intent was left */
@@ -37,7 +37,7 @@ void tracked_take_result(Tracked *t, const Result *result) {
                 tracked_release(t);
                 t->tries = 0;
         } else if (t->c->state != CASE_REFUSED && t->c->state != CASE_IN_DOUBT &&
-                   t->c->reason != REASON_OBSERVE)
+                   t->c->state != CASE_HARMLESS && t->c->reason != REASON_OBSERVE)
                 tracked_retry_later(t);
 }
 
@@ -69,6 +69,12 @@ static void on_repaired(const EngineAnswer *a, void *userdata) {
         errand_free(e);
 }
 
+static const char *what_begins(Verdict v) {
+        return v == VERDICT_PARK ? "a guard file is to own the block, so that nobody is given it"
+               : v == VERDICT_UNPARK ? "the page is present again: it is cleaned, and given back"
+                                     : NULL;
+}
+
 static int start_repair(Manager *m, Tracked *t) {
         _cleanup_(errand_freep) Errand *e = NULL;
         _cleanup_request_ Request q = {};
@@ -77,7 +83,8 @@ static int start_repair(Manager *m, Tracked *t) {
 
         r = errand_new(m, tracked_disk(t), &e);
         if (r >= 0)
-                r = manager_request(m, VERB_REPAIR, e->disk, &q);
+                r = manager_request(m, t->plan.verdict == VERDICT_REPAIR ? VERB_REPAIR : VERB_PARK, e->disk,
+                                    &q);
         if (r >= 0)
                 r = request_set_volume(&q, &t->c->volume);
         if (r >= 0)
@@ -93,7 +100,7 @@ static int start_repair(Manager *m, Tracked *t) {
         r = errand_take(e, t);
         if (r >= 0) {
                 /* On record before the worker can begin. */
-                tracked_move(t, CASE_REPAIRING, REASON_NONE, NULL);
+                tracked_move(t, CASE_REPAIRING, REASON_NONE, what_begins(t->plan.verdict));
                 r = errand_send(e, &q, on_repaired);
         }
         q.plan = (Plan) {};     /* was only lent */
@@ -132,12 +139,15 @@ static bool take_budget(Manager *m, Tracked *t) {
         return false;
 }
 
+/* What arms the kernel comes before what is merely lost. */
 int manager_start_repairs(Manager *m, Device *d) {
-        for (size_t i = 0; i < m->cases.n; i++) {
-                Tracked *t = m->cases.items[i];
+        for (int urgent = 1; urgent >= 0; urgent--)
+                for (size_t i = 0; i < m->cases.n; i++) {
+                        Tracked *t = m->cases.items[i];
 
-                if (t->wants_repair && !t->busy && streq_ptr(tracked_disk(t), d->disk) && take_budget(m, t))
-                        return start_repair(m, t);
-        }
+                        if (t->wants_repair && !t->busy && (!urgent || t->plan.verdict == VERDICT_PARK) &&
+                            streq_ptr(tracked_disk(t), d->disk) && take_budget(m, t))
+                                return start_repair(m, t);
+                }
         return 0;
 }

@@ -58,6 +58,10 @@
  * BEZOAR_OFFSET BEZOAR_LENGTH BEZOAR_PHYSICAL */
 #define LOG_ID_FREE_PAGE_ABSENT "1f5b7b47ebe7942f3e0bf7227b14b0e4"
 
+/* Such a page is owned by a guard file now, so that nobody is given it. BEZOAR_CASE BEZOAR_DEVICE
+ * BEZOAR_OFFSET BEZOAR_LENGTH BEZOAR_PHYSICAL BEZOAR_FILE */
+#define LOG_ID_PARKED "c7e1b0f24d8a4a3b9f5d6e21a0b94c58"
+
 /* The configuration has an error. CONFIG_FILE CONFIG_LINE, as systemd has them */
 #define LOG_ID_CONFIG_BAD "74d8363dba6055244ec7111f75f9f381"
 

@@ -12,9 +12,11 @@
 #include <sys/stat.h>
 
 #include "util/file.h"
+#include "util/str.h"
 #include "util/strv.h"
 #include "util/vec.h"
 #include "worker/evidence.h"
+#include "worker/guard.h"
 #include "worker/locate.h"
 #include "worker/places.h"
 #include "worker/subject.h"
@@ -210,6 +212,23 @@ static bool can_read(int fd, uint64_t file_size, uint64_t offset, uint64_t size)
         return true;
 }
 
+/* Is it one of our guards? Nobody else deletes those, so that they need not be held. */
+static bool look_at_guard(const Locator *l, Findings *f) {
+        _cleanup_guard_ Guard g = GUARD_NULL;
+        Owner *o = f->owners.items;
+        char boot_id[37], path[192];
+
+        if (f->owners.n != 1 || guard_find(&l->site, o->inode, O_RDONLY, &g) < 0)
+                return false;
+
+        o->guard = true;
+        f->present = boot_id_read(boot_id) >= 0 &&
+                     guard_pages_are_present(&l->site, &g, f->range, &f->bad, boot_id);
+        (void) snprintf(path, sizeof(path), GUARD_FOLDER "/%s/%s", g.folder, g.name);
+        (void) absolute_path(l->request->volume.mountpoint, path, &o->path);
+        return true;
+}
+
 /* Everything about the file that owns this part; a file that has gone meanwhile leaves the part with an
  * unknown owner. */
 static int look_at_file(const Locator *l, Findings *f) {
@@ -229,6 +248,9 @@ static int look_at_file(const Locator *l, Findings *f) {
         if (r != 0)
                 return owners_single(&f->owners, OWNER_UNKNOWN, f->range,
                                      r < 0 ? strerror(-r) : "the file went away while it was asked for");
+
+        if (look_at_guard(l, f))
+                return 0;
 
         f->file_size = (uint64_t) st.st_size;
         r = vec_push(l->holds, hold);
@@ -281,6 +303,8 @@ static int locate_part(const Findings *part, void *userdata) {
         r = rangeset_copy(&part->bad, &f.bad);
         if (r >= 0)
                 r = owners_copy(&part->owners, &f.owners);
+        if (r >= 0 && l->site.mount_fd >= 0)
+                r = str_copy(l->request->volume.fs, &f.fs);
         if (r >= 0)
                 r = probe_absent(l, &f);
         if (r >= 0 && f.owners.n > 0 && f.owners.items[0].type == OWNER_FILE)

@@ -12,6 +12,7 @@
 #include "util/file.h"
 #include "util/time-util.h"
 #include "worker/locate.h"
+#include "worker/park.h"
 #include "worker/rehearse.h"
 #include "worker/repair.h"
 #include "worker/serve.h"
@@ -115,7 +116,8 @@ static int serve_repair(const Request *request, int fd) {
 
         r = fault_point(getenv("BEZOAR_FAULT"), "before-repair");
         if (r >= 0)
-                r = repair(request, result_write, &out, &result);
+                r = request->verb == VERB_PARK ? park(request, result_write, &out, &result)
+                                               : repair(request, result_write, &out, &result);
         if (r < 0)
                 return r;
 
@@ -173,6 +175,7 @@ int serve_request(const Request *request, int out_fd) {
                 r = serve_locate(request, out_fd);
                 break;
         case VERB_REPAIR:
+        case VERB_PARK:
                 r = serve_repair(request, out_fd);
                 break;
         case VERB_SETTLE:

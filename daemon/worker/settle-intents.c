@@ -17,6 +17,7 @@
 #include "util/file.h"
 #include "util/strv.h"
 #include "util/vec.h"
+#include "worker/guard.h"
 #include "worker/intents.h"
 #include "worker/lease.h"
 #include "worker/page.h"
@@ -405,5 +406,12 @@ int settle_intents(const Request *request, SettledFn fn, void *userdata) {
 
         s.intents_fd = intents_fd;
         s.boot_id = boot;
-        return intents_walk(intents_fd, visit, &s);
+        r = intents_walk(intents_fd, visit, &s);
+        for (size_t i = 0; r >= 0 && i < s.places.n && request->policy.mode == MODE_REPAIR; i++) {
+                const Place *p = s.places.items + i;
+
+                if (p->state == 0 && !p->site.read_only)
+                        r = guards_tidy(&p->site);
+        }
+        return r;
 }

@@ -88,7 +88,7 @@ static int fault_apply(const char *part, size_t n, const char *point, const char
         return 0;
 }
 
-static int fault_at(const char *spec, const char *point, const char *disk) {
+int fault_point_on(const char *spec, const char *point, const char *disk) {
         int r = 0;
 
         assert(point);
@@ -103,7 +103,7 @@ static int fault_at(const char *spec, const char *point, const char *disk) {
 }
 
 int fault_point(const char *spec, const char *point) {
-        return fault_at(spec, point, NULL);
+        return fault_point_on(spec, point, NULL);
 }
 
 typedef struct FaultWriter {
@@ -115,7 +115,7 @@ static int fault_write(Writer *w, const Target *t, const void *page) {
         const FaultWriter *f = (const FaultWriter *) w;
         int r, after;
 
-        r = fault_at(f->spec, "before-write", t->disk);
+        r = fault_point_on(f->spec, "before-write", t->disk);
         if (r < 0)
                 return r;
         if (r == FAULT_E_ABSENT)
@@ -126,7 +126,7 @@ static int fault_write(Writer *w, const Target *t, const void *page) {
                         return r;
         }
 
-        after = fault_at(f->spec, "after-write", t->disk);
+        after = fault_point_on(f->spec, "after-write", t->disk);
         return after < 0 ? after : 0;
 }
 

@@ -82,3 +82,6 @@ enum {
 /* Tests: does what `spec` (NULL: nothing) has for this point. 0, FAULT_E_SKIP, the error that it asks
  * for, or -EINVAL for a bad spec. */
 int fault_point(const char *spec, const char *point);
+
+/* The same around a write to that disk: "unlist" is possible too. */
+int fault_point_on(const char *spec, const char *point, const char *disk);

@@ -88,7 +88,7 @@ static void test_new_refuses(void **state) {
 static const char *const allowed[_CASE_STATE_MAX] = {
         [CASE_DETECTED] =  "yy..yyyyyy",
         [CASE_LOCATED] =   "yyy.yyyy.y",
-        [CASE_REPAIRING] = "y.yy.yyyyy",
+        [CASE_REPAIRING] = "y.yyyyyyyy",
         [CASE_HEALED] =    "..........",
         [CASE_HARMLESS] =  "y...y....y",
         [CASE_REFUSED] =   "y..y.y...y",
@@ -284,6 +284,9 @@ static void test_reasons(void **state) {
 static void test_warnings(void **state) {
         assert_non_null(strstr(reason_advice(REASON_PAGE_NOT_PRESENT), "Do NOT delete, truncate or punch"));
         assert_non_null(strstr(reason_advice(REASON_FREE_PAGE_MAY_BE_ABSENT), "Do not fill"));
+        assert_non_null(strstr(reason_advice(REASON_UNWRITTEN_PAGE_MAY_BE_ABSENT),
+                               "do NOT write, delete, truncate or punch"));
+        assert_non_null(strstr(reason_advice(REASON_PARKED), "deleting one sets the block free"));
         assert_non_null(strstr(reason_advice(REASON_SHARED_EXTENT), "Do not delete, truncate or punch"));
         assert_non_null(strstr(reason_advice(REASON_METADATA), "reboot without mounting"));
         assert_non_null(strstr(reason_advice(REASON_REPLICA_STALE), "Do not copy the poisoned file"));

@@ -121,7 +121,8 @@ static void done_intent(Any *a) {
         "\"read_only\":true,\"file_size\":8193,\"held\":true}"
 #define POLICY                                                                                              \
         "{\"mode\":\"repair\",\"rescan_usec\":18446744073709551615,\"worker_timeout_usec\":2,"              \
-        "\"budget_n\":3,\"budget_usec\":4,\"protects\":[{\"name\":\"db\",\"path\":\"/srv\","                \
+        "\"budget_n\":3,\"budget_usec\":4,\"park_reserve_bytes\":5,\"park_reserve_percent\":6,"           \
+        "\"protects\":[{\"name\":\"db\",\"path\":\"/srv\","                                               \
         "\"replicas\":[\"mirror:/m\",\"nbd:x\"],"                                                           \
         "\"proof\":\"seal,identity+neighbours\",\"exclusion\":\"optimistic,lease\",\"writer\":\"pwrite\"}," \
         "{\"device\":\"/dev/dax0.0\",\"replicas\":[],\"writer\":\"auto\"}]}"
@@ -337,10 +338,10 @@ static const struct Wrong {
         /* a request to write must be whole */
         { "request", "\"verb\":\"repair\"", "\"verb\":\"write\"", "verb: the word is not known" },
         { "request", ",\"plan\":" PLAN, "", "plan: it is missing" },
-        { "request", "[" FINDINGS "]", "[]", "ranges: a repair is of one range" },
-        { "request", "[" FINDINGS "]", "[" FINDINGS "," FINDINGS "]", "ranges: a repair is of one range" },
+        { "request", "[" FINDINGS "]", "[]", "ranges: a plan is for one range" },
+        { "request", "[" FINDINGS "]", "[" FINDINGS "," FINDINGS "]", "ranges: a plan is for one range" },
         { "request", "\"verdict\":\"repair\"", "\"verdict\":\"wait\"", "plan.steps: there are some" },
-        { "request", "\"steps\":[" STEP "]", "\"steps\":[]", "plan: a repair needs" },
+        { "request", "\"steps\":[" STEP "]", "\"steps\":[]", "plan.steps: there are none" },
         { "request", "\"writers\":[\"pwrite\",\"revive\"]", "\"writers\":[]", "plan: a repair needs" },
         { "request", "[\"pwrite\",\"revive\"]", "[\"pwrite\",\"auto\"]",
           "plan.writers[1]: the word is not known" },
@@ -365,6 +366,11 @@ static const struct Wrong {
         { "request", "\"offset\":0,\"bad\":[{\"start\":1048576,\"length\":512}]", "\"offset\":0,\"bad\":[]",
           "plan.steps[0].bad: a step without" },
         { "request", "\"mode\":\"repair\",", "", "policy.mode: it is missing" },
+        { "request", "\"park_reserve_percent\":6", "\"park_reserve_percent\":101",
+          "policy.park_reserve_percent: it is more" },
+        { "request", "\"verb\":\"repair\"", "\"verb\":\"park\"", "plan.verdict: it is not what this verb" },
+        { "request", "\"verdict\":\"repair\"", "\"verdict\":\"park\"",
+          "plan.verdict: it is not what this verb" },
         { "request", "\"budget_n\":3", "\"budget_n\":0", "policy.budget_n: it is not between" },
         { "request", "\"path\":\"/srv\",", "", "policy.protects[0]: either path or device" },
         { "request", "\"optimistic,lease\"", "\"lease,lease\"", "policy.protects[0].exclusion: some of" },
@@ -376,7 +382,7 @@ static const struct Wrong {
 
         /* an answer ends somewhere; an intent is whole */
         { "result", "\"state\":\"failed\"", "\"state\":\"repairing\"", "state: no repair ends in it" },
-        { "result", "\"state\":\"failed\"", "\"state\":\"harmless\"", "state: no repair ends in it" },
+        { "result", "\"state\":\"failed\"", "\"state\":\"located\"", "state: no repair ends in it" },
         { "progress", "\"progress\":true", "\"progress\":1", "progress: true or false is wanted" },
         { "progress", "\"progress\":true", "\"progress\":false", "state: it is missing" },
         { "intent", "\"length\":4096", "\"length\":8192", "range: it is not one page" },

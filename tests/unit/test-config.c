@@ -327,7 +327,7 @@ static void test_main_problems(void **state) {
                 { "Mode:x=observe", "no setting; allowed is KEY=VALUE\n" },
                 { "=observe", "no key before '='; allowed is KEY=VALUE\n" },
                 { "mode=observe", "unknown setting mode=; allowed in [Bezoar] are Mode= RescanIntervalSec= "
-                                 "WorkerTimeoutSec= RepairBudget= NotifyUnit=\n" },
+                                 "WorkerTimeoutSec= RepairBudget= ParkReserve= NotifyUnit=\n" },
                 { "Path=/srv", "unknown setting Path=; allowed in [Bezoar] are Mode= RescanIntervalSec=" },
                 { "RescanIntervalSec=1s", "cannot be '1s': it is out of range; allowed is "
                                          "a time span from 10s to 1d" },

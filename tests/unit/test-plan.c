@@ -43,7 +43,8 @@ static void add_offer(Findings *f, Offer o) {
 /* One page at 1 MiB, its second sector bad, data of /srv/db/a at offset 8192, and a replica that shows all
  * that it should. */
 static void findings_good(Findings *f) {
-        *f = (Findings) { .range = { 1 << 20, (1 << 20) + PAGE }, .file_size = 1 << 20 };
+        *f = (Findings) { .range = { 1 << 20, (1 << 20) + PAGE }, .file_size = 1 << 20,
+                          .fs = strdup("xfs") };
         assert_int_equal(rangeset_add(&f->bad, (Range) { (1 << 20) + 512, (1 << 20) + 1024 }), 0);
         add_owner(f, (Owner) { .type = OWNER_FILE, .range = f->range, .inode = 7, .generation = 1,
                                .offset = 8192, .path = (char *) "/srv/db/a" });
@@ -57,8 +58,8 @@ static void expect(const Policy *policy, const Findings *f, Verdict verdict, Rea
         assert_int_equal(plan_make(policy, f, &p), 0);
         assert_string_equal(verdict_to_string(p.verdict), verdict_to_string(verdict));
         assert_string_equal(reason_to_string(p.reason), reason_to_string(reason));
+        assert_int_equal(p.steps.n > 0, verdict_acts(verdict));
         if (verdict != VERDICT_REPAIR) {
-                assert_int_equal(p.steps.n, 0);
                 assert_int_equal(p.n_writers, 0);
                 assert_null(p.replica);
         }
@@ -94,10 +95,15 @@ static void test_owners(void **state) {
                 Reason reason;
         } table[] = {
                 { { .type = OWNER_FREE }, false, VERDICT_HARMLESS, REASON_FREE },
-                { { .type = OWNER_FREE }, true, VERDICT_WAIT, REASON_FREE_PAGE_MAY_BE_ABSENT },
+                { { .type = OWNER_FREE }, true, VERDICT_PARK, REASON_NONE },
                 { { .type = OWNER_FILE, .unwritten = true }, false, VERDICT_HARMLESS, REASON_UNWRITTEN },
                 { { .type = OWNER_FILE, .unwritten = true }, true,
-                  VERDICT_WAIT, REASON_FREE_PAGE_MAY_BE_ABSENT },
+                  VERDICT_WAIT, REASON_UNWRITTEN_PAGE_MAY_BE_ABSENT },
+                { { .type = OWNER_FILE, .unwritten = true, .guard = true }, false,
+                  VERDICT_UNPARK, REASON_NONE },
+                { { .type = OWNER_FILE, .unwritten = true, .guard = true }, true,
+                  VERDICT_HARMLESS, REASON_PARKED },
+                { { .type = OWNER_FILE, .guard = true }, true, VERDICT_HARMLESS, REASON_PARKED },
                 /* behind the end */
                 { { .type = OWNER_FILE, .offset = 1 << 20 }, false, VERDICT_HARMLESS, REASON_UNWRITTEN },
                 { { .type = OWNER_FILE, .shared = true }, false, VERDICT_REFUSE, REASON_SHARED_EXTENT },
@@ -137,7 +143,59 @@ static void test_absent(void **state) {
         f.owners.items[0].type = OWNER_FREE;
         expect(&policy, &f, VERDICT_HARMLESS, REASON_FREE);
         f.absent = true;
-        expect(&policy, &f, VERDICT_WAIT, REASON_FREE_PAGE_MAY_BE_ABSENT);
+        expect(&policy, &f, VERDICT_PARK, REASON_NONE);
+
+        /* The same below a guard: until the page is known to be there. */
+        f.owners.items[0].type = OWNER_FILE;
+        f.owners.items[0].guard = true;
+        expect(&policy, &f, VERDICT_HARMLESS, REASON_PARKED);
+        f.present = true;               /* contradicts `absent`, which was measured */
+        expect(&policy, &f, VERDICT_HARMLESS, REASON_PARKED);
+        f.absent = false;
+        assert_int_equal(rangeset_add(&f.bad, f.range), 0);
+        expect(&policy, &f, VERDICT_UNPARK, REASON_NONE);
+        f.present = false;
+        expect(&policy, &f, VERDICT_HARMLESS, REASON_PARKED);
+}
+
+/* Proves that only a file system that needs it, and can do it, is parked on; and only where we may write. */
+static void test_park(void **state) {
+        static const struct {
+                const char *fs;
+                bool read_only;
+                Mode mode;
+                Verdict verdict;
+                Reason reason;
+        } table[] = {
+                { "xfs", false, MODE_REPAIR, VERDICT_PARK, REASON_NONE },
+                { "xfs", true, MODE_REPAIR, VERDICT_WAIT, REASON_FREE_PAGE_MAY_BE_ABSENT },
+                { "xfs", false, MODE_OBSERVE, VERDICT_WAIT, REASON_FREE_PAGE_MAY_BE_ABSENT },
+                { "ext4", false, MODE_REPAIR, VERDICT_HARMLESS, REASON_FREE },
+                { "ext4", true, MODE_OBSERVE, VERDICT_HARMLESS, REASON_FREE },
+                { "f2fs", false, MODE_REPAIR, VERDICT_WAIT, REASON_FREE_PAGE_MAY_BE_ABSENT },
+                { NULL, false, MODE_REPAIR, VERDICT_WAIT, REASON_FREE_PAGE_MAY_BE_ABSENT },
+        };
+
+        for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+                _cleanup_policy_ Policy policy = {};
+                _cleanup_findings_ Findings f = {};
+                Verdict unpark = table[i].mode == MODE_REPAIR && !table[i].read_only ? VERDICT_UNPARK
+                                                                                     : VERDICT_HARMLESS;
+
+                policy_for_db(&policy);
+                policy.mode = table[i].mode;
+                findings_good(&f);
+                free(f.fs);
+                f.fs = table[i].fs ? strdup(table[i].fs) : NULL;
+                f.read_only = table[i].read_only;
+                f.owners.items[0].type = OWNER_FREE;
+                assert_int_equal(rangeset_add(&f.bad, f.range), 0);
+                expect(&policy, &f, table[i].verdict, table[i].reason);
+
+                f.owners.items[0].type = OWNER_FILE;
+                f.owners.items[0].guard = f.present = true;
+                expect(&policy, &f, unpark, unpark == VERDICT_UNPARK ? REASON_NONE : REASON_PARKED);
+        }
 }
 
 /* Proves that a page with two owners, or with none, or with one that covers a part of it, is never
@@ -316,7 +374,8 @@ static void random_findings(Findings *f) {
         uint64_t pages = 1 + rnd(6), first = rnd(1000) * PAGE;
 
         *f = (Findings) { .range = { first, first + pages * PAGE }, .file_size = rnd(20 * PAGE),
-                          .read_only = rnd(10) == 0 };
+                          .read_only = rnd(10) == 0, .absent = rnd(6) == 0, .present = rnd(3) == 0,
+                          .fs = rnd(8) == 0 ? NULL : strdup(rnd(3) ? "xfs" : rnd(2) ? "ext4" : "nova") };
         for (uint64_t n = 1 + rnd(6); n > 0; n--) {
                 uint64_t at = first + rnd(pages * SECTORS_PER_UNIT) * SECTOR_SIZE;
                 uint64_t size = (1 + rnd(12)) * SECTOR_SIZE;
@@ -329,7 +388,7 @@ static void random_findings(Findings *f) {
                                        .inode = 1 + rnd(3), .offset = rnd(12) * PAGE,
                                        .range = { first - (rnd(8) && first ? PAGE : 0),
                                                   f->range.end - (rnd(8) ? 0 : PAGE / 2) },
-                                       .shared = rnd(8) == 0, .unwritten = rnd(8) == 0,
+                                       .shared = rnd(8) == 0, .unwritten = rnd(8) == 0, .guard = rnd(6) == 0,
                                        .path = (char *) (rnd(8)   ? "/srv/db/x"
                                                          : rnd(2) ? "/srv/dbx"
                                                                   : NULL) });
@@ -344,17 +403,28 @@ static void check_promises(const Policy *policy, const Findings *f, const Plan *
         const Protect *protect = policy->protects.items;
         _cleanup_rangeset_ RangeSet pages = {}, written = {};
         const Owner *o = f->owners.items;
-        bool offered = false;
+        bool offered = false, park = p->verdict == VERDICT_PARK;
 
-        if (p->verdict != VERDICT_REPAIR) {
-                assert(p->steps.n == 0 && p->proofs == 0 && p->n_writers == 0 && p->exclusion.n == 0);
+        if (p->verdict != VERDICT_REPAIR)
+                assert(p->proofs == 0 && p->n_writers == 0 && p->exclusion.n == 0 && !p->replica);
+        if (!verdict_acts(p->verdict)) {
+                assert(p->steps.n == 0 && p->reason != REASON_NONE);
                 return;
         }
 
-        assert(policy->mode == MODE_REPAIR && !f->read_only);
-        assert(f->owners.n == 1 && o->type == OWNER_FILE && !o->shared && !o->unwritten);
+        assert(policy->mode == MODE_REPAIR && !f->read_only && p->reason == REASON_NONE);
         assert(range_contains(o->range, f->range));
-        assert(o->path && policy_find_path(policy, o->path) == protect);
+        for (size_t i = 0; park && i < f->owners.n; i++)
+                assert(f->owners.items[i].type == OWNER_FREE);
+        if (park)
+                assert(findings_page_may_be_absent(f) && streq_ptr(f->fs, "xfs"));
+        else
+                assert(f->owners.n == 1 && o->type == OWNER_FILE);
+        if (p->verdict == VERDICT_UNPARK)
+                assert(o->guard && !findings_page_may_be_absent(f));
+        if (p->verdict == VERDICT_REPAIR)
+                assert(!o->shared && !o->unwritten && !o->guard && o->path &&
+                       policy_find_path(policy, o->path) == protect);
 
         assert_int_equal(rangeset_align_out(&f->bad, PAGE, &pages), 0);
         for (size_t i = 0; i < p->steps.n; i++) {
@@ -362,12 +432,15 @@ static void check_promises(const Policy *policy, const Findings *f, const Plan *
 
                 assert(range_size(s->range) == PAGE && range_is_aligned(s->range, PAGE));
                 assert(range_contains(f->range, s->range));
-                assert(s->offset == o->offset + (s->range.start - o->range.start) && s->offset % PAGE == 0);
+                assert(s->offset == (park ? 0 : o->offset + (s->range.start - o->range.start)) &&
+                       s->offset % PAGE == 0);
                 assert(!rangeset_overlaps(&written, s->range));
                 assert(s->bad.n > 0);
                 assert_int_equal(rangeset_add(&written, s->range), 0);
         }
         assert(rangeset_equal(&pages, &written));
+        if (p->verdict != VERDICT_REPAIR)
+                return;
 
         for (size_t i = 0; i < f->offers.n; i++) {
                 const Offer *offer = f->offers.items + i;
@@ -398,7 +471,7 @@ static int count_part(const Findings *part, void *userdata) {
 static void test_promises(void **state) {
         static const char *const proofs[] = { "seal,identity+neighbours", "identity", "neighbours",
                                               "quorum,seal", "identity+quorum" };
-        unsigned repairs = 0;
+        unsigned repairs = 0, parks = 0, unparks = 0;
 
         for (uint64_t i = 1; i <= 100000; i++) {
                 _cleanup_policy_ Policy policy = {};
@@ -414,11 +487,14 @@ static void test_promises(void **state) {
                 assert_int_equal(plan_make(&policy, &f, &p), 0);
                 check_promises(&policy, &f, &p);
                 repairs += p.verdict == VERDICT_REPAIR;
+                parks += p.verdict == VERDICT_PARK;
+                unparks += p.verdict == VERDICT_UNPARK;
 
                 assert_int_equal(findings_split(&f, count_part, &seen), 0);
                 assert_true(rangeset_equal(&seen, &f.bad));
         }
-        assert_true(repairs > 1000); /* the generator does reach the interesting case */
+        /* The generator does reach the interesting cases. */
+        assert_true(repairs > 1000 && parks > 200 && unparks > 1000);
 }
 
 static int keep_part(const Findings *part, void *userdata) {
@@ -457,6 +533,7 @@ int main(void) {
                 cmocka_unit_test(test_repair),
                 cmocka_unit_test(test_owners),
                 cmocka_unit_test(test_absent),
+                cmocka_unit_test(test_park),
                 cmocka_unit_test(test_mixed_owners),
                 cmocka_unit_test(test_insane),
                 cmocka_unit_test(test_offers),

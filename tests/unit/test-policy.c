@@ -39,6 +39,8 @@ static void test_defaults(void **state) {
         assert_int_equal(p.worker_timeout_usec, 2 * USEC_PER_MINUTE);
         assert_int_equal(p.budget_n, 512);
         assert_int_equal(p.budget_usec, USEC_PER_HOUR);
+        assert_int_equal(p.park_reserve.percent, 1);
+        assert_int_equal(p.park_reserve.bytes, 0);
         assert_int_equal(p.protects.n, 0);
 
         protect_init(&c);
@@ -234,6 +236,41 @@ static void test_budget_parse(void **state) {
         }
 }
 
+/* What stays free is a part or a size, and a part is taken without a product that does not fit. */
+static void test_park_reserve(void **state) {
+        static const struct {
+                const char *text;
+                int r;
+                ParkReserve reserve;
+                uint64_t of_1000, of_max;
+        } table[] = {
+                { "1%", 0, { .percent = 1 }, 10, UINT64_MAX / 100 },
+                { "100%", 0, { .percent = 100 }, 1000, UINT64_MAX },
+                { "0%", 0, {}, 0, 0 },
+                { "64M", 0, { .bytes = 64 << 20 }, 64 << 20, 64 << 20 },
+                { "0", 0, {}, 0, 0 },
+                { "101%", -ERANGE, {}, 0, 0 },
+                { "%", -EINVAL, {}, 0, 0 },
+                { "", -EINVAL, {}, 0, 0 },
+                { "1.5%", -EINVAL, {}, 0, 0 },
+                { "1 %", -EINVAL, {}, 0, 0 },
+                { "1%%", -EINVAL, {}, 0, 0 },
+                { "-1", -EINVAL, {}, 0, 0 },
+        };
+
+        for (size_t i = 0; i < N_ITEMS(table); i++) {
+                ParkReserve p = { 77, 77 };
+
+                assert_int_equal(park_reserve_parse(table[i].text, &p), table[i].r);
+                assert_int_equal(p.bytes, table[i].r < 0 ? 77 : table[i].reserve.bytes);
+                assert_int_equal(p.percent, table[i].r < 0 ? 77 : table[i].reserve.percent);
+                if (table[i].r < 0)
+                        continue;
+                assert_int_equal(park_reserve_of(&p, 1000), table[i].of_1000);
+                assert_int_equal(park_reserve_of(&p, UINT64_MAX), table[i].of_max);
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_defaults),
@@ -244,6 +281,7 @@ int main(void) {
                 cmocka_unit_test(test_names),
                 cmocka_unit_test(test_exclusion_list),
                 cmocka_unit_test(test_budget_parse),
+                cmocka_unit_test(test_park_reserve),
         };
 
         return cmocka_run_group_tests_name("policy", tests, NULL, NULL);

@@ -10,6 +10,8 @@ MIRROR=/srv/mirror/db           # its copy, on the root file system
 # MESSAGE_IDs of daemon/util/log-ids.h. An alert keeps its id for ever, so they are written down a second time here.
 declare -A ID=(
     [config-bad]=74d8363dba6055244ec7111f75f9f381
+    [free-page-absent]=1f5b7b47ebe7942f3e0bf7227b14b0e4
+    [parked]=c7e1b0f24d8a4a3b9f5d6e21a0b94c58
     [found]=cf1555b0b639b87ae89f60f7f6d7aae1
     [dimm-health]=7816281c7c559ac54cbfaa6efa54d009
     [healed]=5de66c27994b7a8bea4396f3b379c827

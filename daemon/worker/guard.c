@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Folders and files of guards. Where a file system puts a file's blocks follows from where its inode is, and
+ * that from its folder; folders are spread over the groups in turn (xfs_dialloc(): the rotor), so as many
+ * are made as it takes, and the others are removed. */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/fs.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "util/file.h"
+#include "util/openat2.h"
+#include "worker/guard.h"
+
+#define FOLDERS_MAX 4096        /* made in search of one in the right group */
+#define RESOLVE_HERE (RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV)
+
+void guard_done(Guard *g) {
+        closep(&g->fd);
+        closep(&g->folder_fd);
+        *g = GUARD_NULL;
+}
+
+int boot_id_read(char ret[static 37]) {
+        _cleanup_free_ char *text = NULL;
+        size_t n;
+        int r;
+
+        r = file_read(AT_FDCWD, "/proc/sys/kernel/random/boot_id", 64, &text, &n);
+        if (r < 0)
+                return r;
+        (void) snprintf(ret, 37, "%.36s", text);
+        return 0;
+}
+
+/* A file system that has bytes on another device too could have a guard there that guards what only that
+ * device's list names. On device mapper a machine check takes no page of free space anyway
+ * (mf_generic_kill_procs(): nobody there has registered for it). */
+int guard_space(const Site *s, Range *ret) {
+        _cleanup_spacemap_ SpaceMap places = {};
+        struct statvfs v;
+        int r;
+
+        r = site_places(s, (Range) { 0, s->size }, &places);
+        if (r < 0)
+                return r;
+        if (fstatvfs(s->mount_fd, &v) < 0)
+                return -errno;
+        if (places.n != 1 || places.items[0].to != 0 || places.items[0].from.start % REPAIR_UNIT != 0 ||
+            (uint64_t) v.f_blocks * v.f_frsize > range_size(places.items[0].from))
+                return -EOPNOTSUPP;
+
+        *ret = places.items[0].from;
+        return 0;
+}
+
+int guard_translate(Range space, const RangeSet *device, RangeSet *ret) {
+        _cleanup_rangeset_ RangeSet here = {}, set = {};
+        int r;
+
+        r = rangeset_clip(device, space, &here);
+        for (size_t i = 0; r >= 0 && i < here.n; i++)
+                r = rangeset_add(&set, (Range) { here.items[i].start - space.start,
+                                                 here.items[i].end - space.start });
+        if (r < 0)
+                return r;
+        *ret = set;
+        set = (RangeSet) {};
+        return 0;
+}
+
+/* A folder that nobody but us can have put anything into. */
+static int folder_open(int at, const char *name, int *ret) {
+        _cleanup_close_ int fd = -1;
+        struct stat st;
+
+        fd = openat2_resolve(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, RESOLVE_HERE);
+        if (fd < 0)
+                return fd == -ENOTDIR || fd == -ELOOP || fd == -EXDEV ? -EPERM : fd;
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        if (st.st_uid != geteuid() || (st.st_mode & 07777) != 0700)
+                return -EPERM;
+
+        *ret = TAKE_FD(fd);
+        return 0;
+}
+
+int guards_open(int mount_fd, int *ret_fd) {
+        return folder_open(mount_fd, GUARD_FOLDER, ret_fd);
+}
+
+static int guards_make(int mount_fd, int *ret_fd) {
+        if (mkdirat(mount_fd, GUARD_FOLDER, 0700) < 0 && errno != EEXIST)
+                return -errno;
+        return guards_open(mount_fd, ret_fd);
+}
+
+static int group_of(int at, const char *name, const MapGroups *g, uint64_t *ret) {
+        struct stat st;
+
+        if (fstatat(at, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+                return -errno;
+        *ret = st.st_ino >> g->inode_shift;
+        return 0;
+}
+
+/* The folder `name`, in that group; where none can be had there, in any. */
+static int group_folder(int guards_fd, const MapGroups *g, uint64_t group, const char *name, int *ret) {
+        uint64_t is = UINT64_MAX;
+        char trial[32];
+        int r;
+
+        r = folder_open(guards_fd, name, ret);
+        if (r != -ENOENT)
+                return r;
+
+        for (uint64_t i = 0; is != group; i++) {
+                (void) snprintf(trial, sizeof(trial), "new%" PRIu64, i);
+                if (mkdirat(guards_fd, trial, 0700) < 0 && errno != EEXIST)
+                        return -errno;
+                r = group_of(guards_fd, trial, g, &is);
+                if (r < 0)
+                        return r;
+                if (i > 4 * g->n || i >= FOLDERS_MAX)
+                        break;
+                if (is != group && unlinkat(guards_fd, trial, AT_REMOVEDIR) < 0)
+                        return -errno;
+        }
+
+        if (renameat(guards_fd, trial, guards_fd, name) < 0)
+                return -errno;
+        return folder_open(guards_fd, name, ret);
+}
+
+/* Nothing of what a folder hands down may send its blocks elsewhere or limit them: realtime device, extent
+ * size hints, project quota. */
+static int set_plain(int fd) {
+        struct fsxattr x = {};
+
+        if (ioctl(fd, FS_IOC_FSGETXATTR, &x) < 0)
+                return errno == ENOTTY || errno == EOPNOTSUPP ? 0 : -errno;
+        x.fsx_xflags &= FS_XFLAG_DAX;
+        x.fsx_extsize = 0;
+        x.fsx_cowextsize = 0;
+        x.fsx_projid = 0;
+        return ioctl(fd, FS_IOC_FSSETXATTR, &x) < 0 ? -errno : 0;
+}
+
+static int file_make(Guard *g) {
+        struct stat st;
+        int r;
+
+        g->fd = openat(g->folder_fd, g->name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+        if (g->fd < 0 && errno == EEXIST)
+                g->fd = openat(g->folder_fd, g->name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+        else if (g->fd >= 0) {
+                r = set_plain(g->fd);
+                if (r < 0)
+                        return r;
+        }
+        if (g->fd < 0 || fstat(g->fd, &st) < 0)
+                return -errno;
+        if (!S_ISREG(st.st_mode))
+                return -EPERM;
+
+        g->inode = st.st_ino;
+        return 0;
+}
+
+int guard_make(const Site *s, const MapGroups *groups, Range target, const char *boot_id, Guard *ret) {
+        _cleanup_guard_ Guard g = GUARD_NULL;
+        _cleanup_close_ int guards_fd = -1;
+        uint64_t group = target.start / groups->size;
+        int r;
+
+        g.target = target;
+        (void) snprintf(g.folder, sizeof(g.folder), "ag%" PRIu64, group);
+        (void) snprintf(g.boot_id, sizeof(g.boot_id), "%s", boot_id);
+        (void) snprintf(g.name, sizeof(g.name), "park-%" PRIx64 "-%" PRIx64 "-%s", target.start,
+                        range_size(target), boot_id);
+
+        r = guards_make(s->mount_fd, &guards_fd);
+        if (r >= 0)
+                r = group_folder(guards_fd, groups, group, g.folder, &g.folder_fd);
+        if (r >= 0)
+                r = file_make(&g);
+        /* Before it owns anything: what it owns must be found again. */
+        if (r >= 0 && (fsync(g.fd) < 0 || fsync(g.folder_fd) < 0 || fsync(guards_fd) < 0 ||
+                       fsync(s->mount_fd) < 0))
+                r = -errno;
+        if (r < 0)
+                return r;
+
+        *ret = g;
+        g = GUARD_NULL;
+        return 0;
+}
