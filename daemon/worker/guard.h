@@ -68,8 +68,8 @@ int guard_shrink(const Guard *g, const RangeSet *keep);
  * and folders that are empty then. Durable. 0 or a negative errno. */
 int guard_keep(const Site *s, Guard *g, const RangeSet *keep);
 
-/* Is it certain that these pages (of the device), which it owns, are in the kernel's map? They are where good
- * sectors of each can be read; where there are none, because nothing but a machine check in this boot could
+/* Is it certain that these pages (of the device), which it owns, are in the kernel's map? They are where
+ * good sectors of each can be read; where there are none, because nothing but a machine check in this boot could
  * have taken them, and the guard is older and the kernel has counted no failure of memory. `listed`: the
  * bad sectors. */
 bool guard_pages_are_present(const Site *s, const Guard *g, Range pages, const RangeSet *listed,
