@@ -64,14 +64,14 @@ int guard_owned(const Guard *g, RangeSet *ret);
 /* Gives back whatever it owns but `keep`. 0 or a negative errno. */
 int guard_shrink(const Guard *g, const RangeSet *keep);
 
-/* The same at the end; a guard that owns nothing any more is removed,
- * and folders that are empty then. Durable. 0 or a negative errno. */
+/* The same at the end; a guard that owns nothing any more is removed, and folders that are empty then.
+ * Durable. 0 or a negative errno. */
 int guard_keep(const Site *s, Guard *g, const RangeSet *keep);
 
 /* Is it certain that these pages (of the device), which it owns, are in the kernel's map? They are where
- * good sectors of each can be read; where there are none, because nothing but a machine check in this boot could
- * have taken them, and the guard is older and the kernel has counted no failure of memory. `listed`: the
- * bad sectors. */
+ * good sectors of each can be read; where there are none, because nothing but a machine check in this boot
+ * could have taken them, and the guard is older and the kernel has counted no failure of memory.
+ * `listed`: the bad sectors. */
 bool guard_pages_are_present(const Site *s, const Guard *g, Range pages, const RangeSet *listed,
                              const char *boot_id);
 
