@@ -2,11 +2,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 
 """The real bezoar-worker, with each kind of replica: images of the device, and what bezoar-fetch asks for it, here from a
-server and a program of this test. As in test-worker-xfs.py, the device itself is asked afterwards what it has.
+server and a program of this test. As always, the device itself is asked afterwards what it has.
 
 Root, mkfs.xfs and loop devices are needed; else all is skipped, with the reason."""
 
-import importlib.util
 import os
 import socket
 import subprocess
@@ -15,10 +14,9 @@ import tempfile
 import threading
 from pathlib import Path
 
-spec = importlib.util.spec_from_file_location("xfs", Path(__file__).with_name("test-worker-xfs.py"))
-xfs = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(xfs)
-File, expect, PAGE, SECTOR = xfs.File, xfs.expect, xfs.PAGE, xfs.SECTOR
+import workerlab
+from workerlab import PAGE, SECTOR, File, expect
+
 FETCH = sys.argv[2]
 NOBODY = 65534
 
@@ -41,7 +39,7 @@ class Fetcher:
                 subprocess.Popen([FETCH], stdin=connection, stdout=connection, user=NOBODY, group=NOBODY, extra_groups=[], env={})
 
 
-class Lab(xfs.Lab):
+class Lab(workerlab.Lab):
     def __init__(self, folder):
         folder.chmod(0o755)
         super().__init__(folder)
@@ -115,9 +113,9 @@ def test_block_fragments(lab):
     f.path, f.name = pieces, pieces.name
     f.data = pieces.read_bytes()
     f.size, f.offset, f.before = len(f.data), 10 * PAGE, pieces.stat()
-    f.at = xfs.extent(pieces, f.offset)
+    f.at = workerlab.extent(pieces, f.offset)
     f.lose(((2, 1),))
-    assert xfs.extent(pieces, f.offset + PAGE) != f.at + PAGE, "it is in one piece"
+    assert workerlab.extent(pieces, f.offset + PAGE) != f.at + PAGE, "it is in one piece"
     heal(f, f"block:{restored(f, lab.copy_of_device())}", **IMAGE)
 
 
@@ -155,11 +153,11 @@ def test_block_device(lab):
     "an image on a block device"
     f = File(lab)
     copy = restored(f, lab.copy_of_device())
-    loop = xfs.run("losetup", "--find", "--show", copy).strip()
+    loop = workerlab.run("losetup", "--find", "--show", copy).strip()
     try:
         heal(f, f"block:{loop}", **IMAGE)
     finally:
-        xfs.run("losetup", "--detach", loop)
+        workerlab.run("losetup", "--detach", loop)
 
 
 def test_block_stale(lab):
@@ -278,13 +276,13 @@ def test_root(lab):
 
 
 def main():
-    xfs.prepare()
+    workerlab.prepare()
     tests = [t for name, t in globals().items() if name.startswith("test_") and (len(sys.argv) < 4 or sys.argv[3] in name)]
     with tempfile.TemporaryDirectory(prefix="bezoar-replicas-") as folder:
-        return xfs.run_all(Lab(Path(folder)), [(t.__doc__, t) for t in tests])
+        return workerlab.run_all(Lab(Path(folder)), [(t.__doc__, t) for t in tests])
 
 
 try:
     sys.exit(main())
-except xfs.Skip as skip:
+except workerlab.Skip as skip:
     print(f"1..0 # SKIP {skip}")
