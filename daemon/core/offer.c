@@ -21,6 +21,7 @@ static const char *const offer_state_table[_OFFER_STATE_MAX] = {
         [OFFER_UNREACHABLE] = "unreachable",
         [OFFER_STALE] = "stale",
         [OFFER_SAME_DEVICE] = "same-device",
+        [OFFER_NOT_AS_SEALED] = "not-as-sealed",
 };
 
 static const char *const witness_table[] = {

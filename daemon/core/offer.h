@@ -20,6 +20,7 @@ typedef enum OfferState {
         OFFER_UNREACHABLE,      /* the replica as a whole is not there: not mounted, no answer */
         OFFER_STALE,            /* it says itself that its copy is not the current one */
         OFFER_SAME_DEVICE,      /* it lies on the very device that is poisoned */
+        OFFER_NOT_AS_SEALED,    /* with its bytes, a page is not what the current seal of the file has */
         _OFFER_STATE_MAX,
         _OFFER_STATE_INVALID = -EINVAL,
 } OfferState;

@@ -215,6 +215,7 @@ Reason offer_reason(const Offer *o) {
         case OFFER_SAME_DEVICE:
                 return REASON_REPLICA_SAME_DEVICE;
         case OFFER_STALE:
+        case OFFER_NOT_AS_SEALED:
                 return REASON_REPLICA_STALE;
         case OFFER_HELD:
                 if (o->witness == WITNESS_DIFFER ||
@@ -266,13 +267,24 @@ static int refuse_offers(const Findings *f, Plan *p) {
 }
 
 /* Two replicas speak for the same bytes when nothing shows either of them to be stale; then they must say
- * the same. */
-static bool offer_speaks(const Offer *o) {
-        return o->state == OFFER_HELD && o->witness != WITNESS_DIFFER && o->proofs != 0;
+ * the same. Where one is as sealed, what others say has been decided. */
+static bool offer_speaks(const Offer *o, bool sealed) {
+        if (o->state != OFFER_HELD || o->proofs == 0)
+                return false;
+        return o->proofs & PROOF_BIT(PROOF_SEAL) || (!sealed && o->witness != WITNESS_DIFFER);
+}
+
+static bool is_any_sealed(const Findings *f) {
+        for (size_t i = 0; i < f->offers.n; i++)
+                if (f->offers.items[i].state == OFFER_HELD &&
+                    f->offers.items[i].proofs & PROOF_BIT(PROOF_SEAL))
+                        return true;
+        return false;
 }
 
 static int choose_offer(const Protect *protect, const Findings *f, Plan *p) {
         const Offer *best = NULL, *speaker = NULL;
+        bool sealed = is_any_sealed(f);
         size_t best_rank = SIZE_MAX;
 
         for (size_t i = 0; i < f->offers.n; i++) {
@@ -282,7 +294,7 @@ static int choose_offer(const Protect *protect, const Findings *f, Plan *p) {
                 if (o->state == OFFER_HELD)
                         enough = proof_policy_satisfied(&protect->proof, o->proofs);
 
-                if (offer_speaks(o)) {
+                if (offer_speaks(o, sealed)) {
                         if (speaker && speaker->group != o->group)
                                 return verdict(p, VERDICT_REFUSE, REASON_REPLICAS_DISAGREE,
                                                "%s and %s hold different bytes for the lost ones",

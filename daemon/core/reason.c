@@ -174,7 +174,7 @@ static const ReasonText reason_table[_REASON_MAX] = {
                 "asks for.",
                 "'bezoarctl explain CASE' says what could be shown; keep the times of files in the "
                 "mirror (rsync -t), give the file a second replica and allow Proof=quorum, or compare by "
-                "hand." },
+                "hand; and seal files while they are good ('bezoarctl seal')." },
 
         [REASON_FILE_BUSY] = { "file-busy",
                 "Another program has the file open, and the exclusion that the protect file asks for "

@@ -68,4 +68,5 @@ int verb_resolve(Ctl *c, int argc, char *argv[]);
 int verb_mode(Ctl *c, int argc, char *argv[]);
 int verb_monitor(Ctl *c, int argc, char *argv[]);
 int verb_metrics(Ctl *c, int argc, char *argv[]);
+int verb_seal(Ctl *c, int argc, char *argv[]);
 int verb_check_config(Ctl *c, int argc, char *argv[]);

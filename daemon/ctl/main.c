@@ -41,6 +41,7 @@ static const Verb verbs[] = {
         { "mode", "[MODE]", 0, 1, false, verb_mode, "Show the mode, or set it: repair, observe" },
         { "monitor", "", 0, 0, false, verb_monitor, "Follow what happens" },
         { "metrics", "", 0, 0, false, verb_metrics, "Figures as OpenMetrics text" },
+        { "seal", "[PATH...]", 0, -1, false, verb_seal, "Seal files: store what their pages hash to" },
         { "check-config", "[DIR]", 0, 1, false, verb_check_config, "Check the configuration" },
 };
 #define N_VERBS (sizeof(verbs) / sizeof(verbs[0]))

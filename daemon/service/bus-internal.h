@@ -110,6 +110,7 @@ int bus_case_enumerate(sd_bus *bus, const char *prefix, void *userdata, char ***
 int bus_list_cases(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int bus_list_cases_json(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int bus_list_volumes(sd_bus_message *m, void *userdata, sd_bus_error *error);
+int bus_list_protected(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int bus_plan(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int bus_rescan(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int bus_resolve(sd_bus_message *m, void *userdata, sd_bus_error *error);

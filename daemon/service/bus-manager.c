@@ -227,6 +227,8 @@ const sd_bus_vtable bus_manager_vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("Explain", SD_BUS_ARGS("s", id), SD_BUS_RESULT("s", text), explain, QUERY),
         SD_BUS_METHOD_WITH_ARGS("ListVolumes", SD_BUS_NO_ARGS, SD_BUS_RESULT("aa{sv}", volumes),
                                 bus_list_volumes, QUERY),
+        SD_BUS_METHOD_WITH_ARGS("ListProtected", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(sssas)", protects),
+                                bus_list_protected, QUERY),
         SD_BUS_METHOD_WITH_ARGS("GetTopology", SD_BUS_NO_ARGS, SD_BUS_RESULT("s", topology), get_topology,
                                 QUERY),
         SD_BUS_METHOD_WITH_ARGS("Plan", SD_BUS_ARGS("s", target, "t", offset, "t", length),

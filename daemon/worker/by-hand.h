@@ -7,6 +7,8 @@
  * have made, from this machine or a saved topology. */
 typedef struct ByHand {
         const char *verb, *device, *range, *topology;   /* as on the command line; NULL: not given */
+        const char *state_dir;  /* seal */
+        bool force, quiet;      /* seal */
 } ByHand;
 
 /* Is it a verb that asks of the machine, and wants no device? `verb` may be NULL. */
@@ -14,3 +16,7 @@ bool by_hand_verb(const char *verb);
 
 /* 0 or a negative errno; what is wrong with the arguments is said on standard error. */
 int by_hand(const ByHand *h, int out_fd);
+
+/* `bezoar-worker seal PATH…` (NULL-terminated): tells a person what it does. 0, or -ECANCELED when something
+ * could not be sealed, and it was said. */
+int by_hand_seal(const ByHand *h, char *const *paths);

@@ -139,8 +139,20 @@ static bool has_all(const RangeSet *has, const RangeSet *lost) {
         return true;
 }
 
-static int evidence_gather(Evidence *e, Replica *rep, const Subject *subject, const Window *w,
-                           const RangeSet *lost) {
+/* What contradicts a current seal is wrong, whatever else speaks for it. */
+static int evidence_seal(Evidence *e, const Sealed *sealed, const Window *w, const RangeSet *lost) {
+        int r = sealed_check(sealed, w, e->bytes, lost);
+
+        if (r == 0)
+                e->offer.proofs |= PROOF_BIT(PROOF_SEAL);
+        if (r == SEALED_E_DIFFERS)
+                return offer_set(&e->offer, OFFER_NOT_AS_SEALED,
+                                 "with its bytes the page is not what was sealed");
+        return r < 0 ? r : 0;
+}
+
+static int evidence_gather(Evidence *e, Replica *rep, const Subject *subject, const Sealed *sealed,
+                           const Window *w, const RangeSet *lost) {
         _cleanup_rangeset_ RangeSet should = {}, has = {};
         int r;
 
@@ -160,6 +172,8 @@ static int evidence_gather(Evidence *e, Replica *rep, const Subject *subject, co
                 r = fault_point(getenv("BEZOAR_FAULT"), "replica-read");
         if (r >= 0)
                 r = evidence_recheck(e, subject);
+        if (r >= 0 && e->offer.state == OFFER_HELD)
+                r = evidence_seal(e, sealed, w, lost);
         if (r >= 0 && e->offer.state != OFFER_HELD) {
                 free(e->bytes);
                 e->bytes = NULL;
@@ -167,8 +181,8 @@ static int evidence_gather(Evidence *e, Replica *rep, const Subject *subject, co
         return r;
 }
 
-static int evidence_take(const char *replica, const Subject *subject, const Window *w, const RangeSet *lost,
-                         Evidence *ret) {
+static int evidence_take(const char *replica, const Subject *subject, const Sealed *sealed, const Window *w,
+                         const RangeSet *lost, Evidence *ret) {
         _cleanup_evidence_ Evidence e = {};
         _cleanup_(replica_freep) Replica *rep = NULL;
         int r;
@@ -177,7 +191,7 @@ static int evidence_take(const char *replica, const Subject *subject, const Wind
 
         r = replica_open(replica, subject, &rep, &e.offer);
         if (r == 0)
-                r = evidence_gather(&e, rep, subject, w, lost);
+                r = evidence_gather(&e, rep, subject, sealed, w, lost);
         if (r < 0)
                 return r;
 
@@ -238,8 +252,8 @@ static Subject hurried(const Subject *subject, size_t replicas) {
         return s;
 }
 
-int evidences_take(char *const *replicas, const Subject *subject, const Window *w, const RangeSet *lost,
-                   Evidences *ret) {
+int evidences_take(char *const *replicas, const Subject *subject, const Sealed *sealed, const Window *w,
+                   const RangeSet *lost, Evidences *ret) {
         _cleanup_evidences_ Evidences l = {};
 
         for (; replicas && *replicas; replicas++) {
@@ -247,7 +261,7 @@ int evidences_take(char *const *replicas, const Subject *subject, const Window *
                 _cleanup_evidence_ Evidence e = {};
                 int r;
 
-                r = evidence_take(*replicas, &one, w, lost, &e);
+                r = evidence_take(*replicas, &one, sealed, w, lost, &e);
                 if (r >= 0)
                         r = vec_push(&l, e);
                 if (r < 0)

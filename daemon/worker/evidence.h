@@ -3,6 +3,7 @@
 
 #include "core/offer.h"
 #include "replica/replica.h"
+#include "worker/sealed.h"
 #include "worker/window.h"
 
 /* What a replica has to show for the lost bytes of a window. */
@@ -24,10 +25,11 @@ void evidences_done(Evidences *l);
 
 /* Asks each of the replicas (NULL-terminated): opens it, reads the window once, compares. `lost`: the
  * file offsets that are to come from one of them. Those that hold the same lost bytes are of one group,
- * and PROOF_QUORUM is shown by two different ones that do. The outcomes are in the offers; only lack of
- * memory and the like is an error. */
-int evidences_take(char *const *replicas, const Subject *subject, const Window *w, const RangeSet *lost,
-                   Evidences *ret);
+ * and PROOF_QUORUM is shown by two different ones that do. PROOF_SEAL is shown by bytes that are what the
+ * seal has; where there is a current seal, bytes that are not prove nothing else either. The outcomes are in
+ * the offers; only lack of memory and the like is an error. */
+int evidences_take(char *const *replicas, const Subject *subject, const Sealed *sealed, const Window *w,
+                   const RangeSet *lost, Evidences *ret);
 
 /* The bytes that are lost in a part of the file: what of `pages` (file offsets, clipped to the file) did
  * not survive. */

@@ -178,6 +178,7 @@ static int take_offers(const Locator *l, int fd, const struct stat *st, const Pr
         _cleanup_rangeset_ RangeSet lost = {};
         const Extent extent = { .range = f->range, .offset = o->offset };
         _cleanup_spacemap_ SpaceMap places = {};
+        _cleanup_sealed_ Sealed sealed = SEALED_NULL;
         _cleanup_window_ Window w = {};
         Subject subject;
         int r;
@@ -190,10 +191,13 @@ static int take_offers(const Locator *l, int fd, const struct stat *st, const Pr
                 return r;
 
         r = places_find(&l->site, fd, w.range, &extent, &places);
+        if (r >= 0)
+                r = sealed_open(l->request->state_dir, l->request->volume.uuid, o->inode, o->generation, st,
+                                &sealed);
         if (r < 0)
                 return r;
         subject_init(&subject, l->request, &l->site, protect, o->path, st, &places);
-        r = evidences_take(protect->replicas, &subject, &w, &lost, &evidences);
+        r = evidences_take(protect->replicas, &subject, &sealed, &w, &lost, &evidences);
         for (size_t i = 0; r >= 0 && i < evidences.n; i++) {
                 r = vec_push(&f->offers, evidences.items[i].offer);
                 if (r >= 0)

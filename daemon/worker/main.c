@@ -17,7 +17,8 @@
 #include "worker/serve.h"
 
 static void help(void) {
-        printf("bezoar-worker [OPTIONS…] [locate|repair|settle|topology|health]\n\n"
+        printf("bezoar-worker [OPTIONS…] [locate|repair|settle|topology|health]\n"
+               "bezoar-worker [OPTIONS…] seal PATH…\n\n"
                "Finds the owners of poisoned ranges, and restores what a plan says. Started by bezoard.\n\n"
                "Without a device: reads requests from standard input, one JSON value a line, and answers\n"
                "on standard output in the same way.\n\n"
@@ -25,22 +26,28 @@ static void help(void) {
                "     --version              Show the version\n"
                "     --device=NODE          locate: the block device, /dev/pmem0\n"
                "     --range=START+LENGTH   locate: bytes (suffixes K, M, G); default: what is listed\n"
-               "     --topology=FILE        locate: a saved topology instead of this machine\n");
+               "     --topology=FILE        locate, seal: a saved topology instead of this machine\n"
+               "     --state=DIR            seal: the state folder (" BEZOAR_STATE_DIR ")\n"
+               "     --force                seal: also what has a current seal\n"
+               "  -q --quiet                seal: only what is wrong\n");
 }
 
 static int parse(int argc, char *argv[], ByHand *ret) {
-        enum { ARG_VERSION = 0x100, ARG_DEVICE, ARG_RANGE, ARG_TOPOLOGY };
+        enum { ARG_VERSION = 0x100, ARG_DEVICE, ARG_RANGE, ARG_TOPOLOGY, ARG_STATE, ARG_FORCE };
         static const struct option options[] = {
                 { "help",     no_argument,       NULL, 'h'          },
                 { "version",  no_argument,       NULL, ARG_VERSION  },
                 { "device",   required_argument, NULL, ARG_DEVICE   },
                 { "range",    required_argument, NULL, ARG_RANGE    },
                 { "topology", required_argument, NULL, ARG_TOPOLOGY },
+                { "state",    required_argument, NULL, ARG_STATE    },
+                { "force",    no_argument,       NULL, ARG_FORCE    },
+                { "quiet",    no_argument,       NULL, 'q'          },
                 {},
         };
         int c;
 
-        while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
+        while ((c = getopt_long(argc, argv, "hq", options, NULL)) >= 0)
                 switch (c) {
                 case 'h':
                         help();
@@ -57,12 +64,21 @@ static int parse(int argc, char *argv[], ByHand *ret) {
                 case ARG_TOPOLOGY:
                         ret->topology = optarg;
                         break;
+                case ARG_STATE:
+                        ret->state_dir = optarg;
+                        break;
+                case ARG_FORCE:
+                        ret->force = true;
+                        break;
+                case 'q':
+                        ret->quiet = true;
+                        break;
                 default:
                         return -EINVAL;
                 }
 
         ret->verb = optind < argc ? argv[optind++] : NULL;
-        if (optind < argc) {
+        if (optind < argc && !streq_ptr(ret->verb, "seal")) {
                 fprintf(stderr, "One verb at most: '%s' is too much.\n", argv[optind]);
                 return -EINVAL;
         }
@@ -70,7 +86,7 @@ static int parse(int argc, char *argv[], ByHand *ret) {
 }
 
 int main(int argc, char *argv[]) {
-        ByHand hand = {};
+        ByHand hand = { .state_dir = BEZOAR_STATE_DIR };
         int r;
 
         r = parse(argc, argv, &hand);
@@ -80,6 +96,9 @@ int main(int argc, char *argv[]) {
         /* A lease that is broken sends SIGIO; a daemon that goes away must not cut a write short. */
         (void) signal(SIGIO, SIG_IGN);
         (void) signal(SIGPIPE, SIG_IGN);
+
+        if (streq_ptr(hand.verb, "seal"))
+                return by_hand_seal(&hand, argv + optind) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 
         r = hand.device || by_hand_verb(hand.verb) ? by_hand(&hand, STDOUT_FILENO)
                 : serve(STDIN_FILENO, STDOUT_FILENO);

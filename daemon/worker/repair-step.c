@@ -65,6 +65,17 @@ static int build_page(Repair *r, const Step *s, const RangeSet *listed, uint8_t 
         return 0;
 }
 
+/* The very page that is about to be written. */
+static int check_seal(Repair *r, const Step *s) {
+        int q;
+
+        if (!(r->plan->proofs & PROOF_BIT(PROOF_SEAL)))
+                return 0;
+        q = sealed_check_page(&r->sealed, s->offset, r->page);
+        return q <= 0 ? q : ended(r, CASE_DETECTED, REASON_CHANGED,
+                                  "the page at file offset %" PRIu64 " is not what was sealed", s->offset);
+}
+
 static int log_intent(Repair *r, const Step *s, const RangeSet *listed) {
         const Intent i = {
                 .case_id = r->request->id,
@@ -262,6 +273,8 @@ static int try_step(Repair *r, const Step *s) {
                 return cleared_by_others(r, s);
 
         q = build_page(r, s, &listed, r->page, &got);
+        if (q == 0)
+                q = check_seal(r, s);
         if (q == 0)
                 q = log_intent(r, s, &listed);
         if (q == 0)

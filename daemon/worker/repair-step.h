@@ -22,6 +22,7 @@ typedef struct Repair {
         struct stat before;             /* under exclusion */
         struct timespec mtime;          /* as we left it */
         Window window;
+        Sealed sealed;
         Evidences evidences;
         const Evidence *evidence;       /* of the plan's replica; within evidences */
         char boot_id[37];

@@ -33,6 +33,7 @@ static void repair_done(Repair *r) {
         closep(&r->intents_fd);
         closep(&r->lock_fd);
         window_done(&r->window);
+        sealed_done(&r->sealed);
         evidences_done(&r->evidences);
         free(r->page);
         free(r->again);
@@ -110,12 +111,14 @@ static int prove(Repair *r) {
                 return ended(r, CASE_DETECTED, REASON_CHANGED, "every byte can be read again");
 
         q = places_find(&r->site, r->fd, r->window.range, &extent, &places);
+        if (q >= 0)
+                q = sealed_open(r->request->state_dir, r->request->volume.uuid, r->owner->inode,
+                                r->owner->generation, &r->before, &r->sealed);
         if (q < 0)
                 return q;
         subject_init(&subject, r->request, &r->site, protect, r->owner->path, &r->before, &places);
         q = evidences_take(r->plan->proofs & PROOF_BIT(PROOF_QUORUM) ? protect->replicas : chosen, &subject,
-                           &r->window, &lost,
-                           &r->evidences);
+                           &r->sealed, &r->window, &lost, &r->evidences);
         if (q < 0)
                 return q;
 
@@ -192,6 +195,15 @@ static int prepare(Repair *r) {
         return q;
 }
 
+/* The file is as it was sealed, and nobody else can have touched it, but a writer may have moved its times.
+ * A seal that cannot be kept is no harm to the file: the next sealing makes another. */
+static void keep_seal(Repair *r) {
+        struct stat st;
+
+        if (r->result.proofs & PROOF_BIT(PROOF_SEAL) && lease_holds(&r->lease) && fstat(r->fd, &st) >= 0)
+                (void) sealed_restamp(&r->sealed, &st);
+}
+
 static int run(Repair *r) {
         int q;
 
@@ -209,6 +221,8 @@ static int run(Repair *r) {
                 q = repair_step(r, r->plan->steps.items + i);
         if (q == 0)
                 q = confirm(r);
+        if (q == 0)
+                keep_seal(r);
         if (q == 0 && r->result.bytes > 0)
                 result_set(&r->result, CASE_HEALED, REASON_NONE, NULL);
         else if (q == 0)
@@ -242,6 +256,7 @@ int repair(const Request *request, ProgressFn progress, void *userdata, Result *
                 .request = request,
                 .plan = &request->plan,
                 .site = SITE_NULL,
+                .sealed = SEALED_NULL,
                 .fd = -1,
                 .intents_fd = -1,
                 .lock_fd = -1,

@@ -303,8 +303,10 @@ def plans(program):
         assert request["path"] == "/srv/t/a\\x0ab" and request["in_file"] == {"start": 8192, "length": 4096}, request
         assert request["volume"]["device"] == "/dev/pmem0" and request["ranges"] == [], request
 
+        assert c.manager("ListProtected") == [("t", "/srv/t", "", ["mirror:/srv/mirror"])], c.manager("ListProtected")
         (d.root / "etc/protect.d/t.conf").unlink()
         d.rescan()
+        assert c.manager("ListProtected") == []
         d.wait("no protect file", lambda: c.manager("ListVolumes")[0]["Protected"] == [])
         part, = json.loads(c.manager("Plan", "stt", "/srv/t/a", 0, 4096))["parts"]
         assert (part["plan"]["verdict"], part["plan"]["reason"]) == ("refuse", "not-protected") and part["explanation"] and part["advice"]

@@ -320,6 +320,27 @@ def metrics(program):
         d.fails("metrics", "--json=short", says="OpenMetrics")
 
 
+def seals(program):
+    """Proves that seal hands the worker what it was given, or what is protected and there, and passes its exit status on."""
+    with Machine(program, protect="") as d:
+        worker = d.root / "seal-worker"
+        worker.write_text("#!/bin/sh\nprintf '<%s>' \"$@\"\n")
+        worker.chmod(0o755)
+        env = {"BEZOAR_WORKER": str(worker)}
+        assert d.ctl("seal", "-q", "a", "b\n", **env) == "<seal><--quiet><--><a><b\n>"
+        d.fails("seal", "--json=short", "a", says="no --json")
+        d.fails("seal", says="not running")
+        (d.root / "a").mkdir()
+        (d.root / "c").mkdir()
+        for name, path in (("one", d.root / "a"), ("two", d.root / "c"), ("three", "/nowhere/at-all")):
+            (d.root / f"etc/protect.d/{name}.conf").write_text(f"[Protect]\nPath={path}\nReplica=mirror:/srv/mirror\n")
+        d.start()
+        r = subprocess.run([CTL, "seal"], capture_output=True, text=True, env=d.env(**env))
+        assert r.stdout == f"<seal><--><{d.root}/a><{d.root}/c>" and "three: /nowhere/at-all: not sealed" in r.stderr, r
+        worker.write_text("#!/bin/sh\nexit 1\n")
+        d.ctl("seal", "a", status=1, **env)
+
+
 def checks_config(program):
     """Proves that check-config is the daemon's own check, with its exit status."""
     with Machine(program) as d:
@@ -446,5 +467,5 @@ def bad_input(program):
         assert r.returncode == 1 and "could not be written" in r.stderr, r
 
 
-run([not_running, not_allowed, status, lists, shows, volumes, plans, rescans, resolves, modes, monitors, metrics, checks_config, hostile_names,
+run([not_running, not_allowed, status, lists, shows, volumes, plans, rescans, resolves, modes, monitors, metrics, seals, checks_config, hostile_names,
      terminals, progress, completes, bad_input])

@@ -314,6 +314,34 @@ static void test_disagree(void **state) {
         }
 }
 
+/* Proves that what is as sealed is right whatever other replicas say, and that without a seal of its own no
+ * replica can overrule it. */
+static void test_sealed(void **state) {
+        const ProofSet both = PROOF_BIT(PROOF_IDENTITY) | PROOF_BIT(PROOF_NEIGHBOURS);
+        _cleanup_policy_ Policy policy = {};
+
+        policy_for_db(&policy);
+        for (int i = 0; i < 4; i++) {
+                _cleanup_findings_ Findings f = {};
+                _cleanup_plan_ Plan p = {};
+                Offer second = { .state = OFFER_HELD, .witness = WITNESS_DIFFER,
+                                 .proofs = PROOF_BIT(PROOF_SEAL), .group = 2 };
+
+                findings_good(&f);      /* the first: identity and neighbours */
+                if (i == 1)
+                        second.proofs |= both;
+                else if (i == 2)
+                        second.state = OFFER_NOT_AS_SEALED;
+                else if (i == 3)
+                        second.proofs = 0;
+                add_offer(&f, second);
+                assert_int_equal(plan_make(&policy, &f, &p), 0);
+                assert_int_equal(p.verdict, VERDICT_REPAIR);
+                assert_true(p.proofs == (i < 2 ? PROOF_BIT(PROOF_SEAL) : both));
+                assert_string_equal(p.replica, f.offers.items[i < 2].replica);
+        }
+}
+
 /* Proves that what the administrator does not allow is not planned. */
 static void test_policy(void **state) {
         for (int i = 0; i < 8; i++) {
@@ -538,6 +566,7 @@ int main(void) {
                 cmocka_unit_test(test_insane),
                 cmocka_unit_test(test_offers),
                 cmocka_unit_test(test_disagree),
+                cmocka_unit_test(test_sealed),
                 cmocka_unit_test(test_policy),
                 cmocka_unit_test(test_promises),
                 cmocka_unit_test(test_split),

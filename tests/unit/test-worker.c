@@ -211,7 +211,7 @@ static void test_evidence(void **state) {
                 _cleanup_evidences_ Evidences l = {};
                 const Offer *o;
 
-                assert_int_equal(evidences_take(replicas, &subject, &w, &lost, &l), 0);
+                assert_int_equal(evidences_take(replicas, &subject, &SEALED_NULL, &w, &lost, &l), 0);
                 assert_int_equal(l.n, 1);
                 o = &l.items[0].offer;
                 if (o->state != rows[i].state || o->proofs != rows[i].proofs ||
@@ -245,7 +245,7 @@ static void test_groups(void **state) {
         assert_int_equal(window_read(&s, fd, SIZE, (Range) { 0, SIZE }, &extent, &bad, &w), 0);
         assert_int_equal(lost_bytes(&w, (Range) { 0, REPAIR_UNIT }, SIZE, &lost), 0);
 
-        assert_int_equal(evidences_take(two, &subject, &w, &lost, &l), 0);
+        assert_int_equal(evidences_take(two, &subject, &SEALED_NULL, &w, &lost, &l), 0);
         assert_int_equal(l.items[0].offer.group, 1);
         assert_int_equal(l.items[1].offer.group, 2);
         assert_int_equal(l.items[2].offer.group, 1);
@@ -253,7 +253,7 @@ static void test_groups(void **state) {
         assert_false(l.items[1].offer.proofs & PROOF_BIT(PROOF_QUORUM));
         assert_true(l.items[2].offer.proofs & PROOF_BIT(PROOF_QUORUM));
 
-        assert_int_equal(evidences_take(twice, &subject, &w, &lost, &m), 0);
+        assert_int_equal(evidences_take(twice, &subject, &SEALED_NULL, &w, &lost, &m), 0);
         assert_false((m.items[0].offer.proofs | m.items[1].offer.proofs) & PROOF_BIT(PROOF_QUORUM));
 }
 
