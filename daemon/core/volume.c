@@ -242,6 +242,7 @@ static int describe_unmounted(const Above *a, const Shower *top, Volume *v) {
 }
 
 static int describe_page(const Above *a, Range page, Volume *ret) {
+        const TopoNamespace *n = topology_find_namespace_by_disk(a->topology, a->disk->name);
         const Shower *mounted = NULL, *other = NULL, *top = NULL;
         _cleanup_volume_ Volume v = {};
         uint64_t to;
@@ -261,7 +262,9 @@ static int describe_page(const Above *a, Range page, Volume *ret) {
         }
 
         r = bare_volume(a->topology, a->disk, &v);
-        if (r >= 0 && other)
+        if (r >= 0 && n && n->mode == NAMESPACE_SECTOR)
+                r = hinder(&v, "%s is in sector mode, and its btt moves sectors about", a->disk->node);
+        else if (r >= 0 && other)
                 r = hinder(&v, "%s and %s both have them, and both are mounted", mounted->disk->node,
                            other->disk->node);
         else if (r >= 0 && mounted && !volume_page_fits(&mounted->map, page, &to))

@@ -9,6 +9,8 @@
 #include "service/bus-internal.h"
 #include "util/strv.h"
 
+#define HEIGHT_MAX 16   /* of a stack of devices, for their order */
+
 /* ---- entries of a dictionary ---- */
 
 static int put_text(sd_bus_message *m, const char *key, const char *value) {
@@ -47,29 +49,58 @@ static int put_texts(sd_bus_message *m, const char *key, char *const *values) {
 
 /* ---- what there is to say ---- */
 
-static const TopoLink *link_below(const Topology *t, const char *disk) {
-        for (size_t i = 0; i < t->links.n; i++)
-                if (streq_ptr(t->links.items[i].upper, disk))
-                        return t->links.items + i;
-        return NULL;
+/* Breadth first from `disk` downwards: direct neighbours, then theirs; each once. */
+static int list_below(const Topology *t, const TopoDisk *disk, bool all, char ***ret) {
+        _cleanup_strv_ char **names = NULL, **below = NULL;
+        int r;
+
+        r = strv_extend(&names, disk->name);
+        for (size_t at = 0; r >= 0 && names[at] && (all || at == 0); at++)
+                for (size_t i = 0; r >= 0 && i < t->links.n; i++) {
+                        const TopoLink *l = t->links.items + i;
+                        const TopoDisk *d = streq_ptr(l->upper, names[at]) && l->lower
+                                                    ? topology_find_disk(t, l->lower) : NULL;
+
+                        if (!d || strv_contains(names, d->name))
+                                continue;
+                        r = strv_extend(&names, d->name);
+                        if (r >= 0)
+                                r = strv_extend(&below, d->node);
+                }
+        if (r >= 0)
+                *ret = TAKE_PTR(below);
+        return r;
 }
 
-/* The devices below, the nearest first; no further than there are devices, should the links form a ring. */
 static int put_below(sd_bus_message *m, const Topology *t, const TopoDisk *disk) {
-        _cleanup_strv_ char **below = NULL;
-        const TopoLink *l = link_below(t, disk->name);
-        int r = 0;
+        _cleanup_strv_ char **all = NULL, **lower = NULL;
+        int r;
 
-        for (size_t i = 0; r >= 0 && l && i < t->disks.n; i++) {
-                const TopoDisk *d = topology_find_disk(t, l->lower);
+        r = list_below(t, disk, true, &all);
+        if (r >= 0)
+                r = list_below(t, disk, false, &lower);
+        if (r >= 0)
+                r = put_texts(m, "On", all);
+        return r < 0 ? r : put_texts(m, "Lower", lower);
+}
 
-                if (!d)
-                        break;
-                if (!strv_contains(below, d->node))
-                        r = strv_extend(&below, d->node);
-                l = link_below(t, d->name);
+/* By what it shows the bytes of what it stands on; NULL: it stands on no device. */
+static const char *kind_of(const Topology *t, const TopoDisk *disk) {
+        const char *kind = NULL;
+
+        for (size_t i = 0; i < t->links.n; i++) {
+                const TopoLink *l = t->links.items + i;
+
+                if (!streq_ptr(l->upper, disk->name))
+                        continue;
+                if (l->opaque)
+                        return l->opaque;
+                if (l->stripes.n > 0)
+                        kind = "striped";
+                else if (!kind)
+                        kind = strncmp(disk->name, "dm-", 3) == 0 ? "linear" : "partition";
         }
-        return r < 0 ? r : put_texts(m, "On", below);
+        return kind;
 }
 
 static int put_memory(sd_bus_message *m, const Topology *t, const TopoDisk *disk) {
@@ -142,7 +173,9 @@ typedef struct Count {
 static int count_case(const Case *c, void *userdata) {
         Count *count = userdata;
 
-        count->n += !c->ignored && c->state != CASE_HARMLESS && streq_ptr(c->volume.device, count->node);
+        count->n += !c->ignored && c->state != CASE_HARMLESS &&
+                    (streq_ptr(c->volume.device, count->node) ||
+                     streq_ptr(c->volume.fs_device, count->node));
         return 0;
 }
 
@@ -162,7 +195,9 @@ static int append_disk(sd_bus_message *m, const Bus *b, const TopoDisk *d) {
         if (r >= 0)
                 r = put_below(m, t, d);
         if (r >= 0)
-                r = sd_bus_message_append(m, "{sv}", "Watched", "b", (int) d->badblocks);
+                r = put_text(m, "Kind", kind_of(t, d));
+        if (r >= 0)
+                r = sd_bus_message_append(m, "{sv}", "Watched", "b", (int) volume_is_listed(t, d));
         if (r >= 0)
                 r = put_physical(m, t, d);
         if (r >= 0)
@@ -174,16 +209,24 @@ static int append_disk(sd_bus_message *m, const Bus *b, const TopoDisk *d) {
         return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
-/* How many devices there are below. */
-static size_t height(const Topology *t, const TopoDisk *d) {
-        const TopoLink *l = link_below(t, d->name);
-        size_t n = 0;
+static size_t height_within(const Topology *t, const char *name, size_t steps) {
+        size_t height = 0;
 
-        while (l && n < t->disks.n) {
-                n++;
-                l = link_below(t, l->lower);
+        for (size_t i = 0; steps > 0 && i < t->links.n; i++) {
+                const TopoLink *l = t->links.items + i;
+
+                if (l->lower && streq_ptr(l->upper, name)) {
+                        size_t h = 1 + height_within(t, l->lower, steps - 1);
+
+                        height = h > height ? h : height;
+                }
         }
-        return n;
+        return height;
+}
+
+/* How many devices there are below it, one on another; bounded, should the links form a ring. */
+static size_t height(const Topology *t, const TopoDisk *d) {
+        return height_within(t, d->name, HEIGHT_MAX);
 }
 
 int bus_list_volumes(sd_bus_message *m, void *userdata, sd_bus_error *error) {
@@ -196,7 +239,7 @@ int bus_list_volumes(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         r = sd_bus_message_new_method_return(m, &reply);
         if (r >= 0)
                 r = sd_bus_message_open_container(reply, 'a', "a{sv}");
-        for (size_t level = 0; r >= 0 && left > 0 && level <= t->disks.n; level++)
+        for (size_t level = 0; r >= 0 && left > 0 && level <= HEIGHT_MAX; level++)
                 for (size_t i = 0; r >= 0 && i < t->disks.n; i++)
                         if (height(t, t->disks.items + i) == level) {
                                 r = append_disk(reply, b, t->disks.items + i);

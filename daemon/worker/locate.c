@@ -66,8 +66,9 @@ static int keep_owner(const Owner *owner, void *userdata) {
         return r;
 }
 
+/* Below a btt there is more than it shows. */
 static bool is_on_device(const Locator *l, Range range) {
-        return range_contains((Range) { 0, l->site.size }, range);
+        return l->site.volume->hindrance || range_contains((Range) { 0, l->site.size }, range);
 }
 
 /* All that the request asks for, in one question: where the file system has to look at every inode, it
@@ -281,8 +282,8 @@ static int probe_absent(const Locator *l, Findings *f) {
 
         if (!page)
                 return -ENOMEM;
-        if (l->site.block_fd < 0)
-                return 0;
+        if (l->site.block_fd < 0 || l->site.volume->hindrance)
+                return 0; /* of no use where nothing can be done */
 
         for (uint64_t at = f->range.start; r >= 0 && at < f->range.end; at += REPAIR_UNIT) {
                 _cleanup_rangeset_ RangeSet good = {}, got = {};

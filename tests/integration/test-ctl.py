@@ -191,10 +191,34 @@ def volumes(program):
     with Machine(program, disks=("pmem0", "pmem1"), **GOOD) as d:
         d.start()
         lines = d.ctl("volumes").splitlines()
-        assert len(lines) == 3 and "/dev/pmem0" in lines[1] and "1G" in lines[1] and "xfs" in lines[1] and "/srv" in lines[1], lines
+        assert len(lines) == 7 and lines[1].startswith("region0 (nmem0)") and "namespace0.0 (fsdax)" in lines[2], lines
+        assert "/dev/pmem0" in lines[3] and "1G" in lines[3] and "xfs" in lines[3] and "/srv" in lines[3], lines
         assert any(line.split()[-1] == "t" for line in lines[1:]), lines
         value = json.loads(d.ctl("volumes", "--json=short"))
         assert [v["Device"] for v in value] == ["/dev/pmem0", "/dev/pmem1"] and value[0]["Watched"] is True, value
+
+
+def stacks(program):
+    """Proves that volumes draws what stands on what: a device on two disks on both of them, to the last level."""
+    with Machine(program, disks=("pmem0", "pmem1"), **GOOD) as d:
+        path = d.root / "topology.json"
+        t = json.loads(path.read_text())
+        t["disks"] += [{"name": f"dm-{n}", "node": f"/dev/dm-{n}", "major": 253, "minor": n, "size": 16 << 20, "logical_block_size": 512}
+                       for n in range(2)]
+        t["links"] = [{"upper": "dm-0", "lower": f"pmem{n}", "map": [], "striped": [
+            {"start": 0, "length": 16 << 20, "to": 1 << 20, "chunk": 65536, "stripes": 2, "stripe": n}]} for n in range(2)]
+        t["links"] += [{"upper": "dm-1", "lower": "dm-0", "map": [{"start": 0, "length": 8 << 20, "to": 0}]}]
+        t["mounts"] = [dict(t["mounts"][0], disk="dm-1")]
+        path.write_text(json.dumps(t))
+        d.start()
+        lines = [re.split(r"  +", line.strip())[0] for line in d.ctl("volumes", "--no-legend").splitlines()]
+        upper = ["└─/dev/dm-0 (striped)", "└─/dev/dm-1 (linear)"]
+        assert lines == ["region0 (nmem0)", "└─namespace0.0 (fsdax)", "└─/dev/pmem0", *upper,
+                         "region1 (nmem1)", "└─namespace1.0 (fsdax)", "└─/dev/pmem1", *upper], lines
+        dm = {v["Device"]: v for v in json.loads(d.ctl("volumes", "--json=short"))}
+        assert dm["/dev/dm-0"]["Lower"] == ["/dev/pmem0", "/dev/pmem1"] and dm["/dev/dm-0"]["Kind"] == "striped", dm
+        assert dm["/dev/dm-1"]["On"] == ["/dev/dm-0", "/dev/pmem0", "/dev/pmem1"] and "Kind" not in dm["/dev/pmem0"], dm
+        assert [*dm] == ["/dev/pmem0", "/dev/pmem1", "/dev/dm-0", "/dev/dm-1"], dm
 
 
 def plans(program):
@@ -467,5 +491,5 @@ def bad_input(program):
         assert r.returncode == 1 and "could not be written" in r.stderr, r
 
 
-run([not_running, not_allowed, status, lists, shows, volumes, plans, rescans, resolves, modes, monitors, metrics, seals, checks_config, hostile_names,
+run([not_running, not_allowed, status, lists, shows, volumes, stacks, plans, rescans, resolves, modes, monitors, metrics, seals, checks_config, hostile_names,
      terminals, progress, completes, bad_input])

@@ -58,6 +58,7 @@ class Guest:
         self.media = [work / f"nv{i}" for i in range(len(MEDIA_SIZES))]
         self.console, self.trace = work / "console", work / "trace"
         self.process = None
+        self.append = ""        # to the kernel's command line
 
     def renew(self):
         """A new root file system and new NVDIMMs."""
@@ -80,7 +81,8 @@ class Guest:
             "-append", "console=ttyS0 root=/dev/vda rw quiet panic=-1 mitigations=off random.trust_cpu=on"
                        # A busy machine may not run a CPU of ours for long, which is no lockup.
                        " watchdog_thresh=60"
-                       " systemd.show_status=no audit=0",
+                       # Legacy persistent memory only where a scenario asks for it, and last.
+                       f" systemd.show_status=no audit=0 modprobe.blacklist=nd_e820 {self.append}",
             # A power cut takes QEMU, not this machine: what reached the file stays in it, flushed or not.
             "-drive", f"file={self.work}/root.img,if=virtio,format=raw,cache=unsafe",
             "-chardev", f"socket,id=monitor,fd={monitor}", "-mon", "chardev=monitor,mode=control",

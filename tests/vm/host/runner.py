@@ -40,6 +40,11 @@ class Scenario:
     def expects_oops(self):
         return self._head("expects", "") == "oops"
 
+    @property
+    def append(self):
+        """What its kernel's command line has besides."""
+        return self._head("append", "")
+
     def is_for(self, kernel):
         """Whether it makes sense on that kernel."""
         return kernel in self._head("kernels", kernel).split()
@@ -51,7 +56,7 @@ class Scenario:
         for line in self.path.read_text().splitlines():
             if not line.startswith("#") or (line == "#" and words):
                 break
-            if not re.match(r"# (SPDX-License-Identifier|timeout|expects|kernels):", line):
+            if not re.match(r"# (SPDX-License-Identifier|timeout|expects|kernels|append):", line):
                 words += line[1:].split()
         return re.match(r".*?[.](?= [A-Z]|$)|.*", " ".join(words))[0]
 
@@ -112,8 +117,11 @@ class Runner:
     def _one(self, scenario):
         marks = {}
         start = time.monotonic()
+        if self.up and scenario.append != self.guest.append:
+            self._down()
         try:
             if not self.up:
+                self.guest.append = scenario.append
                 self.guest.renew()
                 for log in (self.guest.console, self.guest.trace):
                     log.write_bytes(b"")

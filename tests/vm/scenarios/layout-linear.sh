@@ -2,7 +2,7 @@
 #
 # Proves that files on a device-mapper device are restored that is made of two disjoint pieces of one disk, the later one
 # first; and that a table that is exchanged under the mounted file system is followed.
-XFS_OPTIONS=(-m reflink=0)
+XFS_OPTIONS=(--unsupported -m reflink=0)         # so small
 mapper db "0 262144 linear /dev/pmem0 524288" "262144 262144 linear /dev/pmem0 131072"
 fresh_db first 262144 second 4194304
 # one file in either piece

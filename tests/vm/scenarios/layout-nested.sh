@@ -2,7 +2,7 @@
 #
 # Proves that a file is restored on a device-mapper device that is linear, over one that is striped, over a partition and
 # a disk; and that poison waits which a target has that is not followed.
-XFS_OPTIONS=(-m reflink=0)
+XFS_OPTIONS=(--unsupported -m reflink=0)         # so small
 partition_gpt "start=2MiB, size=16MiB" "size=128MiB"
 mapper lower "0 196608 striped 2 64 /dev/pmem0p2 1024 /dev/pmem1 0"
 mapper db "0 131072 linear /dev/mapper/lower 32768" "131072 16384 linear /dev/mapper/lower 8192"

@@ -2,7 +2,7 @@
 #
 # Proves that a file on the second of two partitions is restored, after a scrub as after a machine check, and that poison
 # before the first partition and in one that is not mounted is not taken for free space.
-XFS_OPTIONS=(-m reflink=0)
+XFS_OPTIONS=(--unsupported -m reflink=0)         # so small
 partition_gpt "start=2MiB, size=64MiB" "size=256MiB"
 FS_DEVICE=/dev/pmem0p2
 fresh_db a 262144 b 262144
