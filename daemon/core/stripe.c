@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include <assert.h>
+#include <errno.h>
 
 #include "core/stripe.h"
 
@@ -29,6 +30,8 @@ int stripe_map(const Stripe *s, Range lower, SpaceMap *m) {
 
         if (!lower_range(s, &all) || !range_intersect(all, lower, &part))
                 return 0;
+        if (range_size(part) / s->chunk > STRIPE_PIECES_MAX)
+                return -E2BIG;
 
         for (uint64_t at = part.start; at < part.end;) {
                 uint64_t row = (at - s->lower) / s->chunk, within = (at - s->lower) % s->chunk;

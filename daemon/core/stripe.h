@@ -18,5 +18,6 @@ typedef struct Stripe {
 bool stripe_is_valid(const Stripe *s);
 
 /* Adds to `m` (bytes of the upper device -> bytes of the lower) what lies in `lower` of the lower device. 0,
- * or as spacemap_add(). */
+ * -E2BIG (more than STRIPE_PIECES_MAX chunks: nothing was added), or as spacemap_add(). */
+#define STRIPE_PIECES_MAX 4096
 int stripe_map(const Stripe *s, Range lower, SpaceMap *m);

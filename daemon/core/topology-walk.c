@@ -86,7 +86,7 @@ static int map_stripes(const Descent *d, const TopoLink *l, const SpaceMap *lowe
                         int r = stripe_map(l->stripes.items + i, lower->items[k].from, ret);
 
                         if (r < 0)
-                                return r == -EEXIST ? -EOPNOTSUPP : r;
+                                return r == -EEXIST || r == -E2BIG ? -EOPNOTSUPP : r;
                 }
         return 0;
 }

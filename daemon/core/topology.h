@@ -101,9 +101,10 @@ int topology_physical(const Topology *t, const char *disk, SpaceMap *ret);
 
 /* Where the bytes `part` of `disk` can be found on the devices that stand on it (itself included), each
  * device once, in the order of t->disks, with its map disk -> upper; an empty map for a device that shows
- * one of the bytes twice (a mirror), because nobody can tell which of the two is meant. Devices that show
- * none of the bytes are left out. `fn` returns non-zero to stop; that is returned. Otherwise 0, -ENOENT when
- * there is no such disk, -ELOOP, -ENOMEM. */
+ * one of the bytes twice (a mirror), because nobody can tell which of the two is meant, or that deals them
+ * out in too many chunks (STRIPE_PIECES_MAX): ask for less. Devices that show none of the bytes are left
+ * out. `fn` returns non-zero to stop; that is returned. Otherwise 0, -ENOENT when there is no such disk,
+ * -ELOOP, -ENOMEM. */
 typedef int (*TopologyUpperFn)(const TopoDisk *upper, const SpaceMap *map, void *userdata);
 int topology_uppers(const Topology *t, const char *disk, Range part, TopologyUpperFn fn, void *userdata);
 

@@ -59,6 +59,10 @@ static void add_state(Table *t, const Case *k, uint64_t next_try, uint64_t now) 
 static void add_volume(Table *t, const Volume *v) {
         add_name(t, "Device:");
         table_add_path(t, v->device);
+        if (v->fs_device) {
+                add_name(t, "Part of:");
+                table_add_path(t, v->fs_device);
+        }
         add_name(t, "File system:");
         table_add_path(t, v->fs);
         add_name(t, "UUID:");

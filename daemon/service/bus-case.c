@@ -50,6 +50,7 @@ static const char *text_of(const Case *c, const char *property, char proofs[stat
                 { "FileSystem",  c->volume.fs },
                 { "Uuid",        c->volume.uuid },
                 { "MountPoint",  c->volume.mountpoint },
+                { "FileSystemDevice", c->volume.fs_device ? c->volume.fs_device : c->volume.device },
                 { "Path",        file ? file->path : NULL },
                 { "Replica",     c->replica },
                 { "Proof",       c->proofs != 0 ? proof_set_to_string(c->proofs, proofs) : NULL },
@@ -205,6 +206,7 @@ const sd_bus_vtable bus_case_vtable[] = {
         SD_BUS_PROPERTY("FileSystem", "s", get_text, 0, CHANGES),
         SD_BUS_PROPERTY("Uuid", "s", get_text, 0, CHANGES),
         SD_BUS_PROPERTY("MountPoint", "s", get_text, 0, CHANGES),
+        SD_BUS_PROPERTY("FileSystemDevice", "s", get_text, 0, CHANGES),
         SD_BUS_PROPERTY("Range", "(tt)", get_range, 0, CHANGES),
         SD_BUS_PROPERTY("Bad", "a(tt)", get_bad, 0, INVALIDATES),
         SD_BUS_PROPERTY("Physical", "(tt)", get_range, 0, CHANGES),
@@ -228,7 +230,8 @@ void bus_tell_case(Bus *b, uint64_t id) {
 
         (void) sd_bus_emit_properties_changed(b->bus, bus_case_path(id, path), BUS_CASE,
                                               "State", "Reason", "Explanation", "Advice", "Detail",
-                                              "Ignored", "FileSystem", "Uuid", "MountPoint", "Range", "Bad",
+                                              "Ignored", "FileSystem", "Uuid", "MountPoint",
+                                              "FileSystemDevice", "Range", "Bad",
                                               "Physical", "Dimms", "Path", "Offset", "Owners", "Replica",
                                               "Proof", "Writer", "Attempts", "Changed", "Events", NULL);
 }

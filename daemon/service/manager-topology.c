@@ -73,13 +73,23 @@ static int update_devices(Manager *m) {
 }
 
 /* Where the open cases are now: a partition, a table of device mapper or a mount may have come. */
-static void describe_cases(Manager *m) {
-        for (size_t i = 0; i < m->cases.n; i++) {
-                Tracked *t = m->cases.items[i];
+static void describe_case(Manager *m, Tracked *t) {
+        __attribute__((cleanup(volume_done))) Volume before = {};
 
-                if (!t->busy && !case_state_is_closed(t->c->state) && tracked_describe(t) == -ENOMEM)
-                        t->retry_at = now_monotonic();
+        if (volume_copy(&t->c->volume, &before) < 0 || tracked_describe(t) < 0) {
+                t->retry_at = now_monotonic();
+                return;
         }
+        if (volume_equal(&before, &t->c->volume))
+                return;
+        tracked_store(t);
+        manager_tell(m, case_changed, t->c);
+}
+
+static void describe_cases(Manager *m) {
+        for (size_t i = 0; i < m->cases.n; i++)
+                if (!m->cases.items[i]->busy && !case_state_is_closed(m->cases.items[i]->c->state))
+                        describe_case(m, m->cases.items[i]);
 }
 
 static void apply_topology(Manager *m, Topology *t) {
@@ -105,7 +115,7 @@ static void apply_topology(Manager *m, Topology *t) {
         manager_want_health(m);
         for (size_t i = 0; i < m->devices.n; i++) {
                 m->devices.items[i]->wants_scan = true;
-                m->devices.items[i]->wants_settle = true;
+                m->devices.items[i]->wants_settle = !m->devices.items[i]->is_region; /* nobody writes there */
         }
         for (size_t i = 0; i < m->cases.n; i++)
                 if (m->cases.items[i]->c->state == CASE_WAITING)

@@ -29,9 +29,34 @@ static int parse_range(const char *text, Range *ret) {
         return range_init(start, length, ret);
 }
 
+/* One request for each volume: a range may lie over several partitions. */
+typedef struct Asking {
+        Request *request;
+        const RangeSet *bad;
+        int out_fd;
+} Asking;
+
+static int ask_piece(Range piece, const Volume *v, void *userdata) {
+        const Asking *a = userdata;
+        Request q = *a->request;        /* lent, but for volume and ranges */
+        Findings f = { .range = piece };
+        int r;
+
+        r = rangeset_clip(a->bad, piece, &f.bad);
+        if (r >= 0 && f.bad.n > 0) {
+                q.volume = *v;
+                q.ranges.items = &f;
+                q.ranges.n = q.ranges.allocated = 1;
+                r = serve_request(&q, a->out_fd);
+        }
+        findings_done(&f);
+        return r;
+}
+
 /* All that is bad, or the range as if it were. */
-static int add_ranges(const ByHand *h, const char *disk, Request *request) {
+static int ask_ranges(const ByHand *h, const Topology *t, const char *disk, Request *request, int out_fd) {
         _cleanup_rangeset_ RangeSet bad = {}, pages = {};
+        Asking a = { request, &bad, out_fd };
         bool truncated;
         Range range;
         int r;
@@ -52,15 +77,8 @@ static int add_ranges(const ByHand *h, const char *disk, Request *request) {
         if (r >= 0)
                 r = rangeset_align_out(&bad, REPAIR_UNIT, &pages);
 
-        for (size_t i = 0; r >= 0 && i < pages.n; i++) {
-                _cleanup_findings_ Findings f = { .range = pages.items[i] };
-
-                r = rangeset_clip(&bad, f.range, &f.bad);
-                if (r >= 0)
-                        r = vec_push(&request->ranges, f);
-                if (r >= 0)
-                        f = (Findings) {};
-        }
+        for (size_t i = 0; r >= 0 && i < pages.n; i++)
+                r = volume_split(t, disk, pages.items[i], ask_piece, &a);
         return r;
 }
 
@@ -104,6 +122,5 @@ int by_hand(const ByHand *h, int out_fd) {
                 return r;
         }
 
-        r = add_ranges(h, disk, &request);
-        return r < 0 ? r : serve_request(&request, out_fd);
+        return ask_ranges(h, &t, disk, &request, out_fd);
 }

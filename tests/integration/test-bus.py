@@ -132,7 +132,8 @@ def cases(program):
         text = {k: p.pop(k) for k in ("Explanation", "Advice", "Detail")}
         assert all(len(t) > 20 for t in text.values()), text
         assert p == {"Id": "1", "State": "refused", "Reason": "not-protected", "Ignored": False, "Device": "/dev/pmem0",
-                     "FileSystem": "xfs", "Uuid": "uuid-0", "MountPoint": "/srv", "Range": (409600, 4096), "Bad": [(410112, 512)],
+                     "FileSystem": "xfs", "Uuid": "uuid-0", "MountPoint": "/srv", "FileSystemDevice": "/dev/pmem0",
+                     "Range": (409600, 4096), "Bad": [(410112, 512)],
                      "Physical": (PHYSICAL + 409600, 4096), "Dimms": ["nmem0"], "Path": "/srv/t/file131", "Offset": 409600,
                      "Owners": [("file", 409600, 4096, 131, 1, 409600, "/srv/t/file131", False, False, "")], "Replica": "", "Proof": "",
                      "Writer": "", "Attempts": 0, "Created": case["events"][0]["time"], "Changed": changed, "NextTry": 0,
@@ -193,7 +194,7 @@ def volumes(program):
     """Proves that devices are told with all that stands below and above them, and that the topology can be loaded again."""
     with Scene(program) as (_, d, c):
         volume, = c.manager("ListVolumes")
-        assert volume == {"Device": "/dev/pmem0", "Name": "pmem0", "Size": SIZE, "On": [], "Watched": True, "Physical": (PHYSICAL, SIZE),
+        assert volume == {"Device": "/dev/pmem0", "Name": "pmem0", "Size": SIZE, "On": [], "Lower": [], "Watched": True, "Physical": (PHYSICAL, SIZE),
                           "Namespace": "namespace0.0", "NamespaceMode": "fsdax", "Region": "region0", "Dimms": ["nmem0"],
                           "FileSystem": "xfs", "Uuid": "uuid-0", "MountPoint": "/srv", "ReadOnly": False, "Protected": [],
                           "OpenCases": 1}, volume

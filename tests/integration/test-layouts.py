@@ -138,7 +138,7 @@ def disabled(program):
     """Proves that poison in a namespace that is disabled is a case of the region, which is over, and one of the disk, when the namespace
     comes; and that what the namespace keeps for itself stays the region's."""
     t = {"regions": [region(0, 64 * MIB, ["nmem0"])], "namespaces": [namespace(0, "fsdax", None, 64 * MIB)]}
-    with Machine(program, **GOOD) as d:
+    with Machine(program, locate="error", repair="healed") as d:
         d.build(t, regions=["region0"])
         d.poison_region("region0", (80, 1), (2 * MIB // 512 + 80, 1))
         d.start()
@@ -151,10 +151,9 @@ def disabled(program):
         d.build(t, lists=["pmem0"], regions=["region0"])
         d.poison((80, 1))
         d.rescan()
-        d.wait("healed on the disk", lambda: [c["state"] for c in d.cases()][1:] == ["gone", "healed"])
-        assert d.places()[2] == ("/dev/pmem0", None, 10, 1), d.places()
-        assert "keeps them for itself" in d.requests("locate")[-1]["volume"].get("hindrance", "") or \
-            any("keeps them for itself" in r["volume"].get("hindrance", "") for r in d.requests("locate")), d.requests("locate")
+        d.wait("a case of the disk", lambda: [c["state"] for c in d.cases()][:2] == ["waiting", "gone"] and len(d.cases()) == 3)
+        assert d.places()[2] == ("/dev/pmem0", None, 10, 1) and d.cases()[2]["volume"]["uuid"] == "u", d.cases()
+        assert "keeps them for itself" in d.cases()[0]["volume"]["hindrance"], d.cases()
 
 
 def appears(program):

@@ -419,6 +419,18 @@ static void test_stripe_validity(void **state) {
         assert_false(stripe_is_valid(&s));
 }
 
+/* A whole disk in chunks is too much to write down: it is said at once, and nothing of it is shown. */
+static void test_too_many_chunks(void **state) {
+        const Stripe s = { .upper = { 0, UINT64_C(1) << 42 }, .chunk = 4096, .count = 2, .index = 1 };
+        _cleanup_spacemap_ SpaceMap m = {};
+
+        assert_int_equal(stripe_map(&s, (Range) { 0, UINT64_C(1) << 40 }, &m), -E2BIG);
+        assert_int_equal(m.n, 0);
+        assert_int_equal(stripe_map(&s, (Range) { 4096, 12288 }, &m), 0);
+        assert_int_equal(m.n, 2);
+        assert_true(range_equal(m.items[0].from, (Range) { 3 * 4096, 4 * 4096 }) && m.items[0].to == 4096);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_partitions),
@@ -430,6 +442,7 @@ int main(void) {
                 cmocka_unit_test(test_random_stacks),
                 cmocka_unit_test(test_random_volumes),
                 cmocka_unit_test(test_stripe_validity),
+                cmocka_unit_test(test_too_many_chunks),
         };
 
         return cmocka_run_group_tests_name("volume", tests, NULL, NULL);
