@@ -115,7 +115,7 @@ static void apply_topology(Manager *m, Topology *t) {
         manager_want_health(m);
         for (size_t i = 0; i < m->devices.n; i++) {
                 m->devices.items[i]->wants_scan = true;
-                m->devices.items[i]->wants_settle = !m->devices.items[i]->is_region; /* nobody writes there */
+                m->devices.items[i]->wants_settle = !m->devices.items[i]->is_region;
         }
         for (size_t i = 0; i < m->cases.n; i++)
                 if (m->cases.items[i]->c->state == CASE_WAITING)
