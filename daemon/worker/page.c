@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,7 +10,9 @@
 #include <unistd.h>
 
 #include "util/file.h"
+#include "util/sysfs.h"
 #include "worker/page.h"
+#include "worker/window.h"
 
 static int chain_open(WriterKind kind, Writer **ret) {
         _cleanup_(writer_freep) Writer *w = NULL;
@@ -38,6 +41,35 @@ static int is_listed(const Site *s, Range range) {
         return r < 0 ? r : listed.n > 0;
 }
 
+/* Has the device memory that a machine check can take out of the kernel's map? What has none, a raw
+ * namespace or a loop device in a test, says 0 here. */
+static bool can_be_absent(const Site *s) {
+        _cleanup_free_ char *path = NULL, *text = NULL;
+        size_t n;
+
+        if (sysfs_attribute("block", s->disk, "queue/dax", &path) < 0 ||
+            file_read(AT_FDCWD, path, 16, &text, &n) < 0)
+                return true;
+        return text[0] != '0';
+}
+
+/* A file without DAX is written by the block layer, which copies without fixups: a kernel oops where the
+ * page is not present (pmem_do_write()). Present is a page of which something can be read. */
+static int check_danger(const Site *s, const Target *t) {
+        _Alignas(REPAIR_UNIT) uint8_t page[REPAIR_UNIT];
+        _cleanup_rangeset_ RangeSet listed = {}, got = {};
+        int r;
+
+        if (file_is_dax(t->file_fd) || !can_be_absent(s))
+                return 0;
+        r = site_listed(s, t->range, &listed);
+        if (r >= 0)
+                r = page_salvage(s, t->range, &listed, page, &got);
+        if (r < 0)
+                return r;
+        return got.n > 0 ? 0 : PAGE_E_DANGER;
+}
+
 int page_put(const Site *s, const WriterKind *writers, size_t n, const Target *t,
              const void *page, WriterKind *ret_writer) {
         int r = -EINVAL;
@@ -50,8 +82,10 @@ int page_put(const Site *s, const WriterKind *writers, size_t n, const Target *t
                 if (r == 0 && owns != MAP_OWNED)
                         r = -ESTALE;
                 if (r >= 0)
+                        r = check_danger(s, t);
+                if (r == 0)
                         r = chain_open(writers[i], &w);
-                if (r < 0)
+                if (r != 0)
                         return r;
 
                 *ret_writer = writers[i];

@@ -12,6 +12,8 @@ enum {
 
         PAGE_E_ABSENT,          /* cleared, but nothing was stored: the page is not present */
         PAGE_E_STORED,          /* stored, and right through mappings; the page is not present for read(2) */
+        PAGE_E_DANGER,          /* not touched: without DAX it would be written by the block layer, and
+                                 * nothing shows that the page is present */
         PAGE_E_NOT_CLEARED,     /* the kernel refused, and still lists the poison */
         PAGE_E_DIFFERS,         /* read back: other bytes than were written */
         PAGE_E_LISTED,          /* read back right, but the kernel still lists poison there */

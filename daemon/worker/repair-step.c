@@ -192,6 +192,15 @@ static int put_page(Repair *r, const Step *s, const Target *t, uint64_t bytes) {
         case PAGE_E_ABSENT:
                 return ended(r, CASE_WAITING, REASON_PAGE_NOT_PRESENT,
                              "the bytes at file offset %" PRIu64 " could not be stored yet", s->offset);
+        case PAGE_E_DANGER:
+                (void) forget_intent(r, s);
+                return ended(r, CASE_WAITING, REASON_PAGE_NOT_PRESENT,
+                             "the file is not mounted with DAX, and of the page at file offset %" PRIu64
+                             " nothing can be read: to write it may crash the kernel", s->offset);
+        case -ETXTBSY:
+                (void) forget_intent(r, s);
+                return ended(r, CASE_WAITING, REASON_FILE_BUSY,
+                             "the kernel lets nobody write it: it is in use as swap space");
         case PAGE_E_NOT_CLEARED:
                 (void) forget_intent(r, s);
                 return ended(r, CASE_FAILED, REASON_WRITE_FAILED,

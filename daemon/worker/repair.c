@@ -47,9 +47,14 @@ static int open_file(Repair *r) {
                         &r->fd);
         if (q == -EROFS)
                 return ended(r, CASE_WAITING, REASON_READ_ONLY, NULL);
-        if (q == -ETXTBSY || q == -EPERM)
-                return ended(r, CASE_WAITING, REASON_FILE_BUSY, "it cannot be opened for writing: %s",
-                             strerror(-q));
+        if (q == -ETXTBSY)
+                return ended(r, CASE_WAITING, REASON_FILE_BUSY,
+                             "it cannot be opened for writing: a program runs from it");
+        if (q == -EPERM)
+                return ended(r, CASE_WAITING, REASON_FILE_BUSY,
+                             "it cannot be opened for writing: it is immutable or append-only");
+        if (q == -EWOULDBLOCK)
+                return ended(r, CASE_WAITING, REASON_FILE_BUSY, "another program has a lease on it");
         if (q > 0)
                 return ended(r, CASE_DETECTED, REASON_CHANGED, "the file is gone");
         return q;

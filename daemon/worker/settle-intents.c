@@ -218,7 +218,7 @@ static int write_again(const Settler *s, Pending *p, const WriterKind *writers, 
                 r = page_check(s->site, &t, p->page, &all);
         if (r == PAGE_E_STORED)
                 return finish(s, p, CASE_WAITING, REASON_PAGE_NOT_PRESENT, result);
-        if (r == PAGE_E_ABSENT) {
+        if (r == PAGE_E_ABSENT || r == PAGE_E_DANGER) {
                 result_set(result, CASE_WAITING, REASON_PAGE_NOT_PRESENT, NULL);
                 return 0;
         }

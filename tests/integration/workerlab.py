@@ -57,6 +57,8 @@ class Lab:
         self.list = self.sys / "block" / Path(self.loop).name / "badblocks"
         self.list.parent.mkdir(parents=True)
         self.list.write_text("")
+        (self.list.parent / "queue").mkdir()
+        (self.list.parent / "queue/dax").write_text("0\n")
 
     def close(self):
         if self.mount.is_mount():

@@ -20,14 +20,18 @@ declare -A ID=(
     [waiting]=534b2d5038a7d74bcf30ff9c7d435683
 )
 
+FS=xfs                          # or ext4, for fresh_db
 XFS_OPTIONS=()                  # of mkfs.xfs, for fresh_db
 
 # --- files, and what they were
 
-# fresh_db NAME BYTES…: a new XFS with these files in $DB, a copy of them in $MIRROR, and a protect file.
+# fresh_db NAME BYTES…: a new file system with these files in $DB, a copy of them in $MIRROR, and a protect file.
 fresh_db() {
     follow_journal
-    fresh_xfs "${XFS_OPTIONS[@]}"
+    case $FS in
+        xfs) fresh_xfs "${XFS_OPTIONS[@]}" ;;
+        ext4) fresh_ext4 ;;
+    esac
     mkdir -p "$DB" /run/lab/was
     while [ $# -gt 0 ]; do
         make_file "$DB/$1" "$2"

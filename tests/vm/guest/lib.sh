@@ -234,6 +234,12 @@ fresh_xfs() {
     mount_dax
 }
 
+# fresh_ext4 [OPTION…]: the same with ext4. OPTIONs are those of mkfs.ext4.
+fresh_ext4() {
+    mkfs.ext4 -q -F -b 4096 "$@" "${FS_DEVICE:-/dev/$PMEM}"
+    mount_dax
+}
+
 mount_dax() {
     mkdir -p $MNT
     mount -o $MOUNT_OPTIONS "${FS_DEVICE:-/dev/$PMEM}" $MNT
