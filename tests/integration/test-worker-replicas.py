@@ -6,12 +6,19 @@ server and a program of this test. As always, the device itself is asked afterwa
 
 Root, mkfs.xfs and loop devices are needed; else all is skipped, with the reason."""
 
+import base64
+import email.utils
+import http.server
 import os
+import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
 import threading
+import time
+import urllib.parse
 from pathlib import Path
 
 import workerlab
@@ -43,10 +50,13 @@ class Lab(workerlab.Lab):
     def __init__(self, folder):
         folder.chmod(0o755)
         super().__init__(folder)
-        self.fetcher = Fetcher(folder / "fetch")
+        self.fetcher, self.server = Fetcher(folder / "fetch"), serve(self)
+        self.credentials = None
 
     def worker(self, request, fault=None):
         request["policy"]["worker_timeout_usec"] = 16000000
+        if self.credentials:
+            request["policy"]["credentials_dir"] = self.credentials
         return super().worker(request, fault, BEZOAR_FETCH=str(self.fetcher.path))
 
     def copy_of_device(self, name="copy"):
@@ -247,6 +257,375 @@ def test_exec_older(lab):
     assert offer["witness"] == "differ", offer
     expect(f.repair(), "refused", "replica-stale")
     f.check_untouched()
+
+
+# ---- http: ----
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """The first component of the path says how it behaves; the last is the file."""
+
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_):
+        pass
+
+    def answer(self, status, body=b"", **headers):
+        self.send_response_only(status)
+        for k, v in headers.items():
+            self.send_header(k.replace("_", "-"), str(v))
+        if "Content_Length" not in headers:
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_GET(self):
+        parts = self.path.split("/")
+        mode, name, server = parts[1], parts[-1], self.server
+        server.seen.append((self.path, dict(self.headers)))
+        data, when = server.files[urllib.parse.unquote(name)]
+        status = {"to": 302}.get(mode) or (int(mode) if mode.isdigit() else 0)
+        if mode == "to":
+            return self.answer(302, Location=server.target.replace("NAME", name))
+        if status:
+            return self.answer(status, b"sorry " * 100)
+        if mode == "loop":
+            return self.answer(302, Location=self.path)
+        if mode == "auth" and self.headers.get("Authorization") != "Basic " + base64.b64encode(b"me:hush").decode():
+            return self.answer(401, WWW_Authenticate="Basic realm=x")
+        if mode == "aws" and "AWS4-HMAC-SHA256 Credential=me/" not in self.headers.get("Authorization", ""):
+            return self.answer(403)
+        first, last = (int(x) for x in self.headers["Range"].removeprefix("bytes=").split("-"))
+        body, total = data[first:last + 1], len(data)
+        headers = {"ETag": '"1"', "Last_Modified": email.utils.formatdate(when // 10**9, usegmt=True)}
+        if mode in ("exact", "aws"):
+            headers["X_Amz_Meta_Mtime"] = f"{when // 10**9}.{when % 10**9:09}"
+        if mode == "none":
+            return self.answer(200, data, **headers)
+        big = last - first > 1
+        if mode == "stall" and big:
+            time.sleep(30)
+        if mode == "swap" and big:
+            headers["ETag"] = '"2"'
+        if mode == "grown" and big:
+            total += 1
+        if mode == "gzip":
+            headers["Content_Encoding"] = "gzip"
+        if mode == "moved" and big:
+            first, last = first + 1, last + 1
+        if mode == "unsaid":
+            return self.answer(206, body, **headers)
+        headers["Content_Range"] = f"bytes {first}-{last}/{total}"
+        if mode == "long" and big:
+            body += b"x"
+        if mode == "short" and big:
+            body = body[:-1]
+        if mode == "broken" and big:
+            headers["Content_Length"] = len(body)
+            body = body[:-100]
+            self.close_connection = True
+        if mode == "older" and big:
+            body = body.replace(b"A", b"B")
+        if mode == "drip" and big:
+            self.answer(206, b"", Content_Length=len(body), **headers)
+            for x in body:
+                self.wfile.write(bytes([x]))
+                time.sleep(0.5)
+            return None
+        return self.answer(206, body, **headers)
+
+
+def serve(lab, tls=None):
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.files, server.seen, server.target = {}, [], ""
+    server.handle_error = lambda *_: None
+    if tls:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    server.url = f"{'https' if tls else 'http'}://127.0.0.1:{server.server_address[1]}"
+    return server
+
+
+def served(lab, server=None, **more):
+    f = File(lab, **more)
+    server = server or lab.server
+    server.files[f.name] = (f.data, f.before.st_mtime_ns)
+    return f
+
+
+def credentials(lab, text, mode=0o600):
+    folder = lab.folder / "credentials.d"
+    folder.mkdir(exist_ok=True)
+    path = folder / "test.conf"
+    path.write_text("[Credentials]\n" + text)
+    path.chmod(mode)
+    lab.credentials = str(folder)
+
+
+def test_http_exact(lab):
+    "a server that keeps the time in full, as rclone does in S3: identity"
+    f = served(lab)
+    heal(f, f"{lab.server.url}/exact")
+
+
+def test_http_seconds(lab):
+    "Last-Modified: no identity for a file whose time has a fraction, neighbours all the same"
+    f = served(lab)
+    offer = heal(f, f"{lab.server.url}/good", **IMAGE)
+    assert offer["untimed"] and "whole seconds" in offer["detail"], offer
+
+
+def test_http_whole_second(lab):
+    "Last-Modified: identity for a file whose time has none"
+    f = served(lab)
+    os.utime(f.path, ns=(0, f.before.st_mtime_ns // 10**9 * 10**9))
+    f.before = f.path.stat()
+    heal(f, f"{lab.server.url}/good")
+
+
+def test_http_whole_second_other(lab):
+    "Last-Modified: a second later is another file"
+    f = served(lab)
+    os.utime(f.path, ns=(0, f.before.st_mtime_ns // 10**9 * 10**9 - 10**9))
+    f.before = f.path.stat()
+    refused(f, f"{lab.server.url}/good", "held", "modified")
+
+
+def test_http_name(lab):
+    "a name with everything in it that a URL cannot have"
+    f = File(lab)
+    name = "a b%20?#&;\xe4'\"\\+=\udcff"
+    f.path.rename(f.path.with_name(name))
+    f.path = f.path.with_name(name)
+    lab.server.files[name] = (f.data, f.before.st_mtime_ns)
+    unquote, urllib.parse.unquote = urllib.parse.unquote, lambda x: os.fsdecode(urllib.parse.unquote_to_bytes(x))
+    try:
+        heal(f, f"{lab.server.url}/exact/deep")
+    finally:
+        urllib.parse.unquote = unquote
+
+
+def test_http_wrong(lab):
+    "servers that lie, refuse, or are in trouble"
+    f = served(lab)
+    u = lab.server.url
+    refused(f, f"{u}/none", "unreadable", "range of bytes")
+    refused(f, f"{u}/404", "missing", "404")
+    refused(f, f"{u}/410", "missing", "410")
+    refused(f, f"{u}/403", "unreadable", "403")
+    refused(f, f"{u}/500", "unreachable", "500")
+    refused(f, f"{u}/503", "unreachable", "503")
+    refused(f, f"{u}/429", "unreachable", "429")
+    refused(f, f"{u}/204", "unreadable", "204")
+    refused(f, f"{u}/gzip", "unreadable", "asked for")
+    refused(f, f"{u}/unsaid", "unreadable", "asked for")
+    refused(f, f"{u}/moved", "unreadable", "Bad message")
+    refused(f, f"{u}/long", "unreadable", "Bad message")
+    refused(f, f"{u}/short", "unreadable", "Bad message")
+    refused(f, f"{u}/broken", "unreadable", "Bad message")
+    refused(f, f"{u}/swap", "unreadable", "Stale")
+    refused(f, f"{u}/grown", "unreadable", "Stale")
+    refused(f, "http://127.0.0.1:1/x", "unreachable", "does not answer")
+    refused(f, "http://nowhere.invalid/x", "unreachable", "does not answer")
+
+
+def test_http_slow(lab):
+    "a server that stalls, and one that sends a byte now and then"
+    f = served(lab)
+    refused(f, f"{lab.server.url}/stall", "unreachable", "timed out")
+    refused(f, f"{lab.server.url}/drip", "unreachable", "timed out")
+
+
+def test_http_older(lab):
+    "a server whose bytes are older beside the lost ones"
+    f = served(lab)
+    f.replicas = [f"{lab.server.url}/older"]
+    assert f.locate()["offers"][0]["witness"] == "differ"
+    expect(f.repair(), "refused", "replica-stale")
+    f.check_untouched()
+
+
+def test_http_redirect(lab):
+    "redirects: followed to HTTP, never elsewhere, never for ever"
+    f = served(lab)
+    lab.server.target = f"{lab.server.url}/exact/NAME"
+    heal(f, f"{lab.server.url}/to")
+    f = served(lab)
+    refused(f, f"{lab.server.url}/loop", "escapes", "")
+    for target in ("ftp://127.0.0.1/NAME", "file:///etc/passwd", "gopher://127.0.0.1/"):
+        lab.server.target = target
+        refused(f, f"{lab.server.url}/to", "escapes", "redirects")
+
+
+def test_http_password(lab):
+    "basic authentication: needed, shown, and not shown to whom it redirects to"
+    f = served(lab)
+    refused(f, f"{lab.server.url}/auth", "unreadable", "401")
+    credentials(lab, f"For={lab.server.url}/\nUser=me\nPassword=hush\n", 0o640)
+    refused(f, f"{lab.server.url}/auth", "unreachable", "only root can read")
+    credentials(lab, f"For={lab.server.url}/\nUser=me\nPassword=wrong\n")
+    refused(f, f"{lab.server.url}/auth", "unreadable", "401")
+    credentials(lab, f"For={lab.server.url}/\nUser=me\nPassword=hush\n")
+    heal(f, f"{lab.server.url}/auth", **IMAGE)
+
+    other = serve(lab)
+    f = served(lab)
+    other.files = lab.server.files
+    lab.server.target = f"{other.url}/exact/NAME"
+    heal(f, f"{lab.server.url}/to")
+    assert other.seen and all("Authorization" not in h for _, h in other.seen), other.seen
+    assert any("Authorization" in h for p, h in lab.server.seen if p.startswith("/to/"))
+
+
+def test_http_s3(lab):
+    "requests signed for S3"
+    f = served(lab)
+    credentials(lab, f"For={lab.server.url}\nUser=me\nPassword=hush\nAwsSigv4=aws:amz:eu-central-1:s3\n")
+    heal(f, f"{lab.server.url}/aws")
+    assert not any("hush" in str(h) for _, h in lab.server.seen)
+
+
+def certificates(folder):
+    """A CA, and what it has signed: a server's certificate for 127.0.0.1, and a client's."""
+    def openssl(*a):
+        subprocess.run(["openssl", *a], cwd=folder, check=True, capture_output=True)
+    folder.mkdir(exist_ok=True)
+    openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "ca-key.pem", "-out", "ca-cert.pem", "-subj", "/CN=test", "-days", "2")
+    for who in ("server", "client"):
+        openssl("req", "-newkey", "rsa:2048", "-nodes", "-keyout", f"{who}-key.pem", "-out", "req.pem", "-subj", f"/CN={who}")
+        (folder / "ext").write_text("subjectAltName=IP:127.0.0.1,DNS:localhost\n")
+        openssl("x509", "-req", "-in", "req.pem", "-CA", "ca-cert.pem", "-CAkey", "ca-key.pem", "-CAcreateserial", "-days", "2",
+                "-extfile", "ext", "-out", f"{who}-cert.pem")
+    for p in folder.iterdir():
+        p.chmod(0o600)
+    return folder
+
+
+def test_https(lab):
+    "TLS: a server that nobody vouches for, one of our own CA, one that wants a certificate, and no way back to http"
+    pki = certificates(lab.folder / "pki")
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(pki / "server-cert.pem", pki / "server-key.pem")
+    server = serve(lab, tls)
+    f = served(lab, server)
+    refused(f, f"{server.url}/exact", "unreachable", "certificate")
+    credentials(lab, f"For={server.url}\nCaFile={pki}/ca-cert.pem\n")
+    heal(f, f"{server.url}/exact")
+
+    server.target = f"{lab.server.url}/exact/NAME"
+    f = served(lab, server)
+    refused(f, f"{server.url}/to", "escapes", "redirects")
+
+    tls.verify_mode = ssl.CERT_REQUIRED
+    tls.load_verify_locations(pki / "ca-cert.pem")
+    refused(f, f"{server.url}/exact", "unreachable", "")
+    credentials(lab, f"For={server.url}\nCaFile={pki}/ca-cert.pem\nCertificateFile={pki}/client-cert.pem\nKeyFile={pki}/client-key.pem\n")
+    heal(f, f"{server.url}/exact")
+
+
+# ---- nbd: ----
+
+class Nbdkit:
+    def __init__(self, *arguments):
+        if not shutil.which("nbdkit"):
+            raise workerlab.Skip("nbdkit is not installed")
+        self.process = subprocess.Popen(["nbdkit", "--foreground", "--exit-with-parent", *(str(a) for a in arguments)],
+                                        stderr=subprocess.DEVNULL)
+
+    def __enter__(self):
+        time.sleep(1)
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait()
+
+
+def socket_of(lab, name):
+    folder = lab.folder / "sockets"
+    folder.mkdir(exist_ok=True)
+    folder.chmod(0o755)
+    return folder / f"{name}{lab.count}"
+
+
+def opened(path):
+    path.chmod(0o777)
+    return f"nbd+unix:///?socket={path}"
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as s:
+        return s.getsockname()[1]
+
+
+def test_nbd_unix(lab):
+    "an image served over a Unix socket; a neighbour that differs; a server that has gone"
+    f = File(lab)
+    copy, path = restored(f, lab.copy_of_device()), socket_of(lab, "nbd")
+    with Nbdkit("-U", path, "-r", "file", copy):
+        uri = opened(path)
+        with copy.open("r+b") as c:
+            c.seek(f.at - 1)
+            good = c.read(1)
+            c.seek(f.at - 1)
+            c.write(bytes([good[0] ^ 1]))
+        f.replicas = [f"nbd:{uri}"]
+        assert f.locate(policy_proof="neighbours")["offers"][0]["witness"] == "differ"
+        with copy.open("r+b") as c:
+            c.seek(f.at - 1)
+            c.write(good)
+        heal(f, f"nbd:{uri}", **IMAGE)
+    f = File(lab)
+    refused(f, f"nbd:{uri}", "unreachable", "does not answer")
+
+
+def test_nbd_wrong(lab):
+    "servers that fail, hang, or have too little"
+    f = File(lab)
+    copy = restored(f, lab.copy_of_device())
+    path = socket_of(lab, "error")
+    with Nbdkit("-U", path, "-r", "--filter=error", "file", copy, "error-pread=EIO", "error-pread-rate=100%"):
+        refused(f, f"nbd:{opened(path)}", "unreadable", "Input/output")
+    path = socket_of(lab, "delay")
+    with Nbdkit("-U", path, "-r", "--filter=delay", "file", copy, "rdelay=40"):
+        refused(f, f"nbd:{opened(path)}", "unreachable", "timed out")
+    path = socket_of(lab, "open")
+    with Nbdkit("-U", path, "-r", "--filter=delay", "file", copy, "delay-open=40"):
+        refused(f, f"nbd:{opened(path)}", "unreachable", "in time")
+    path = socket_of(lab, "small")
+    with Nbdkit("-U", path, "-r", "memory", "1M"):
+        refused(f, f"nbd:{opened(path)}", "short", "")
+
+
+def test_nbd_tls(lab):
+    "TLS with certificates and with keys; never without; no files named by the URI"
+    pki = certificates(lab.folder / "pki")
+    f = File(lab)
+    copy, port = restored(f, lab.copy_of_device()), free_port()
+    with Nbdkit("-i", "127.0.0.1", "-p", port, "-r", "--tls=require", f"--tls-certificates={pki}", "--tls-verify-peer", "file", copy):
+        uri = f"nbds://127.0.0.1:{port}/"
+        refused(f, f"nbd:nbd://127.0.0.1:{port}/", "unreachable", "")
+        refused(f, f"nbd:{uri}", "unreachable", "")
+        refused(f, f"nbd:{uri}?tls-certificates={pki}", "unreachable", "")
+        credentials(lab, f"For={uri}\nCaFile={pki}/ca-cert.pem\nCertificateFile={pki}/client-cert.pem\nKeyFile={pki}/client-key.pem\n")
+        heal(f, f"nbd:{uri}", **IMAGE)
+
+    f = File(lab)
+    copy, port = restored(f, lab.copy_of_device()), free_port()
+    psk = lab.folder / "psk"
+    psk.write_text("me:" + "0123456789abcdef" * 4 + "\n")
+    psk.chmod(0o600)
+    with Nbdkit("-i", "127.0.0.1", "-p", port, "-r", "--tls=require", f"--tls-psk={psk}", "file", copy):
+        uri = f"nbds://127.0.0.1:{port}/"
+        credentials(lab, f"For={uri}\nUser=me\nPskFile={psk}\n")
+        heal(f, f"nbd:{uri}", **IMAGE)
+
+    f = File(lab)
+    copy, port = restored(f, lab.copy_of_device()), free_port()
+    with Nbdkit("-i", "127.0.0.1", "-p", port, "-r", "--tls=off", "file", copy):
+        credentials(lab, f"For=nbds://127.0.0.1:{port}/\nUser=me\nPskFile={psk}\n")
+        refused(f, f"nbd:nbds://127.0.0.1:{port}/", "unreachable", "")
+        heal(f, f"nbd:nbd://127.0.0.1:{port}/", **IMAGE)
+    assert not list(Path("/tmp").glob("bezoar-tls-*")), "certificates were left"
 
 
 def test_no_fetch(lab):

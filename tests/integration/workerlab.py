@@ -248,6 +248,8 @@ def run_all(lab, everything):
             try:
                 test(lab)
                 print(f"ok {i} - {name}", flush=True)
+            except Skip as skip:
+                print(f"ok {i} - {name} # SKIP {skip}", flush=True)
             except Exception as e: # pylint: disable=broad-except
                 failed += 1
                 print(f"not ok {i} - {name}\n# {type(e).__name__}: {e}".replace("\n", "\n# ").replace("# # ", "# "), flush=True)
