@@ -67,6 +67,7 @@ typedef struct Case {
         char *replica;          /* that the bytes came from; NULL */
         ProofSet proofs;        /* that was shown */
         WriterKind writer;      /* that wrote; WRITER_AUTO: none did */
+        uint64_t frozen_usec;   /* how long the file system was frozen for that */
         unsigned attempts;      /* times a worker was told to write; from 0 again where a harmless
                                  * place became something else */
         bool ignored;           /* an operator has said to leave it alone */

@@ -51,7 +51,8 @@ static bool put_end(struct json_object *o, const Result *r) {
                codec_put_proofs(o, "proof", r->proofs) &&
                (r->writer == WRITER_AUTO || codec_put_word(o, "writer", writer_to_string(r->writer))) &&
                codec_put_word(o, "exclusion", exclusion_to_string(r->exclusion)) &&
-               codec_put_u64(o, "bytes", r->bytes);
+               codec_put_u64(o, "bytes", r->bytes) &&
+               (!r->frozen_usec || codec_put_u64(o, "frozen_usec", r->frozen_usec));
 }
 
 char *codec_result_encode(const Result *r) {
@@ -76,7 +77,8 @@ static int get_end(const CodecNode *at, Result *q) {
             (r = codec_get_enum(at, "writer", CODEC_OPTIONAL, writer_from_string, &q->writer)) < 0 ||
             (r = codec_get_enum(at, "exclusion", CODEC_OPTIONAL, exclusion_from_string,
                                 &q->exclusion)) < 0 ||
-            (r = codec_get_u64(at, "bytes", CODEC_REQUIRED, &q->bytes)) < 0)
+            (r = codec_get_u64(at, "bytes", CODEC_REQUIRED, &q->bytes)) < 0 ||
+            (r = codec_get_u64(at, "frozen_usec", CODEC_OPTIONAL, &q->frozen_usec)) < 0)
                 return r;
         if (!state_is_result(q->state))
                 return codec_fail(at, "state", "no repair ends in it");

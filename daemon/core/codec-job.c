@@ -60,8 +60,9 @@ struct json_object *codec_make_plan(const Plan *p) {
                codec_put_text(o, "detail", p->detail) &&
                codec_put_text(o, "replica", p->replica) &&
                codec_put_proofs(o, "proof", p->proofs) &&
-               codec_put_items(o, "writers", p->writers, p->n_writers, sizeof(p->writers[0]), make_writer) &&
-               codec_put_exclusion(o, "exclusion", &p->exclusion) &&
+               codec_put_items(o, "writers", p->means.writers, p->means.n_writers,
+                               sizeof(p->means.writers[0]), make_writer) &&
+               codec_put_exclusion(o, "exclusion", &p->means.exclusion) &&
                codec_put_vec(o, "steps", &p->steps, make_step) ? TAKE_PTR(o) : NULL;
 }
 
@@ -73,8 +74,8 @@ static int get_writers(const CodecNode *at, Plan *p) {
         r = codec_get_array(at, "writers", CODEC_OPTIONAL, &array, &n);
         if (r < 0)
                 return r;
-        if (n > sizeof(p->writers) / sizeof(p->writers[0]))
-                return codec_fail(at, "writers", "there are more than two");
+        if (n > sizeof(p->means.writers) / sizeof(p->means.writers[0]))
+                return codec_fail(at, "writers", "there are too many");
         for (size_t i = 0; i < n; i++) {
                 CodecNode item = codec_item(&array, i);
                 WriterKind w;
@@ -84,7 +85,7 @@ static int get_writers(const CodecNode *at, Plan *p) {
                 w = writer_from_string(json_object_get_string(item.value));
                 if ((int) w < 0 || w == WRITER_AUTO)
                         return codec_fail(&item, NULL, "the word is not known");
-                p->writers[p->n_writers++] = w;
+                p->means.writers[p->means.n_writers++] = w;
         }
         return 0;
 }
@@ -99,7 +100,7 @@ int codec_read_plan(const CodecNode *at, Plan *ret) {
             (r = codec_get_text(at, "replica", CODEC_OPTIONAL, &p.replica)) < 0 ||
             (r = codec_get_proofs(at, "proof", &p.proofs)) < 0 ||
             (r = get_writers(at, &p)) < 0 ||
-            (r = codec_get_exclusion(at, "exclusion", &p.exclusion)) < 0 ||
+            (r = codec_get_exclusion(at, "exclusion", &p.means.exclusion)) < 0 ||
             (r = codec_get_vec(at, "steps", CODEC_OPTIONAL, &p.steps, read_step, step_done)) < 0)
                 return r;
 
@@ -108,7 +109,7 @@ int codec_read_plan(const CodecNode *at, Plan *ret) {
         if (verdict_acts(p.verdict) && p.steps.n == 0)
                 return codec_fail(at, "steps", "there are none");
         if (p.verdict == VERDICT_REPAIR &&
-            (!p.replica || p.proofs == 0 || p.n_writers == 0))
+            (!p.replica || p.proofs == 0 || p.means.n_writers == 0))
                 return codec_fail(at, NULL, "a repair needs replica, proof and writers");
 
         *ret = p;

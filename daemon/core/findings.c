@@ -7,7 +7,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "core/plan.h"
+#include "core/findings.h"
 #include "util/str.h"
 #include "util/strv.h"
 #include "util/vec.h"
@@ -28,6 +28,8 @@ int findings_copy(const Findings *f, Findings *ret) {
                 .absent = f->absent,
                 .present = f->present,
                 .readable = f->readable,
+                .coarse = f->coarse,
+                .freezable = f->freezable,
                 .held = f->held,
         };
         int r;
@@ -54,15 +56,15 @@ int findings_copy(const Findings *f, Findings *ret) {
         return 0;
 }
 
-bool findings_page_may_be_absent(const Findings *f) {
-        if (f->absent)
-                return true;
-        if (f->present)
-                return false;
+bool findings_has_whole_page(const Findings *f) {
         for (uint64_t at = f->range.start; at < f->range.end; at += REPAIR_UNIT)
                 if (rangeset_contains(&f->bad, (Range) { at, at + REPAIR_UNIT }))
                         return true;
         return false;
+}
+
+bool findings_page_may_be_absent(const Findings *f) {
+        return f->absent || (!f->present && findings_has_whole_page(f));
 }
 
 /* Does `b`, which begins where `a` ends, go on with the same owner? */

@@ -26,7 +26,9 @@ typedef struct Intent {
         uint32_t mtime_nsec;
         char *replica;          /* where the bytes came from */
         ProofSet proofs;
-        bool alone;             /* nobody else had the file open */
+        bool alone;             /* nobody else could store to the file: a lease, or frozen */
+        bool in_place;          /* only the bad sectors, below the file system: it does not matter who
+                                 * shares the block */
 } Intent;
 
 void intent_done(Intent *i);

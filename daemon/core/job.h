@@ -60,6 +60,7 @@ typedef struct Result {
         WriterKind writer;      /* that did it */
         Exclusion exclusion;    /* that was held; _EXCLUSION_INVALID: none */
         uint64_t bytes;         /* restored: taken from the replica */
+        uint64_t frozen_usec;   /* how long the file system was frozen for it, all pages together */
 } Result;
 
 void result_done(Result *r);

@@ -145,7 +145,7 @@ static int judge_nothing_lost(const Policy *policy, const Findings *f, const Own
 static int judge_guard(const Policy *policy, const Findings *f, const Owner *o, Plan *p) {
         const char *why = NULL;
 
-        if (findings_page_may_be_absent(f) || f->owners.n > 1)
+        if (findings_page_may_be_absent(f))
                 return verdict(p, VERDICT_HARMLESS, REASON_PARKED, NULL);
         if (f->read_only)
                 why = "the file system is mounted read-only";
@@ -159,7 +159,23 @@ static int judge_guard(const Policy *policy, const Findings *f, const Owner *o, 
         return make_steps(f, o, p);
 }
 
-/* Who owns the range decides whether it is ours to write at all. 0: it is written data of one file, *ret. */
+/* Files that share these bytes: what one of them can prove is right for all. Only the first one's size is
+ * known here, and shared bytes are written ones. */
+static int judge_sharers(const Findings *f, Plan *p) {
+        for (size_t i = 0; i < f->owners.n; i++)
+                if (f->owners.items[i].unwritten)
+                        return verdict(p, VERDICT_WAIT, REASON_UNKNOWN_OWNER,
+                                       "several files are said to own it, and not to have written it");
+                else if (f->owners.items[i].guard)
+                        return verdict(p, VERDICT_REFUSE, REASON_SHARED_EXTENT, "a guard file shares it");
+        if (f->owners.items[0].offset >= f->file_size)
+                return verdict(p, VERDICT_REFUSE, REASON_SHARED_EXTENT,
+                               "it lies behind the end of the file that replicas can be asked about");
+        return 0;
+}
+
+/* Who owns the range decides whether it is ours to write at all. 0: it is written data of a file, *ret, and
+ * perhaps of others that share it. */
 static int judge_owner(const Policy *policy, const Findings *f, Plan *p, const Owner **ret) {
         const Owner *o = f->owners.items;
 
@@ -173,14 +189,12 @@ static int judge_owner(const Policy *policy, const Findings *f, Plan *p, const O
 
         switch (o->type) {
         case OWNER_FILE:
+                *ret = o;
+                if (f->owners.n > 1)
+                        return judge_sharers(f, p);
                 if (o->guard)
                         return judge_guard(policy, f, o, p);
-                if (o->unwritten || o->offset >= f->file_size)
-                        return judge_nothing_lost(policy, f, o, p);
-                if (f->owners.n > 1 || o->shared)
-                        return verdict(p, VERDICT_REFUSE, REASON_SHARED_EXTENT, NULL);
-                *ret = o;
-                return 0;
+                return o->unwritten || o->offset >= f->file_size ? judge_nothing_lost(policy, f, o, p) : 0;
         case OWNER_FREE:
                 return judge_nothing_lost(policy, f, o, p);
         case OWNER_METADATA:
@@ -317,46 +331,11 @@ static int choose_offer(const Protect *protect, const Findings *f, Plan *p) {
         return p->replica ? 0 : -ENOMEM;
 }
 
-static int choose_writers(const Protect *protect, Plan *p) {
-        switch (protect->writer) {
-        case WRITER_AUTO:
-        case WRITER_REVIVE:
-                p->writers[0] = WRITER_PWRITE;
-                p->writers[1] = WRITER_REVIVE;
-                p->n_writers = 2;
-                return 0;
-        case WRITER_PWRITE:
-                p->writers[0] = WRITER_PWRITE;
-                p->n_writers = 1;
-                return 0;
-        case WRITER_BLOCK:
-        case WRITER_CLONE:
-        case WRITER_PARK:
-        case WRITER_CLEAR:
-        case WRITER_PUNCH:
-        case _WRITER_MAX:
-        case _WRITER_INVALID:
-        default:
-                return verdict(p, VERDICT_REFUSE, REASON_WRITER_NOT_ALLOWED,
-                               "Writer=%s cannot write this page", writer_to_string(protect->writer));
-        }
-}
+static int choose_means(const Protect *protect, const Findings *f, Plan *p) {
+        const char *why = NULL;
+        Reason reason = means_choose(protect, f, &p->means, &why);
 
-/* A page that the file ends in is written whole and the file cut back to its size: nobody may append
- * meanwhile, so only a lease will do. */
-static int choose_exclusion(const Protect *protect, bool tail, Plan *p) {
-        for (size_t i = 0; i < protect->exclusion.n; i++) {
-                Exclusion e = protect->exclusion.items[i];
-
-                if (e == EXCLUSION_LEASE || (e == EXCLUSION_OPTIMISTIC && !tail))
-                        p->exclusion.items[p->exclusion.n++] = e;
-        }
-
-        if (p->exclusion.n == 0)
-                return verdict(p, VERDICT_REFUSE, REASON_WRITER_NOT_ALLOWED,
-                               tail ? "the last page of a file needs Exclusion=lease"
-                                    : "Exclusion= allows neither lease nor optimistic");
-        return 0;
+        return reason == REASON_NONE ? 0 : verdict(p, VERDICT_REFUSE, reason, "%s", why);
 }
 
 /* Facts that contradict themselves come from a bug or from a file system that moves: they are never acted
@@ -379,9 +358,27 @@ static bool findings_are_sane(const Findings *f) {
         return true;
 }
 
+/* Sharers may be protected by other rules than the first one's: which of them is stricter is not for us to
+ * say, and a file without a name may be one of those. Nobody's rules are no rules. */
+static int judge_rules(const Policy *policy, const Findings *f, const Protect *protect, Plan *p) {
+        for (size_t i = 1; i < f->owners.n; i++) {
+                const char *path = f->owners.items[i].path;
+                const Protect *other = path ? policy_find_path(policy, path) : NULL;
+
+                if (!path)
+                        return verdict(p, VERDICT_REFUSE, REASON_PATH_UNKNOWN,
+                                       "of a file that shares it, inode %llu",
+                                       (unsigned long long) f->owners.items[i].inode);
+                if (other && other != protect)
+                        return verdict(p, VERDICT_REFUSE, REASON_SHARED_EXTENT,
+                                       "files that share it have two protect files, '%s' and '%s'",
+                                       protect->name, other->name);
+        }
+        return 0;
+}
+
 static int judge_file(const Policy *policy, const Findings *f, const Owner *o, Plan *p) {
         const Protect *protect;
-        uint64_t end = o->offset + (f->range.end - o->range.start);
         int r;
 
         if (!o->path)
@@ -390,6 +387,9 @@ static int judge_file(const Policy *policy, const Findings *f, const Owner *o, P
         protect = policy_find_path(policy, o->path);
         if (!protect)
                 return verdict(p, VERDICT_REFUSE, REASON_NOT_PROTECTED, NULL);
+        r = judge_rules(policy, f, protect, p);
+        if (r != 0)
+                return r;
         if (!protect->replicas || !protect->replicas[0])
                 return verdict(p, VERDICT_REFUSE, REASON_NO_REPLICA, "protect file '%s' names none",
                                protect->name);
@@ -398,9 +398,7 @@ static int judge_file(const Policy *policy, const Findings *f, const Owner *o, P
 
         r = choose_offer(protect, f, p);
         if (r == 0)
-                r = choose_writers(protect, p);
-        if (r == 0)
-                r = choose_exclusion(protect, end > f->file_size, p);
+                r = choose_means(protect, f, p);
         if (r != 0)
                 return r;
 
@@ -419,8 +417,7 @@ static void drop_repair(Plan *p) {
         free(p->replica);
         p->replica = NULL;
         p->proofs = 0;
-        p->n_writers = 0;
-        p->exclusion.n = 0;
+        p->means = (Means) {};
 }
 
 int plan_make(const Policy *policy, const Findings *f, Plan *ret) {

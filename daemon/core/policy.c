@@ -171,6 +171,10 @@ Exclusion exclusion_from_string(const char *s) {
         return (Exclusion) str_index(exclusion_table, _EXCLUSION_MAX, s);
 }
 
+bool writer_suits(WriterKind w, Exclusion e) {
+        return (w == WRITER_BLOCK) == (e == EXCLUSION_FREEZE);
+}
+
 const char *writer_to_string(WriterKind w) {
         return str_at(writer_table, _WRITER_MAX, (int) w);
 }

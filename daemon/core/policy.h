@@ -110,6 +110,11 @@ const char *mode_to_string(Mode m);
 Mode mode_from_string(const char *s);
 const char *exclusion_to_string(Exclusion e);
 Exclusion exclusion_from_string(const char *s);
+
+/* May this writer write under that exclusion? In a frozen file system only one that goes past it, and that
+ * one only there: nothing else keeps the block where it is. */
+bool writer_suits(WriterKind w, Exclusion e);
+
 const char *writer_to_string(WriterKind w);
 WriterKind writer_from_string(const char *s);
 

@@ -97,9 +97,10 @@ static const ReasonText reason_table[_REASON_MAX] = {
                 NULL },
         [REASON_SHARED_EXTENT] = { "shared-extent",
                 "Several files share these bytes (reflink); the kernel fails every write through one of "
-                "them with EIO while the bytes are poisoned.",
-                "Do not delete, truncate or punch these files while a machine check may have made the "
-                "page absent; save them from a good copy under another name, and replace them after the "
+                "them with EIO while the bytes are poisoned, and they could not be written in place.",
+                "Allow Exclusion=freeze and Writer=auto, and let one protect file hold all of them. "
+                "Do not delete, truncate or punch these files while a machine check may have made the page "
+                "absent; save them from a good copy under another name, and replace them after the "
                 "machine was rebooted." },
         [REASON_PATH_UNKNOWN] = { "path-unknown",
                 "No name of the file below a protected path was found, so it cannot be told which "

@@ -96,18 +96,28 @@ static void add_offers(Table *t, const Findings *f) {
         }
 }
 
+#define WRITERS_LINE_MAX 64
+
+/* "pwrite, else revive" */
+static const char *format_writers(const Means *m, char buf[static WRITERS_LINE_MAX]) {
+        size_t at = 0;
+
+        for (size_t i = 0; i < m->n_writers && at < WRITERS_LINE_MAX; i++)
+                at += (size_t) snprintf(buf + at, WRITERS_LINE_MAX - at, "%s%s", i > 0 ? ", else " : "",
+                                        writer_to_string(m->writers[i]));
+        return m->n_writers > 0 ? buf : "-";
+}
+
 static int add_repair(Table *t, const Plan *p) {
-        _cleanup_free_ char *exclusion = exclusion_list_format(&p->exclusion);
-        char proofs[PROOF_SET_MAX];
+        _cleanup_free_ char *exclusion = exclusion_list_format(&p->means.exclusion);
+        char proofs[PROOF_SET_MAX], writers[WRITERS_LINE_MAX];
 
         if (!exclusion)
                 return -ENOMEM;
         add_path(t, "  From:", p->replica);
         add(t, "  Proof:", proof_set_to_string(p->proofs, proofs));
         table_add(t, "  Writer:", COLOUR_STRONG);
-        table_addf(t, "%s%s%s", p->n_writers > 0 ? writer_to_string(p->writers[0]) : "-",
-                   p->n_writers > 1 ? ", else " : "",
-                   p->n_writers > 1 ? writer_to_string(p->writers[1]) : "");
+        table_addf(t, "%s", format_writers(&p->means, writers));
         add(t, "  Exclusion:", exclusion);
         table_add(t, "  Pages:", COLOUR_STRONG);
         table_addf(t, "%zu", p->steps.n);

@@ -131,6 +131,8 @@ static LogEntry *entry_for(const Case *c, const Offers *offers) {
                 log_entry_add(e, "BEZOAR_PROOF", proof_set_to_string(c->proofs, proofs));
         if (c->writer != WRITER_AUTO)
                 log_entry_add(e, "BEZOAR_WRITER", writer_to_string(c->writer));
+        if (c->frozen_usec > 0)
+                log_entry_addf(e, "BEZOAR_FROZEN_USEC", "%" PRIu64, c->frozen_usec);
         return e;
 }
 

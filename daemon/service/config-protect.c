@@ -62,21 +62,15 @@ static int check_replicas(const Candidate *c, Diagnostics *d) {
  * night. */
 static int check_useful(const Candidate *c, Diagnostics *d) {
         const Protect *p = &c->protect;
-        bool writable = false, provable = false;
+        bool provable = false;
         int r = 0;
 
-        for (size_t i = 0; i < p->exclusion.n; i++)
-                writable = writable || p->exclusion.items[i] != EXCLUSION_FREEZE;
         for (size_t i = 0; i < p->proof.n; i++)
                 provable = provable || !(p->proof.any_of[i] & PROOF_BIT(PROOF_SEAL));
 
         if (p->device)
                 r = diagnostics_add(d, c->file, c->line, SEVERITY_WARNING,
                                     "Device= has no effect in this version: device-dax is not repaired yet");
-        if (r == 0 && !writable)
-                r = diagnostics_add(d, c->file, 0, SEVERITY_WARNING,
-                                    "nothing will be repaired: of Exclusion= this version can do lease and "
-                                    "optimistic");
         if (r == 0 && !provable)
                 r = diagnostics_add(d, c->file, 0, SEVERITY_WARNING,
                                     "nothing will be repaired: of Proof= this version can show identity, "

@@ -20,6 +20,7 @@ void tracked_take_result(Tracked *t, const Result *result) {
         t->settled = true;
         t->c->writer = result->writer;
         t->c->proofs = result->proofs;
+        t->c->frozen_usec += result->frozen_usec;
         if (result->replica && !streq_ptr(t->c->replica, result->replica)) {
                 free(t->c->replica);
                 t->c->replica = strdup(result->replica);

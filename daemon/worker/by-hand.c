@@ -11,6 +11,8 @@
 #include "util/strv.h"
 #include "util/vec.h"
 #include "worker/by-hand.h"
+#include "worker/freeze.h"
+#include "worker/intents.h"
 #include "worker/serve.h"
 
 static int parse_range(const char *text, Range *ret) {
@@ -85,7 +87,20 @@ static int ask_ranges(const ByHand *h, const Topology *t, const char *disk, Requ
 bool by_hand_verb(const char *verb) {
         Verb v = verb ? verb_from_string(verb) : _VERB_INVALID;
 
-        return (int) v >= 0 && verb_is_of_machine(v);
+        return streq_ptr(verb, "thaw") || ((int) v >= 0 && verb_is_of_machine(v));
+}
+
+static int by_hand_thaw(const ByHand *h) {
+        _cleanup_close_ int fd = -1;
+        int r;
+
+        r = intents_open(h->state_dir, &fd);
+        if (r >= 0)
+                r = freeze_end_left(fd, NULL);
+        if (r > 0)
+                fprintf(stderr, "Thawed %d file system%s that a repair had left frozen.\n", r,
+                        r > 1 ? "s" : "");
+        return r < 0 ? r : 0;
 }
 
 int by_hand(const ByHand *h, int out_fd) {
@@ -95,6 +110,8 @@ int by_hand(const ByHand *h, int out_fd) {
         const char *disk;
         int r;
 
+        if (streq_ptr(h->verb, "thaw"))
+                return by_hand_thaw(h);
         if (by_hand_verb(h->verb)) {
                 request.verb = verb_from_string(h->verb);
                 return serve_request(&request, out_fd);

@@ -4,10 +4,11 @@
 #include <stdbool.h>
 
 /* `bezoar-worker topology`, `health`, and `locate --device … [--range …]`: the request that the daemon would
- * have made, from this machine or a saved topology. */
+ * have made, from this machine or a saved topology. `thaw [--state …]`, which the unit file calls: what
+ * workers that were killed left frozen. */
 typedef struct ByHand {
         const char *verb, *device, *range, *topology;   /* as on the command line; NULL: not given */
-        const char *state_dir;  /* seal */
+        const char *state_dir;  /* seal, thaw */
         bool force, quiet;      /* seal */
 } ByHand;
 

@@ -16,6 +16,7 @@
 #include "util/strv.h"
 #include "util/vec.h"
 #include "worker/evidence.h"
+#include "worker/freeze.h"
 #include "worker/guard.h"
 #include "worker/locate.h"
 #include "worker/places.h"
@@ -234,6 +235,18 @@ static bool look_at_guard(const Locator *l, Findings *f) {
         return true;
 }
 
+/* Of files that share these bytes one that is protected comes first: replicas are asked about that one. */
+static void protected_first(const Policy *policy, Owners *owners) {
+        for (size_t i = 0; i < owners->n; i++)
+                if (owners->items[i].path && policy_find_path(policy, owners->items[i].path)) {
+                        Owner first = owners->items[i];
+
+                        memmove(owners->items + 1, owners->items, i * sizeof(*owners->items));
+                        owners->items[0] = first;
+                        return;
+                }
+}
+
 /* Everything about the file that owns this part; a file that has gone meanwhile leaves the part with an
  * unknown owner. */
 static int look_at_file(const Locator *l, Findings *f) {
@@ -241,7 +254,14 @@ static int look_at_file(const Locator *l, Findings *f) {
         Owner *o = f->owners.items;
         const Protect *protect;
         struct stat st;
-        int r;
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < f->owners.n; i++)
+                if (o[i].type == OWNER_FILE)
+                        r = find_path(l, o + i);
+        if (r < 0)
+                return r;
+        protected_first(&l->request->policy, &f->owners);
 
         r = mapper_open(l->site.ops, l->site.mount_fd, o->inode, o->generation, O_PATH, &hold);
         if (r == 0)
@@ -265,10 +285,8 @@ static int look_at_file(const Locator *l, Findings *f) {
         f->held = true;
         f->readable = can_read(fd, f->file_size, o->offset, range_size(f->range));
 
-        for (size_t i = 0; r >= 0 && i < f->owners.n; i++)
-                r = find_path(l, f->owners.items + i);
-        if (r < 0 || o->unwritten || o->shared || f->owners.n > 1 || o->offset >= f->file_size || !o->path)
-                return r;
+        if (o->unwritten || o->offset >= f->file_size || !o->path)
+                return 0;
 
         protect = policy_find_path(&l->request->policy, o->path);
         return protect ? take_offers(l, fd, &st, protect, f, o) : 0;
@@ -302,7 +320,12 @@ static int probe_absent(const Locator *l, Findings *f) {
 
 static int locate_part(const Findings *part, void *userdata) {
         Locator *l = userdata;
-        _cleanup_findings_ Findings f = { .range = part->range, .read_only = l->site.read_only };
+        _cleanup_findings_ Findings f = {
+                .range = part->range,
+                .read_only = l->site.read_only,
+                .coarse = l->site.coarse,
+                .freezable = freeze_possible(&l->site, l->request->state_dir),
+        };
         int r;
 
         r = rangeset_copy(&part->bad, &f.bad);

@@ -17,7 +17,7 @@
 #include "worker/serve.h"
 
 static void help(void) {
-        printf("bezoar-worker [OPTIONS…] [locate|repair|settle|topology|health]\n"
+        printf("bezoar-worker [OPTIONS…] [locate|repair|settle|topology|health|thaw]\n"
                "bezoar-worker [OPTIONS…] seal PATH…\n\n"
                "Finds the owners of poisoned ranges, and restores what a plan says. Started by bezoard.\n\n"
                "Without a device: reads requests from standard input, one JSON value a line, and answers\n"
@@ -27,7 +27,7 @@ static void help(void) {
                "     --device=NODE          locate: the block device, /dev/pmem0\n"
                "     --range=START+LENGTH   locate: bytes (suffixes K, M, G); default: what is listed\n"
                "     --topology=FILE        locate, seal: a saved topology instead of this machine\n"
-               "     --state=DIR            seal: the state folder (" BEZOAR_STATE_DIR ")\n"
+               "     --state=DIR            seal, thaw: the state folder (" BEZOAR_STATE_DIR ")\n"
                "     --force                seal: also what has a current seal\n"
                "  -q --quiet                seal: only what is wrong\n");
 }

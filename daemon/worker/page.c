@@ -79,7 +79,7 @@ int page_put(const Site *s, const WriterKind *writers, size_t n, const Target *t
                 MapOwns owns;
 
                 r = site_owns(s, t->file_fd, t->range, t->offset, &owns);
-                if (r == 0 && owns != MAP_OWNED)
+                if (r == 0 && owns != MAP_OWNED && !(owns == MAP_SHARED && writers[i] == WRITER_BLOCK))
                         r = -ESTALE;
                 if (r >= 0)
                         r = check_danger(s, t);

@@ -21,7 +21,8 @@ enum {
 
 /* Writes with the writers in their order, through the filters that the environment asks for
  * (BEZOAR_FAULT). *ret_writer: the last that was tried. 0, PAGE_E_*, or a negative errno; -ESTALE: it is
- * not MAP_OWNED, which is asked before every one of them, or the file has another size. */
+ * not MAP_OWNED (for `block`, which does not mind sharers: MAP_OTHERS), which is asked before every one of
+ * them, or the file has another size. */
 int page_put(const Site *s, const WriterKind *writers, size_t n, const Target *t,
              const void *page, WriterKind *ret_writer);
 

@@ -94,16 +94,45 @@ static int log_intent(Repair *r, const Step *s, const RangeSet *listed) {
                 .mtime_nsec = (uint32_t) r->before.st_mtim.tv_nsec,
                 .replica = r->plan->replica,
                 .proofs = r->result.proofs,
-                .alone = r->result.exclusion == EXCLUSION_LEASE,
+                .alone = r->result.exclusion == EXCLUSION_LEASE || repair_in_place(r),
+                .in_place = repair_in_place(r),
         };
 
         return intents_store(r->intents_fd, &i, r->page);
 }
 
+/* How long it was frozen is told with the outcome. That somebody else has thawed it meanwhile does no harm
+ * where the page has been read back and is this file's still. */
+int repair_thaw(Repair *r) {
+        uint64_t usec;
+        int q;
+
+        q = freeze_end(&r->freeze, &usec);
+        r->result.frozen_usec += usec;
+        if (q < 0 && q != -ESTALE)
+                return ended(r, CASE_FAILED, REASON_INTERNAL, "the file system could not be thawed: %s",
+                             strerror(-q));
+        return 0;
+}
+
+/* Not in a frozen file system's time: removing is waited for. */
 static int forget_intent(Repair *r, const Step *s) {
         const Intent i = { .device = r->request->volume.device, .range = s->range };
+        int q;
 
-        return intents_remove(r->intents_fd, &i);
+        q = repair_thaw(r);
+        return q != 0 ? q : intents_remove(r->intents_fd, &i);
+}
+
+/* Before: everything of the replica has been read, and the intent is durable. */
+static int freeze(Repair *r) {
+        int q;
+
+        q = freeze_begin(&r->site, r->intents_fd, &r->freeze);
+        if (q < 0)
+                return ended(r, CASE_WAITING, REASON_FILE_BUSY, "the file system cannot be frozen: %s",
+                             q == -EBUSY ? "somebody else has frozen it" : strerror(-q));
+        return 0;
 }
 
 static bool same_time(const struct timespec *a, const struct timespec *b) {
@@ -116,24 +145,48 @@ int repair_write_back(const Repair *r) {
         return file_is_dax(r->fd) ? 0 : fdatasync(r->fd);
 }
 
-/* Last look before the write: still this file's, still the same sectors bad, still the same good bytes. */
-static int look_again(Repair *r, const Step *s, const RangeSet *listed, const RangeSet *got) {
-        _cleanup_rangeset_ RangeSet listed_now = {}, got_now = {};
-        struct stat st;
+/* Are the good bytes that were read for the page still as they were? */
+static bool good_bytes_stay(const Repair *r, const Step *s, const RangeSet *got) {
+        uint64_t end = r->f->file_size - s->offset;
+
+        for (size_t i = 0; i < got->n; i++) {
+                uint64_t at = got->items[i].start - s->range.start, n = range_size(got->items[i]);
+
+                if (at >= end)
+                        break;
+                if (memcmp(r->page + at, r->again + at, n < end - at ? n : end - at) != 0)
+                        return false;
+        }
+        return true;
+}
+
+static int look_at_owner(Repair *r, const Step *s) {
         MapOwns owns;
         int q;
 
         q = site_owns(&r->site, r->fd, s->range, s->offset, &owns);
         if (q < 0 && q != -EAGAIN)
                 return q;
-        if (q == 0 && owns == MAP_SHARED)
-                return ended(r, CASE_DETECTED, REASON_CHANGED, "the block is shared with another file now");
-        if (q < 0 || owns != MAP_OWNED)
-                return ended(r, CASE_DETECTED, REASON_CHANGED,
-                             "the file system gave the block to somebody else");
+        if (q == 0 && (owns == MAP_OWNED || (owns == MAP_SHARED && repair_in_place(r))))
+                return 0;
+        return ended(r, CASE_DETECTED, REASON_CHANGED,
+                     q == 0 && owns == MAP_SHARED ? "the block is shared with another file now"
+                                      : "the file system gave the block to somebody else");
+}
+
+/* Last look before the write: still this file's, still the same sectors bad, still the same good bytes
+ * (unless they are not written). */
+static int look_again(Repair *r, const Step *s, const RangeSet *listed, const RangeSet *got) {
+        _cleanup_rangeset_ RangeSet listed_now = {}, got_now = {};
+        struct stat st;
+        int q;
+
+        q = look_at_owner(r, s);
+        if (q != 0)
+                return q;
         if (r->result.exclusion == EXCLUSION_LEASE && !lease_holds(&r->lease))
                 return ended(r, CASE_WAITING, REASON_FILE_BUSY, "another program wants to open it");
-        if (repair_write_back(r) < 0 || fstat(r->fd, &st) < 0)
+        if ((!repair_in_place(r) && repair_write_back(r) < 0) || fstat(r->fd, &st) < 0)
                 return -errno;
         if (st.st_size != r->before.st_size)
                 return ended(r, CASE_DETECTED, REASON_CHANGED, "the file has changed its size");
@@ -141,23 +194,17 @@ static int look_again(Repair *r, const Step *s, const RangeSet *listed, const Ra
                 return ended(r, CASE_DETECTED, REASON_CHANGED, "the file has been written to");
 
         q = site_listed(&r->site, s->range, &listed_now);
-        if (q >= 0)
-                q = page_salvage(&r->site, s->range, listed, r->again, &got_now);
         if (q < 0)
                 return q;
-        if (!rangeset_equal(listed, &listed_now) || !rangeset_equal(got, &got_now))
+        if (!rangeset_equal(listed, &listed_now))
                 return REPAIR_E_AGAIN;
+        if (repair_in_place(r))
+                return 0;
 
-        for (size_t i = 0; i < got->n; i++) {
-                uint64_t at = got->items[i].start - s->range.start, end = r->f->file_size - s->offset;
-                uint64_t n = range_size(got->items[i]);
-
-                if (at >= end)
-                        break;
-                if (memcmp(r->page + at, r->again + at, n < end - at ? n : end - at) != 0)
-                        return REPAIR_E_AGAIN;
-        }
-        return 0;
+        q = page_salvage(&r->site, s->range, listed, r->again, &got_now);
+        if (q < 0)
+                return q;
+        return rangeset_equal(got, &got_now) && good_bytes_stay(r, s, got) ? 0 : REPAIR_E_AGAIN;
 }
 
 /* Storing through a mapping and cutting a file back move its mtime. Under a lease nobody else can have
@@ -177,8 +224,9 @@ void repair_restore_times(Repair *r) {
 static int put_page(Repair *r, const Step *s, const Target *t, uint64_t bytes) {
         int q;
 
-        q = page_put(&r->site, r->plan->writers, r->plan->n_writers, t, r->page, &r->result.writer);
-        repair_restore_times(r);
+        q = page_put(&r->site, r->writers, r->n_writers, t, r->page, &r->result.writer);
+        if (!repair_in_place(r))
+                repair_restore_times(r);
         switch (q) {
         case -ESTALE:
                 return ended(r, CASE_DETECTED, REASON_CHANGED,
@@ -227,6 +275,9 @@ static int read_back(Repair *r, const Step *s, const Target *t, const RangeSet *
                                                   s->offset + (listed->items[i].end - s->range.start) });
         if (q >= 0)
                 q = page_check(&r->site, t, r->page, &must);
+        if (q == 0 && repair_in_place(r) && look_at_owner(r, s) != 0)
+                return ended(r, CASE_IN_DOUBT, REASON_IN_DOUBT,
+                             "the file system was thawed, and gave away the block that was being written");
 
         switch (q) {
         case 0:
@@ -264,6 +315,7 @@ static int cleared_by_others(Repair *r, const Step *s) {
 }
 
 static int try_step(Repair *r, const Step *s) {
+        _cleanup_rangeset_ RangeSet listed = {}, got = {};
         const Target t = {
                 .file_fd = r->fd,
                 .disk = r->site.disk,
@@ -271,8 +323,9 @@ static int try_step(Repair *r, const Step *s) {
                 .file_size = r->f->file_size,
                 .range = s->range,
                 .physical = r->request->physical_known ? r->request->physical + s->range.start : 0,
+                .block_fd = r->block_fd,
+                .bad = &listed,
         };
-        _cleanup_rangeset_ RangeSet listed = {}, got = {};
         int q;
 
         q = site_listed(&r->site, s->range, &listed);
@@ -288,6 +341,8 @@ static int try_step(Repair *r, const Step *s) {
                 q = log_intent(r, s, &listed);
         if (q == 0)
                 q = fault_point(getenv("BEZOAR_FAULT"), "before-look");
+        if (q == 0 && repair_in_place(r))
+                q = freeze(r);
         if (q == 0)
                 q = look_again(r, s, &listed, &got);
         if (q != 0) {
@@ -300,6 +355,7 @@ static int try_step(Repair *r, const Step *s) {
                 q = read_back(r, s, &t, &listed);
         if (q == 0)
                 r->result.bytes += REPAIR_UNIT - rangeset_size(&got);
+        (void) repair_thaw(r);
         return q;
 }
 
@@ -308,7 +364,8 @@ int repair_step(Repair *r, const Step *s) {
 
         if (s->offset >= r->f->file_size)
                 return 0; /* allocated behind the end of the file: there is nothing to restore */
-        if (r->f->file_size - s->offset < REPAIR_UNIT && r->result.exclusion != EXCLUSION_LEASE)
+        if (r->f->file_size - s->offset < REPAIR_UNIT && r->result.exclusion != EXCLUSION_LEASE &&
+            !repair_in_place(r))
                 return ended(r, CASE_WAITING, REASON_FILE_BUSY, "the last page of a file needs a lease");
 
         repair_tell(r, "writing the page at file offset %" PRIu64 " from %s", s->offset, r->plan->replica);

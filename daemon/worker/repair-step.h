@@ -5,6 +5,7 @@
 
 #include "core/job.h"
 #include "worker/evidence.h"
+#include "worker/freeze.h"
 #include "worker/lease.h"
 #include "worker/progress.h"
 #include "worker/site.h"
@@ -18,7 +19,11 @@ typedef struct Repair {
         Site site;
         int fd;
         int intents_fd, lock_fd;
+        WriterKind writers[MEANS_WRITERS_MAX];   /* of the plan, those that suit the exclusion */
+        size_t n_writers;
         Lease lease;
+        int block_fd;                   /* EXCLUSION_FREEZE: for writing */
+        Freeze freeze;
         struct stat before;             /* under exclusion */
         struct timespec mtime;          /* as we left it */
         Window window;
@@ -50,6 +55,14 @@ int repair_step(Repair *r, const Step *s);
 
 /* Can the page at this file offset be read? 0 or a negative errno. */
 int repair_read_page(const Repair *r, uint64_t offset);
+
+/* Is it frozen for each page? Then only the bad sectors are written, below the file system. */
+static inline bool repair_in_place(const Repair *r) {
+        return r->result.exclusion == EXCLUSION_FREEZE;
+}
+
+/* Thaws; fine when it is not frozen. 0 or REPAIR_E_ENDED. */
+int repair_thaw(Repair *r);
 
 /* Storing through a mapping and cutting a file back move its mtime: as it was, under a lease. */
 void repair_restore_times(Repair *r);

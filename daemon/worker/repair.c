@@ -28,7 +28,11 @@
 #include "worker/subject.h"
 
 static void repair_done(Repair *r) {
+        uint64_t usec;
+
+        (void) freeze_end(&r->freeze, &usec);
         site_close(&r->site);
+        closep(&r->block_fd);
         closep(&r->fd);         /* a lease goes with it */
         closep(&r->intents_fd);
         closep(&r->lock_fd);
@@ -74,19 +78,38 @@ static int examine_file(Repair *r) {
         return 0;
 }
 
-static int take_exclusion(Repair *r) {
-        for (size_t i = 0; i < r->plan->exclusion.n; i++) {
-                Exclusion e = r->plan->exclusion.items[i];
+/* Can it be had? Freezing itself comes later, for each page: nothing may be read or logged meanwhile. */
+static bool exclusion_can_be_had(Repair *r, Exclusion e) {
+        switch (e) {
+        case EXCLUSION_LEASE:
+                return lease_take(r->fd, &r->lease) > 0;
+        case EXCLUSION_FREEZE:
+                return !r->site.coarse && freeze_possible(&r->site, r->request->state_dir) &&
+                       site_open_block(&r->site, &r->block_fd) >= 0;
+        case EXCLUSION_OPTIMISTIC:
+                return true;
+        case _EXCLUSION_MAX:
+        case _EXCLUSION_INVALID:
+        default:
+                return false;
+        }
+}
 
-                if (e == EXCLUSION_LEASE && lease_take(r->fd, &r->lease) == 0)
-                        continue;
-                if (e == EXCLUSION_FREEZE)
+static int take_exclusion(Repair *r) {
+        for (size_t i = 0; i < r->plan->means.exclusion.n; i++) {
+                Exclusion e = r->plan->means.exclusion.items[i];
+
+                r->n_writers = 0;
+                for (size_t k = 0; k < r->plan->means.n_writers; k++)
+                        if (writer_suits(r->plan->means.writers[k], e))
+                                r->writers[r->n_writers++] = r->plan->means.writers[k];
+                if (r->n_writers == 0 || !exclusion_can_be_had(r, e))
                         continue;
                 r->result.exclusion = e;
                 return examine_file(r);
         }
         return ended(r, CASE_WAITING, REASON_FILE_BUSY,
-                     "another program has it open, and Exclusion= asks for a lease");
+                     "another program has it open, and nothing else that Exclusion= allows can be had");
 }
 
 /* Reads the neighbourhood and the replica, and lets them show what the plan asks for. */
@@ -265,6 +288,8 @@ int repair(const Request *request, ProgressFn progress, void *userdata, Result *
                 .fd = -1,
                 .intents_fd = -1,
                 .lock_fd = -1,
+                .block_fd = -1,
+                .freeze = FREEZE_NULL,
                 .progress = progress,
                 .userdata = userdata,
                 .result = { .id = request->id, .writer = WRITER_AUTO, .exclusion = _EXCLUSION_INVALID },
@@ -279,7 +304,7 @@ int repair(const Request *request, ProgressFn progress, void *userdata, Result *
                 return -EINVAL;
         r.f = request->ranges.items;
         r.owner = r.f->owners.items;
-        if (r.f->owners.n != 1 || r.owner->type != OWNER_FILE || !r.owner->path ||
+        if (r.f->owners.n == 0 || r.owner->type != OWNER_FILE || !r.owner->path ||
             !range_contains(r.owner->range, r.f->range) ||
             r.owner->range.start != r.f->range.start)
                 return -EINVAL;

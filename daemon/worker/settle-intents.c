@@ -17,6 +17,7 @@
 #include "util/file.h"
 #include "util/strv.h"
 #include "util/vec.h"
+#include "worker/freeze.h"
 #include "worker/guard.h"
 #include "worker/intents.h"
 #include "worker/lease.h"
@@ -49,6 +50,7 @@ typedef struct Pending {
         Lease lease;
         struct stat st;
         SettleFacts facts;
+        bool others;            /* share the block */
         RangeSet bad;           /* file offsets */
 } Pending;
 
@@ -82,7 +84,9 @@ static int open_pending(const Settler *s, Pending *p) {
         if (r < 0)
                 return r;
         p->facts.owned = owns != MAP_OTHERS;
-        p->facts.shared = owns == MAP_SHARED;
+        /* What was written in place was written for all who share it. */
+        p->facts.shared = owns == MAP_SHARED && !p->intent->in_place;
+        p->others = owns == MAP_SHARED;
         return 0;
 }
 
@@ -145,32 +149,26 @@ static int load_absent(const Pending *p, uint8_t *found) {
         return r < 0 ? r : mapped_load(&m, found);
 }
 
-static int look(const Settler *s, Pending *p) {
-        const Intent *i = p->intent;
+/* What the list and the file have of the page now. */
+static int look_at_bytes(const Settler *s, Pending *p) {
         _cleanup_rangeset_ RangeSet listed = {};
         uint8_t found[REPAIR_UNIT];
-        int r = 0;
+        struct stat st;
+        int r;
 
-        for (size_t k = 0; r >= 0 && k < i->bad.n; k++)
-                r = rangeset_add(&p->bad, (Range) { i->offset + (i->bad.items[k].start - i->range.start),
-                                                    i->offset + (i->bad.items[k].end - i->range.start) });
-        if (r >= 0)
-                r = site_listed(s->site, i->range, &listed);
+        r = site_listed(s->site, p->intent->range, &listed);
         if (r < 0)
                 return r;
-
         p->facts.listed = listed.n > 0;
-        p->facts.same_boot = streq_ptr(i->boot_id, s->boot_id);
         if (!p->facts.owned)
                 return 0;
 
-        r = cut_back(p);
-        if (r < 0)
-                return r;
-        p->facts.modified = !same_time(p) || ((uint64_t) p->st.st_size != i->file_size && r == 0);
-        p->facts.alone = i->alone;
+        if (fstat(p->fd, &st) < 0)
+                return -errno;
+        p->facts.modified = p->facts.modified || st.st_mtim.tv_sec != p->st.st_mtim.tv_sec ||
+                            st.st_mtim.tv_nsec != p->st.st_mtim.tv_nsec;
 
-        r = pread_full(p->fd, found, pending_size(p), i->offset);
+        r = pread_full(p->fd, found, pending_size(p), p->intent->offset);
         p->facts.read = r >= 0 ? SETTLE_READ_OK : r == -EFAULT ? SETTLE_READ_ABSENT : SETTLE_READ_POISON;
         if (r == -EFAULT && !p->facts.listed)
                 r = load_absent(p, found);
@@ -179,15 +177,34 @@ static int look(const Settler *s, Pending *p) {
         return 0;
 }
 
+static int look(const Settler *s, Pending *p) {
+        const Intent *i = p->intent;
+        int r = 0;
+
+        for (size_t k = 0; r >= 0 && k < i->bad.n; k++)
+                r = rangeset_add(&p->bad, (Range) { i->offset + (i->bad.items[k].start - i->range.start),
+                                                    i->offset + (i->bad.items[k].end - i->range.start) });
+        if (r < 0)
+                return r;
+
+        p->facts.same_boot = streq_ptr(i->boot_id, s->boot_id);
+        p->facts.alone = i->alone;
+        if (p->facts.owned) {
+                r = cut_back(p);
+                if (r < 0)
+                        return r;
+                p->facts.modified = !same_time(p) || ((uint64_t) p->st.st_size != i->file_size && r == 0);
+        }
+        return look_at_bytes(s, p);
+}
+
 static int finish(const Settler *s, const Pending *p, CaseState state, Reason reason, Result *result) {
         result_set(result, state, reason, NULL);
         return intents_remove(s->intents_fd, p->intent);
 }
 
-/* Writes the page of the intent: it was proved before it was logged. */
-static int write_again(const Settler *s, Pending *p, const WriterKind *writers, size_t n,
-                       Result *result) {
-        const Target t = {
+static Target target_of(const Settler *s, const Pending *p) {
+        return (Target) {
                 .file_fd = p->fd,
                 .disk = s->site->disk,
                 .offset = p->intent->offset,
@@ -195,27 +212,12 @@ static int write_again(const Settler *s, Pending *p, const WriterKind *writers, 
                 .range = p->intent->range,
                 /* not the intent's: another boot may have put the device elsewhere */
                 .physical = s->request->physical_known ? s->request->physical + p->intent->range.start : 0,
+                .block_fd = -1,
+                .bad = &p->intent->bad,
         };
-        _cleanup_rangeset_ RangeSet all = {};
-        int r;
+}
 
-        if (s->request->policy.mode != MODE_REPAIR) {
-                result_set(result, CASE_WAITING, REASON_OBSERVE, NULL);
-                return 0;
-        }
-
-        if (!lease_holds(&p->lease)) {
-                result_set(result, CASE_WAITING, REASON_FILE_BUSY,
-                           "a write that a crash cut short is to be finished");
-                return 0;
-        }
-
-        r = page_put(s->site, writers, n, &t, p->page, &result->writer);
-        restore_times(p);       /* also after a try in vain, which may have stored through a mapping */
-        if (r == 0)
-                r = rangeset_add(&all, (Range) { t.offset, t.offset + REPAIR_UNIT });
-        if (r == 0)
-                r = page_check(s->site, &t, p->page, &all);
+static int tell_written(const Settler *s, const Pending *p, int r, Result *result) {
         if (r == PAGE_E_STORED)
                 return finish(s, p, CASE_WAITING, REASON_PAGE_NOT_PRESENT, result);
         if (r == PAGE_E_ABSENT || r == PAGE_E_DANGER) {
@@ -230,6 +232,65 @@ static int write_again(const Settler *s, Pending *p, const WriterKind *writers, 
 
         result->bytes = rangeset_size(&p->bad);
         return finish(s, p, CASE_HEALED, REASON_NONE, result);
+}
+
+static int put_again(const Settler *s, const Pending *p, const Target *t, const WriterKind *writers,
+                     size_t n, const RangeSet *must, Result *result) {
+        int r;
+
+        r = page_put(s->site, writers, n, t, p->page, &result->writer);
+        return r == 0 ? page_check(s->site, t, p->page, must) : r;
+}
+
+/* Writes the page of the intent: it was proved before it was logged. */
+static int write_again(const Settler *s, Pending *p, const WriterKind *writers, size_t n,
+                       Result *result) {
+        const Target t = target_of(s, p);
+        _cleanup_rangeset_ RangeSet all = {};
+        int r;
+
+        if (!lease_holds(&p->lease)) {
+                result_set(result, CASE_WAITING, REASON_FILE_BUSY,
+                           "a write that a crash cut short is to be finished");
+                return 0;
+        }
+
+        r = rangeset_add(&all, (Range) { t.offset, t.offset + REPAIR_UNIT });
+        if (r < 0)
+                return r;
+        r = put_again(s, p, &t, writers, n, &all, result);
+        restore_times(p);       /* also after a try in vain, which may have stored through a mapping */
+        return tell_written(s, p, r, result);
+}
+
+/* The bad sectors of an intent of the writer `block`, in the way in which it was about to write them. */
+static int write_in_place(const Settler *s, Pending *p, Result *result) {
+        static const WriterKind block[] = { WRITER_BLOCK };
+        _cleanup_close_ int block_fd = -1;
+        Target t = target_of(s, p);
+        Freeze freeze = FREEZE_NULL;
+        int r;
+
+        r = s->site->coarse || !freeze_possible(s->site, s->request->state_dir) ? -EBUSY
+                : site_open_block(s->site, &block_fd);
+        if (r >= 0)
+                r = freeze_begin(s->site, s->intents_fd, &freeze);
+        if (r < 0) {
+                result_set(result, CASE_WAITING, REASON_FILE_BUSY,
+                           "a write that a crash cut short is to be finished, and the file system cannot be "
+                           "frozen: %s", strerror(-r));
+                return 0;
+        }
+
+        /* What was seen before may have changed until it was frozen. */
+        t.block_fd = block_fd;
+        r = look_at_bytes(s, p);
+        if (r == 0)
+                r = settle_decide(&p->facts) == SETTLE_WRITE
+                            ? put_again(s, p, &t, block, 1, &p->bad, result)
+                            : -ESTALE;
+        (void) freeze_end(&freeze, &result->frozen_usec);
+        return tell_written(s, p, r, result);
 }
 
 static int act(const Settler *s, Pending *p, Result *result) {
@@ -247,6 +308,8 @@ static int act(const Settler *s, Pending *p, Result *result) {
         case SETTLE_REVIVE:
                 return write_again(s, p, revive, 1, result);
         case SETTLE_WRITE:
+                if (p->intent->in_place && (p->others || !lease_holds(&p->lease)))
+                        return write_in_place(s, p, result);
                 return write_again(s, p, pwrite_then_revive, 2, result);
         case SETTLE_SUPERSEDED:
                 return finish(s, p, CASE_GONE, REASON_CLEARED, result);
@@ -378,6 +441,12 @@ static int place_add(Settler *s, const Volume *v) {
         return r;
 }
 
+static const char *disk_of(const char *device) {
+        const char *slash = strrchr(device, '/');
+
+        return slash ? slash + 1 : device;
+}
+
 int settle_intents(const Request *request, SettledFn fn, void *userdata) {
         _cleanup_close_ int intents_fd = -1, lock_fd = -1;
         _cleanup_free_ char *boot = NULL;
@@ -392,6 +461,8 @@ int settle_intents(const Request *request, SettledFn fn, void *userdata) {
         r = intents_open(request->state_dir, &intents_fd);
         if (r >= 0)
                 r = intents_lock(intents_fd, request->volume.device, &lock_fd);
+        if (r >= 0)
+                r = freeze_end_left(intents_fd, disk_of(request->volume.device));
         if (r >= 0)
                 r = file_read(AT_FDCWD, "/proc/sys/kernel/random/boot_id", 64, &boot, &n);
         if (r < 0)

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -41,6 +42,7 @@ static int dax_open(const Volume *v, Site *s) {
 static int block_open(const Volume *v, Site *s) {
         const char *slash = strrchr(v->device, '/');
         struct stat st;
+        int sector;
 
         s->volume = v;
         s->disk = slash ? slash + 1 : v->device;
@@ -60,11 +62,12 @@ static int block_open(const Volume *v, Site *s) {
                 return -errno;
         if (!S_ISBLK(st.st_mode))
                 return SITE_E_GONE;
-        if (ioctl(s->block_fd, BLKGETSIZE64, &s->size) < 0)
+        if (ioctl(s->block_fd, BLKGETSIZE64, &s->size) < 0 || ioctl(s->block_fd, BLKSSZGET, &sector) < 0)
                 return -errno;
 
         s->major = s->fs_major = major(st.st_rdev);
         s->minor = s->fs_minor = minor(st.st_rdev);
+        s->coarse = sector > (int) SECTOR_SIZE;
         return 0;
 }
 
@@ -120,6 +123,19 @@ int site_open(const Volume *v, Site *ret) {
         *ret = s;
         s = SITE_NULL;
         return r;
+}
+
+int site_open_block(const Site *s, int *ret_fd) {
+        char link[64];
+        int fd;
+
+        /* Not by its name, which may be another device's by now. */
+        (void) snprintf(link, sizeof(link), "/proc/self/fd/%d", s->block_fd);
+        fd = open(link, O_RDWR | O_DIRECT | O_CLOEXEC);
+        if (fd < 0)
+                return -errno;
+        *ret_fd = fd;
+        return 0;
 }
 
 int site_listed(const Site *s, Range window, RangeSet *ret) {

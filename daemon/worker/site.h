@@ -31,6 +31,7 @@ typedef struct Site {
         const MapperOps *ops;   /* NULL: no mapper for this file system */
         bool read_only;
         bool device_dax;
+        bool coarse;            /* its logical blocks are larger than sectors */
 } Site;
 
 /* The Volume must outlive the Site. 0; SITE_E_UNMOUNTED, with *ret valid but for mount_fd; SITE_E_GONE;
@@ -39,6 +40,10 @@ int site_open(const Volume *v, Site *ret);
 void site_close(Site *s);
 #define _cleanup_site_ _cleanup_(site_close)
 #define SITE_NULL ((Site) { .block_fd = -1, .mount_fd = -1 })
+
+/* The block device once more, O_RDWR | O_DIRECT. 0, or a negative errno (-EBUSY: this kernel lets nobody
+ * write to a disk that is mounted). */
+int site_open_block(const Site *s, int *ret_fd);
 
 /* What the kernel lists now, within `window`. 0; -EOVERFLOW when its list is cut off before the end of
  * the window; or another negative errno. */

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #include "core/policy.h"
-#include "core/range.h"
+#include "core/rangeset.h"
 #include "util/cleanup.h"
 
 typedef struct Writer Writer;
@@ -31,6 +31,8 @@ typedef struct Target {
                                  * back */
         Range range;            /* of the page on the device */
         uint64_t physical;      /* of the page; 0: not known */
+        int block_fd;           /* block: O_RDWR | O_DIRECT, of the device that `range` is on; -1: none */
+        const RangeSet *bad;    /* block: what may be written: device addresses */
 } Target;
 
 typedef struct WriterOps {

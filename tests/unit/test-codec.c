@@ -118,7 +118,7 @@ static void done_intent(Any *a) {
 #define BAD "[{\"start\":1048576,\"length\":512},{\"start\":1052672,\"length\":4096}]"
 #define FINDINGS                                                                                            \
         "{\"range\":" RANGE ",\"bad\":" BAD ",\"owners\":[" OWNER "],\"offers\":[" OFFER "],"               \
-        "\"read_only\":true,\"file_size\":8193,\"held\":true}"
+        "\"read_only\":true,\"file_size\":8193,\"coarse\":true,\"freezable\":true,\"held\":true}"
 #define POLICY                                                                                              \
         "{\"mode\":\"repair\",\"rescan_usec\":18446744073709551615,\"worker_timeout_usec\":2,"              \
         "\"budget_n\":3,\"budget_usec\":4,\"park_reserve_bytes\":5,\"park_reserve_percent\":6,"           \
@@ -139,7 +139,9 @@ static const Codec codecs[] = {
           "\"ignored\":true,\"volume\":" VOLUME ",\"range\":" RANGE ",\"bad\":" BAD ","
           "\"physical\":{\"start\":4294967296,\"length\":8192},"
           "\"dimms\":[\"nmem0\",\"nmem1\"],\"owners\":[" OWNER "],\"replica\":\"mirror:/m\","
-          "\"proof\":\"seal+identity+neighbours+quorum\",\"writer\":\"revive\",\"attempts\":4294967295,"
+          "\"proof\":\"seal+identity+neighbours+quorum\",\"writer\":\"revive\","
+          "\"frozen_usec\":18446744073709551615,"
+          "\"attempts\":4294967295,"
           "\"events\":[{\"time\":1,\"state\":\"detected\",\"detail\":\"so\"},{\"time\":2,"
           "\"state\":\"waiting\"}]}" },
         { "topology", decode_topology, encode_topology, done_topology,
@@ -345,8 +347,9 @@ static const struct Wrong {
         { "request", "\"writers\":[\"pwrite\",\"revive\"]", "\"writers\":[]", "plan: a repair needs" },
         { "request", "[\"pwrite\",\"revive\"]", "[\"pwrite\",\"auto\"]",
           "plan.writers[1]: the word is not known" },
-        { "request", "[\"pwrite\",\"revive\"]", "[\"pwrite\",\"revive\",\"block\"]",
-          "plan.writers: there are more" },
+        { "request", "[\"pwrite\",\"revive\"]",
+          "[\"pwrite\",\"revive\",\"block\",\"clone\",\"punch\",\"clear\"]",
+          "plan.writers: there are too many" },
         { "request", "\"replica\":\"mirror:/m\",\"proof\":\"seal\"", "\"proof\":\"seal\"",
           "plan: a repair needs" },
         { "request", "\"replica\":\"mirror:/m\",\"proof\":\"seal\"", "\"replica\":\"mirror:/m\"",
@@ -660,9 +663,9 @@ static void random_plan(Random *random, const Findings *f, Plan *p) {
         p->detail = maybe_string(random);
         p->replica = random_string(random);
         p->proofs = (ProofSet) (1 + random_below(random, (1 << _PROOF_MAX) - 1));
-        p->n_writers = 1 + random_below(random, 2);
-        for (size_t i = 0; i < p->n_writers; i++)
-                p->writers[i] = (WriterKind) (1 + random_below(random, _WRITER_MAX - 1));
+        p->means.n_writers = 1 + random_below(random, MEANS_WRITERS_MAX);
+        for (size_t i = 0; i < p->means.n_writers; i++)
+                p->means.writers[i] = (WriterKind) (1 + random_below(random, _WRITER_MAX - 1));
         for (uint64_t at = f->range.start; at < f->range.end; at += REPAIR_UNIT) {
                 Step s = {
                         .range = { at, at + REPAIR_UNIT },
@@ -755,7 +758,7 @@ static void test_values_arrive(void **state) {
         assert_int_equal(q.ranges.items[0].offers.items[0].witness, WITNESS_DIFFER);
         assert_int_equal(q.ranges.items[0].offers.items[0].witness_at, 77);
         assert_true(q.ranges.items[0].read_only && q.ranges.items[0].held);
-        assert_int_equal(q.plan.writers[1], WRITER_REVIVE);
+        assert_int_equal(q.plan.means.writers[1], WRITER_REVIVE);
         assert_true(range_equal(q.plan.steps.items[0].range, (Range) { 1048576, 1052672 }));
 }
 

@@ -436,8 +436,8 @@ static void test_protect_problems(void **state) {
                 { "Exclusion=lease,lease",
                   "Exclusion= cannot be 'lease,lease'; allowed is lease, freeze and optimistic" },
                 { "Writer=punch",
-                  "this writer is not supported by this version; allowed is auto, pwrite or revive" },
-                { "Writer=dd", "Writer= cannot be 'dd'; allowed is auto, pwrite or revive" },
+                  "this writer is not supported by this version; allowed is auto, pwrite, revive or block" },
+                { "Writer=dd", "Writer= cannot be 'dd'; allowed is auto, pwrite, revive or block" },
                 { "Mode=observe", "unknown setting Mode=; allowed in [Protect] are Path= Device= Replica= "
                                  "Proof= Exclusion= Writer=\n" },
                 { "[Bezoar]\nMode=observe",
@@ -468,10 +468,8 @@ static void test_protect_useless(void **state) {
         Etc *e = *state;
 
         etc_write(e, "protect.d/a.conf",
-                  "[Protect]\nPath=/srv\nReplica=mirror:/m\nExclusion=freeze\nProof=seal\n");
+                  "[Protect]\nPath=/srv\nReplica=mirror:/m\nProof=seal\n");
         assert_string_equal(etc_load(e),
-                            "ETC/protect.d/a.conf: warning: nothing will be repaired: of Exclusion= this "
-                            "version can do lease and optimistic\n"
                             "ETC/protect.d/a.conf: warning: nothing will be repaired: of Proof= this "
                             "version can show identity, neighbours and quorum, but no seal\n");
         assert_int_equal(e->policy.protects.n, 1);

@@ -60,7 +60,7 @@ static void expect(const Policy *policy, const Findings *f, Verdict verdict, Rea
         assert_string_equal(reason_to_string(p.reason), reason_to_string(reason));
         assert_int_equal(p.steps.n > 0, verdict_acts(verdict));
         if (verdict != VERDICT_REPAIR) {
-                assert_int_equal(p.n_writers, 0);
+                assert_int_equal(p.means.n_writers, 0);
                 assert_null(p.replica);
         }
 }
@@ -79,10 +79,10 @@ static void test_repair(void **state) {
         assert_int_equal(p.steps.items[0].offset, 8192);
         assert_int_equal(rangeset_size(&p.steps.items[0].bad), 512);
         assert_int_equal(p.proofs, PROOF_BIT(PROOF_IDENTITY) | PROOF_BIT(PROOF_NEIGHBOURS));
-        assert_int_equal(p.n_writers, 2);
-        assert_int_equal(p.writers[0], WRITER_PWRITE);
-        assert_int_equal(p.writers[1], WRITER_REVIVE);
-        assert_int_equal(p.exclusion.n, 2);
+        assert_int_equal(p.means.n_writers, 2);
+        assert_int_equal(p.means.writers[0], WRITER_PWRITE);
+        assert_int_equal(p.means.writers[1], WRITER_REVIVE);
+        assert_int_equal(p.means.exclusion.n, 2);
         assert_string_equal(p.replica, "mirror:/m");
 }
 
@@ -106,7 +106,9 @@ static void test_owners(void **state) {
                 { { .type = OWNER_FILE, .guard = true }, true, VERDICT_HARMLESS, REASON_PARKED },
                 /* behind the end */
                 { { .type = OWNER_FILE, .offset = 1 << 20 }, false, VERDICT_HARMLESS, REASON_UNWRITTEN },
-                { { .type = OWNER_FILE, .shared = true }, false, VERDICT_REFUSE, REASON_SHARED_EXTENT },
+                /* shared, and the file system may not be frozen */
+                { { .type = OWNER_FILE, .shared = true, .path = (char *) "/srv/db/a" }, false,
+                  VERDICT_REFUSE, REASON_SHARED_EXTENT },
                 { { .type = OWNER_FILE, .path = NULL }, false, VERDICT_REFUSE, REASON_PATH_UNKNOWN },
                 { { .type = OWNER_METADATA, .detail = (char *) "inode btree" }, false,
                   VERDICT_REFUSE, REASON_METADATA },
@@ -221,6 +223,69 @@ static void test_mixed_owners(void **state) {
                         owners_done(&f.owners);
                 expect(&policy, &f, i == 0 ? VERDICT_REFUSE : VERDICT_WAIT,
                        i == 0 ? REASON_SHARED_EXTENT : REASON_UNKNOWN_OWNER);
+        }
+}
+
+/* Proves for files that share a page what each fact and each word of the administrator changes. */
+static void test_shared(void **state) {
+        static const struct {
+                const char *second, *exclusion;
+                WriterKind writer;
+                bool absent, coarse, thawed, flag_only, whole_page;
+                Reason reason;                  /* REASON_NONE: healed in place */
+        } table[] = {
+                { .second = "/srv/db/b" },
+                { .second = "/srv/elsewhere" },         /* nobody's rules are no rules */
+                { .second = "/srv/db/b", .writer = WRITER_BLOCK, .exclusion = "freeze" },
+                { .flag_only = true },
+                { .second = "/srv/db/b", .absent = true, .reason = REASON_SHARED_EXTENT },
+                { .second = "/srv/db/b", .whole_page = true, .reason = REASON_SHARED_EXTENT },
+                { .second = "/srv/db/b", .coarse = true, .reason = REASON_SHARED_EXTENT },
+                { .second = "/srv/db/b", .thawed = true, .reason = REASON_SHARED_EXTENT },
+                { .second = "/srv/db/b", .exclusion = "lease,optimistic", .reason = REASON_SHARED_EXTENT },
+                { .second = "/srv/db/b", .writer = WRITER_PWRITE, .reason = REASON_SHARED_EXTENT },
+                { .second = "/srv/strict/b", .reason = REASON_SHARED_EXTENT },
+                { .second = "", .reason = REASON_PATH_UNKNOWN },
+                { .flag_only = true, .absent = true, .reason = REASON_SHARED_EXTENT },
+        };
+
+        for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+                _cleanup_policy_ Policy policy = {};
+                _cleanup_findings_ Findings f = {};
+                _cleanup_plan_ Plan p = {};
+                Protect strict;
+
+                policy_for_db(&policy);
+                protect_init(&strict);
+                strict.name = strdup("strict");
+                strict.path = strdup("/srv/strict");
+                assert_int_equal(vec_push(&policy.protects, strict), 0);
+                policy.protects.items[0].writer = table[i].writer;
+                if (table[i].exclusion)
+                        assert_int_equal(exclusion_list_parse(table[i].exclusion,
+                                                              &policy.protects.items[0].exclusion), 0);
+                findings_good(&f);
+                f.owners.items[0].shared = true;
+                if (!table[i].flag_only)
+                        add_owner(&f, (Owner) { .type = OWNER_FILE, .range = f.range, .inode = 8,
+                                                .generation = 1, .shared = true,
+                                                .path = (char *) (table[i].second[0] ? table[i].second
+                                                                                     : NULL) });
+                f.absent = table[i].absent;
+                f.coarse = table[i].coarse;
+                f.freezable = !table[i].thawed;
+                if (table[i].whole_page)
+                        assert_int_equal(rangeset_add(&f.bad, f.range), 0);
+
+                expect(&policy, &f, table[i].reason == REASON_NONE ? VERDICT_REPAIR : VERDICT_REFUSE,
+                       table[i].reason);
+                if (table[i].reason != REASON_NONE)
+                        continue;
+                assert_int_equal(plan_make(&policy, &f, &p), 0);
+                assert_int_equal(p.means.n_writers, 1);
+                assert_int_equal(p.means.writers[0], WRITER_BLOCK);
+                assert_int_equal(p.means.exclusion.n, 1);
+                assert_int_equal(p.means.exclusion.items[0], EXCLUSION_FREEZE);
         }
 }
 
@@ -403,6 +468,7 @@ static void random_findings(Findings *f) {
 
         *f = (Findings) { .range = { first, first + pages * PAGE }, .file_size = rnd(20 * PAGE),
                           .read_only = rnd(10) == 0, .absent = rnd(6) == 0, .present = rnd(3) == 0,
+                          .coarse = rnd(8) == 0, .freezable = rnd(4) != 0,
                           .fs = rnd(8) == 0 ? NULL : strdup(rnd(3) ? "xfs" : rnd(2) ? "ext4" : "nova") };
         for (uint64_t n = 1 + rnd(6); n > 0; n--) {
                 uint64_t at = first + rnd(pages * SECTORS_PER_UNIT) * SECTOR_SIZE;
@@ -426,6 +492,38 @@ static void random_findings(Findings *f) {
                                        .group = rnd(3) });
 }
 
+/* A kernel oops, or somebody's store, or somebody else's block, is what these keep away. */
+static void check_means(const Findings *f, const Plan *p) {
+        bool shared = f->owners.n > 1 || f->owners.items[0].shared;
+        const Owner *o = f->owners.items;
+        bool tail = o->offset + (f->range.end - o->range.start) > f->file_size;
+
+        assert(p->means.n_writers > 0 && p->means.exclusion.n > 0);
+        for (size_t i = 0; i < p->means.n_writers; i++) {
+                bool suits = false;
+
+                for (size_t k = 0; k < p->means.exclusion.n; k++)
+                        suits = suits || writer_suits(p->means.writers[i], p->means.exclusion.items[k]);
+                assert(suits);
+                if (p->means.writers[i] != WRITER_BLOCK) {
+                        assert(!shared);
+                        continue;
+                }
+
+                assert(!f->absent && !f->coarse && f->freezable);
+                for (size_t k = 0; k < p->steps.n; k++)
+                        assert(!rangeset_contains(&f->bad, p->steps.items[k].range));
+        }
+        for (size_t k = 0; k < p->means.exclusion.n; k++) {
+                bool suits = false;
+
+                for (size_t i = 0; i < p->means.n_writers; i++)
+                        suits = suits || writer_suits(p->means.writers[i], p->means.exclusion.items[k]);
+                assert(suits);
+                assert(!(tail && p->means.exclusion.items[k] == EXCLUSION_OPTIMISTIC));
+        }
+}
+
 /* Whatever the findings: the promises of plan.h. */
 static void check_promises(const Policy *policy, const Findings *f, const Plan *p) {
         const Protect *protect = policy->protects.items;
@@ -433,8 +531,10 @@ static void check_promises(const Policy *policy, const Findings *f, const Plan *
         const Owner *o = f->owners.items;
         bool offered = false, park = p->verdict == VERDICT_PARK;
 
-        if (p->verdict != VERDICT_REPAIR)
-                assert(p->proofs == 0 && p->n_writers == 0 && p->exclusion.n == 0 && !p->replica);
+        if (p->verdict != VERDICT_REPAIR) {
+                assert(p->proofs == 0 && !p->replica);
+                assert(p->means.n_writers == 0 && p->means.exclusion.n == 0);
+        }
         if (!verdict_acts(p->verdict)) {
                 assert(p->steps.n == 0 && p->reason != REASON_NONE);
                 return;
@@ -447,12 +547,17 @@ static void check_promises(const Policy *policy, const Findings *f, const Plan *
         if (park)
                 assert(findings_page_may_be_absent(f) && streq_ptr(f->fs, "xfs"));
         else
-                assert(f->owners.n == 1 && o->type == OWNER_FILE);
+                assert(o->type == OWNER_FILE);
         if (p->verdict == VERDICT_UNPARK)
-                assert(o->guard && !findings_page_may_be_absent(f));
-        if (p->verdict == VERDICT_REPAIR)
-                assert(!o->shared && !o->unwritten && !o->guard && o->path &&
-                       policy_find_path(policy, o->path) == protect);
+                assert(f->owners.n == 1 && o->guard && !findings_page_may_be_absent(f));
+        for (size_t i = 0; p->verdict == VERDICT_REPAIR && i < f->owners.n; i++) {
+                const Owner *w = f->owners.items + i;
+
+                assert(w->type == OWNER_FILE && !w->unwritten && !w->guard && w->path);
+                assert(range_contains(w->range, f->range));
+                assert(i > 0 || policy_find_path(policy, w->path) == protect);
+                assert(!policy_find_path(policy, w->path) || policy_find_path(policy, w->path) == protect);
+        }
 
         assert_int_equal(rangeset_align_out(&f->bad, PAGE, &pages), 0);
         for (size_t i = 0; i < p->steps.n; i++) {
@@ -478,7 +583,7 @@ static void check_promises(const Policy *policy, const Findings *f, const Plan *
         }
         assert(offered && p->proofs != 0);
         assert(proof_policy_satisfied(&protect->proof, p->proofs) == p->proofs);
-        assert(p->n_writers > 0 && p->exclusion.n > 0);
+        check_means(f, p);
 }
 
 static int count_part(const Findings *part, void *userdata) {
@@ -499,7 +604,7 @@ static int count_part(const Findings *part, void *userdata) {
 static void test_promises(void **state) {
         static const char *const proofs[] = { "seal,identity+neighbours", "identity", "neighbours",
                                               "quorum,seal", "identity+quorum" };
-        unsigned repairs = 0, parks = 0, unparks = 0;
+        unsigned repairs = 0, parks = 0, unparks = 0, shared = 0, in_place = 0;
 
         for (uint64_t i = 1; i <= 100000; i++) {
                 _cleanup_policy_ Policy policy = {};
@@ -517,12 +622,15 @@ static void test_promises(void **state) {
                 repairs += p.verdict == VERDICT_REPAIR;
                 parks += p.verdict == VERDICT_PARK;
                 unparks += p.verdict == VERDICT_UNPARK;
+                shared += p.verdict == VERDICT_REPAIR && f.owners.n > 1;
+                in_place += p.verdict == VERDICT_REPAIR &&
+                            p.means.writers[p.means.n_writers - 1] == WRITER_BLOCK;
 
                 assert_int_equal(findings_split(&f, count_part, &seen), 0);
                 assert_true(rangeset_equal(&seen, &f.bad));
         }
         /* The generator does reach the interesting cases. */
-        assert_true(repairs > 1000 && parks > 200 && unparks > 1000);
+        assert_true(repairs > 1000 && parks > 200 && unparks > 1000 && shared > 10 && in_place > 100);
 }
 
 static int keep_part(const Findings *part, void *userdata) {
@@ -563,6 +671,7 @@ int main(void) {
                 cmocka_unit_test(test_absent),
                 cmocka_unit_test(test_park),
                 cmocka_unit_test(test_mixed_owners),
+                cmocka_unit_test(test_shared),
                 cmocka_unit_test(test_insane),
                 cmocka_unit_test(test_offers),
                 cmocka_unit_test(test_disagree),

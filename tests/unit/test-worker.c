@@ -431,7 +431,60 @@ static void test_dry(void **state) {
         assert_int_equal(writer_write(w, &t, page), 0);
         assert_int_equal(pread_full(fd, &byte, 1, 1), 0);
         assert_int_equal(byte, data_at(1));
-        assert_int_equal(writer_open(WRITER_BLOCK, &none), -EOPNOTSUPP);
+        assert_int_equal(writer_open(WRITER_AUTO, &none), -EOPNOTSUPP);
+}
+
+/* `block` writes the bad sectors and nothing else; and nothing at all where no good sector of the page can
+ * be read through the device: such a page may be absent, and writing it is a kernel oops. One file is the
+ * device. */
+static void test_block(void **state) {
+        static const struct {
+                uint64_t device_size;           /* shorter than the page: reading its good sectors fails */
+                Range bad[2];
+                bool open;
+                int r;
+        } rows[] = {
+                { REPAIR_UNIT, { { 512, 1024 } }, true, 0 },
+                { REPAIR_UNIT, { { 0, 512 }, { 3584, 4096 } }, true, 0 },
+                { REPAIR_UNIT, { { 0, 3584 } }, true, 0 },
+                { REPAIR_UNIT, { { 512, 1024 }, { 8192, 8704 } }, true, 0 },    /* of another page */
+                { REPAIR_UNIT, { { 0, 4096 } }, true, -EPERM },
+                { REPAIR_UNIT, { { 0, 8192 } }, true, -EPERM },
+                { 3584, { { 512, 1024 } }, true, -ENODATA },
+                { 1024, { { 512, 4096 } }, true, 0 },   /* the one good sector can be read */
+                { 256, { { 512, 4096 } }, true, -ENODATA },
+                { REPAIR_UNIT, { { 512, 1024 } }, false, -EINVAL },
+        };
+        _Alignas(REPAIR_UNIT) uint8_t page[REPAIR_UNIT];
+        uint8_t now[REPAIR_UNIT];
+
+        memset(page, 0xee, sizeof(page));
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+                _cleanup_close_ int device = make_file("device", rows[i].device_size);
+                _cleanup_close_ int fd = make_file("file", REPAIR_UNIT);
+                Target t = target_of(fd, 0, REPAIR_UNIT);
+                _cleanup_(writer_freep) Writer *w = NULL;
+                _cleanup_rangeset_ RangeSet bad = {};
+                struct stat st;
+
+                for (size_t k = 0; k < 2 && rows[i].bad[k].end > 0; k++)
+                        add(&bad, rows[i].bad[k].start, rows[i].bad[k].end);
+                t.range = (Range) { 0, REPAIR_UNIT };
+                t.bad = &bad;
+                t.block_fd = rows[i].open ? device : -1;
+                assert_int_equal(writer_open(WRITER_BLOCK, &w), 0);
+                assert_int_equal(writer_write(w, &t, page), rows[i].r);
+
+                assert_int_equal(fstat(device, &st), 0);
+                if (rows[i].r < 0)
+                        assert_int_equal(st.st_size, rows[i].device_size);
+                assert_int_equal(pread_full(device, now, rows[i].device_size, 0), 0);
+                for (uint64_t at = 0; at < rows[i].device_size; at++) {
+                        bool written = rows[i].r == 0 && rangeset_overlaps(&bad, (Range) { at, at + 1 });
+
+                        assert_int_equal(now[at], written ? 0xee : data_at(at));
+                }
+        }
 }
 
 static int set_up(void **state) {
@@ -460,6 +513,7 @@ int main(void) {
                 cmocka_unit_test(test_pwrite),
                 cmocka_unit_test(test_filters),
                 cmocka_unit_test(test_dry),
+                cmocka_unit_test(test_block),
         };
 
         return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -140,6 +140,7 @@ no_intents() {
 
 clean_up_daemon() {
     fault
+    systemctl unset-environment BEZOAR_FREEZE_SEC
     kill_daemon 2>/dev/null || true
     systemctl stop bezoard.service 2>/dev/null || true
     systemctl reset-failed bezoard.service 2>/dev/null || true

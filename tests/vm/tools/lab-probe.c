@@ -22,6 +22,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "lab-count.h"
+
 #define PAGE 4096UL
 #define HUGE 0x200000UL
 
@@ -268,6 +270,11 @@ static _Noreturn int verb_hold_store(const Args *a) {
                 (*p)++;
 }
 
+/* LENGTH is the number of the sector that is left alone. */
+static _Noreturn int verb_hold_count(const Args *a) {
+        count_stores(map(a, PAGE, PAGE), (unsigned) a->length);
+}
+
 static void say_when(const char *what) {
         struct timespec t;
 
@@ -310,6 +317,7 @@ static const struct {
 } verbs[] = {
         { "extents",      verb_extents      },
         { "handle-write", verb_handle_write },
+        { "hold-count",   verb_hold_count   },
         { "hold-map",     verb_hold_map     },
         { "hold-opath",   verb_hold_opath   },
         { "hold-pmd",     verb_hold_pmd     },

@@ -1,0 +1,270 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+
+"""The writer `block` on a frozen XFS on a loop device, with what test-worker-xfs.py has: files that share their bytes,
+what must not be written in this way, and that the file system is thawed whoever is killed."""
+
+import fcntl
+import importlib.machinery
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import workerlab
+from workerlab import File, expect, extent, run
+
+loader = importlib.machinery.SourceFileLoader("worker_xfs", str(Path(__file__).parent / "test-worker-xfs.py"))
+x = importlib.util.module_from_spec(importlib.util.spec_from_loader("worker_xfs", loader))
+loader.exec_module(x)
+
+FREEZE = {"writers": ("block",), "exclusion": "freeze"}
+
+
+def share(f, name):
+    """Another file with the same blocks."""
+    path = f.lab.mount / name
+    with f.path.open("rb") as old, path.open("wb") as new:
+        fcntl.ioctl(new, workerlab.FICLONE, old.fileno())
+        os.fsync(new.fileno())
+    return path
+
+
+def note(lab):
+    return lab.state / "intent" / f".frozen-{Path(lab.loop).name}"
+
+
+def wait_for(what, condition, seconds=10):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"not within {seconds} s: {what}"
+        time.sleep(0.01)
+
+
+def guardian(worker):
+    """The process that looks after the freeze, or None."""
+    found = subprocess.run(["pgrep", "-P", str(worker.pid), "-x", "bezoar-thaw"], capture_output=True, text=True, check=False)
+    return int(found.stdout) if found.stdout else None
+
+
+class Frozen:
+    """A repair that holds the file system frozen, and a process that wants to write to it."""
+
+    def __init__(self, lab, seconds=60):
+        self.lab = lab
+        self.file = File(lab)
+        self.worker, request = self.file.start_repair(self.file.locate(), fault=f"before-write:sleep={seconds}", **FREEZE)
+        self.worker.stdin.write(json.dumps(request) + "\n")
+        self.worker.stdin.flush()
+        wait_for("frozen", lambda: note(lab).exists() and guardian(self.worker))
+        time.sleep(0.3)
+        self.guardian = guardian(self.worker)
+        self.writer = subprocess.Popen(["touch", str(lab.mount / "written")])
+        time.sleep(0.2)
+        assert self.writer.poll() is None, "it is not frozen"
+
+    def thawed_within(self, seconds):
+        started = time.monotonic()
+        self.writer.wait(timeout=20)
+        took = time.monotonic() - started
+        assert took < seconds, f"thawed only after {took:.1f} s"
+        wait_for("the note is gone", lambda: not note(self.lab).exists())
+
+    def finish(self, state):
+        self.worker.kill()
+        self.worker.communicate()
+        for p in self.lab.intents():
+            assert json.loads(p.read_bytes().split(b"\n")[0])["in_place"]
+        x.settled(self.file, state)
+        self.file.check_untouched()
+
+
+def test_in_place(lab):
+    "one sector, while another program has the file open: healed, and how long it was frozen is told"
+    f = File(lab)
+    with f.path.open("r+b"):
+        answer = f.repair(**FREEZE)
+    expect(answer, "healed")
+    assert answer["writer"] == "block" and answer["exclusion"] == "freeze" and answer["frozen_usec"] > 0, answer
+    assert not note(lab).exists()
+    f.check_healed()
+
+
+def test_last_page(lab):
+    "the page that the file ends in: healed, without a lease"
+    f = File(lab, tail=1000, page=40, sectors=((1, 1),))
+    with f.path.open("r+b"):
+        expect(f.repair(**FREEZE), "healed")
+    f.check_healed()
+
+
+def test_shared(lab):
+    "two files that share the page: both are owners, healed in place, sharing kept; a write through the file is refused"
+    f = File(lab)
+    other = share(f, "other")
+    f.drop()
+    found = f.locate()
+    assert [o["inode"] for o in found["owners"]] == sorted(p.stat().st_ino for p in (f.path, other)), found
+    assert found["freezable"] and not found.get("coarse"), found
+    expect(f.repair(found, exclusion="optimistic"), "detected", "changed")
+    f.check_untouched()
+    expect(f.repair(found, **FREEZE), "healed")
+    f.check_healed()
+    assert other.read_bytes() == f.data and extent(other, f.offset) == f.at
+
+
+def test_shared_meanwhile(lab):
+    "the page becomes shared just before it is frozen: still right for both"
+    f = File(lab)
+    found = f.locate()
+    started = f.start_repair(found, fault="before-look:sleep=2,after-write:unlist", **FREEZE)
+    workerlab.meanwhile(lab, started, lambda: share(f, "later"))
+    f.check_healed()
+    assert (lab.mount / "later").read_bytes() == f.data
+
+
+def test_whole_page(lab):
+    "no good sector in the page: the block device is not written, whatever the plan says"
+    f = File(lab, sectors=((0, 8),))
+    expect(f.repair(**FREEZE), "failed", "write-failed")
+    lab.intents()[0].unlink()
+    f.check_untouched()
+
+
+def test_state_on_it(lab):
+    "the file system with the state folder is never frozen"
+    f = File(lab)
+    before, lab.state = lab.state, lab.mount / "state"
+    lab.state.mkdir()
+    try:
+        assert not f.locate().get("freezable")
+        expect(f.repair(**FREEZE), "waiting", "file-busy")
+        f.check_untouched()
+    finally:
+        lab.state = before
+
+
+def test_frozen_already(lab):
+    "somebody else has frozen it: that is left alone, and waited for"
+    f = File(lab)
+    run("xfs_freeze", "-f", lab.mount)
+    try:
+        expect(f.repair(**FREEZE), "waiting", "file-busy")
+        writer = subprocess.Popen(["touch", str(lab.mount / "written")])
+        time.sleep(0.3)
+        assert writer.poll() is None, "it was thawed"
+    finally:
+        run("xfs_freeze", "-u", lab.mount)
+    writer.wait(timeout=10)
+    f.check_untouched()
+
+
+def test_worker_killed(lab):
+    "the worker is killed: thawed at once"
+    z = Frozen(lab)
+    z.worker.kill()
+    z.thawed_within(0.5)
+    z.finish("detected")
+
+
+def test_worker_hangs(lab):
+    "the worker hangs: killed and thawed after two seconds"
+    z = Frozen(lab)
+    z.worker.send_signal(signal.SIGSTOP)
+    z.thawed_within(3)
+    assert z.worker.wait(timeout=5) == -signal.SIGKILL
+    z.finish("detected")
+
+
+def test_guardian_killed(lab):
+    "the guardian is killed: the worker thaws by itself"
+    z = Frozen(lab, seconds=1)
+    os.kill(z.guardian, signal.SIGKILL)
+    z.thawed_within(2)
+    z.worker.communicate()
+    for p in lab.intents():
+        p.unlink()
+
+
+def test_both_killed(lab):
+    "both are killed: `bezoar-worker thaw` thaws, which the unit calls"
+    z = Frozen(lab)
+    os.kill(z.guardian, signal.SIGKILL)
+    z.worker.kill()
+    time.sleep(0.5)
+    assert z.writer.poll() is None, "who thawed?"
+    done = subprocess.run([sys.argv[1], "thaw", f"--state={lab.state}"], capture_output=True, text=True, check=True)
+    assert "Thawed 1 file system " in done.stderr, done
+    z.thawed_within(0.5)
+    z.finish("detected")
+
+
+def test_both_killed_settled(lab):
+    "both are killed: the next settlement thaws, before anything else"
+    z = Frozen(lab)
+    os.kill(z.guardian, signal.SIGKILL)
+    z.worker.kill()
+    time.sleep(0.5)
+    assert z.writer.poll() is None, "who thawed?"
+    x.settled(z.file, "detected")
+    z.thawed_within(0.5)
+    z.file.check_untouched()
+
+
+def test_note_of_another_boot(lab):
+    "a note of another boot: nothing is thawed, and it is removed"
+    note(lab).write_text(f"{x.OTHER_BOOT} 7:0 {lab.mount}")
+    run("xfs_freeze", "-f", lab.mount)
+    try:
+        subprocess.run([sys.argv[1], "thaw", f"--state={lab.state}"], check=True)
+        writer = subprocess.Popen(["touch", str(lab.mount / "written")])
+        time.sleep(0.3)
+        assert writer.poll() is None, "it was thawed"
+    finally:
+        run("xfs_freeze", "-u", lab.mount)
+    writer.wait(timeout=10)
+    assert not note(lab).exists()
+
+
+def cleared_only(f):
+    """Cleared, and not copied, in another boot."""
+    x.crash(f, "before-write:unlist,before-write:kill", **FREEZE)
+    wait_for("thawed", lambda: not note(f.lab).exists())
+    x.forge(f.lab, boot_id=x.OTHER_BOOT)
+
+
+def test_settle_shared(lab):
+    "another boot, cleared and not copied, shared by two files: written in place now, for both"
+    f = File(lab)
+    other = share(f, "settled")
+    f.drop()
+    cleared_only(f)
+    x.settled(f, "healed")
+    f.check_healed()
+    assert other.read_bytes() == f.data and extent(other, f.offset) == f.at
+
+
+def test_settle_open(lab):
+    "the same, while another program has the file open: frozen"
+    f = File(lab)
+    cleared_only(f)
+    with f.path.open("r+b"):
+        x.settled(f, "healed")
+    f.check_healed()
+
+
+def test_settle_modified(lab):
+    "the same, but the file was modified since: in doubt, nothing is written"
+    f = File(lab)
+    cleared_only(f)
+    os.utime(f.path)
+    x.settled(f, "in-doubt", left=1)
+    assert f.page() == f.destroyed()
+
+
+if __name__ == "__main__":
+    sys.exit(workerlab.run_tests((value.__doc__, value) for name, value in list(globals().items()) if name.startswith("test_")))
