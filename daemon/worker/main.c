@@ -14,6 +14,7 @@
 #include "build-config.h"
 #include "util/strv.h"
 #include "worker/by-hand.h"
+#include "worker/confine.h"
 #include "worker/serve.h"
 
 static void help(void) {
@@ -100,8 +101,13 @@ int main(int argc, char *argv[]) {
         if (streq_ptr(hand.verb, "seal"))
                 return by_hand_seal(&hand, argv + optind) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 
-        r = hand.device || by_hand_verb(hand.verb) ? by_hand(&hand, STDOUT_FILENO)
-                : serve(STDIN_FILENO, STDOUT_FILENO);
+        if (hand.device || by_hand_verb(hand.verb))
+                r = by_hand(&hand, STDOUT_FILENO);
+        else {
+                r = confine();
+                if (r >= 0)
+                        r = serve(STDIN_FILENO, STDOUT_FILENO);
+        }
         if (r < 0 && r != -EPIPE)
                 fprintf(stderr, "bezoar-worker: %s\n", strerror(-r));
         return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;

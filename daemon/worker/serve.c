@@ -11,6 +11,7 @@
 #include "topo/topo.h"
 #include "util/file.h"
 #include "util/time-util.h"
+#include "worker/confine.h"
 #include "worker/locate.h"
 #include "worker/park.h"
 #include "worker/rehearse.h"
@@ -238,6 +239,9 @@ int serve(int in_fd, int out_fd) {
                         /* So that what replicas did not answer can be told before the daemon loses patience.
                          */
                         request.deadline_usec = now_monotonic() + request.policy.worker_timeout_usec / 4 * 3;
+                        r = confine_for(request.verb);
+                        if (r < 0)
+                                return r;
                         r = serve_request(&request, out_fd);
                 }
                 if (r == -EPIPE)

@@ -30,6 +30,20 @@ fi
 expect "in the mount namespace of the host" no "$(
     [ "$(readlink "/proc/$(systemctl show -P MainPID bezoard)/ns/mnt")" = "$(readlink /proc/1/ns/mnt)" ] && echo yes || echo no)"
 
+# The worker has less than the daemon: nothing in force after it has asked the modules how they are, no way to more, no
+# programs and no network.
+worker_has() {
+    awk -v name="$1:" '$1 == name {print $2}' "/proc/$(pgrep -P "$(systemctl show -P MainPID bezoard)" | head -n 1)/status"
+}
+daemon_has() {
+    awk -v name="$1:" '$1 == name {print $2}' "/proc/$(systemctl show -P MainPID bezoard)/status"
+}
+wait_until 20 eval '[ "$(worker_has CapEff)" = 0000000000000000 ]'
+expect "capabilities that the daemon has in force" 000000001028001e "$(daemon_has CapEff)"
+expect "capabilities that a worker can put in force" 000000001028001e "$(worker_has CapPrm)"
+expect "new privileges" 1 "$(worker_has NoNewPrivs)"
+[ "$(worker_has Seccomp_filters)" -gt "$(daemon_has Seccomp_filters)" ] || fail "the worker may call whatever the daemon may"
+
 # What was mounted before: healed, unmounted, and the device is free: mkfs opens it exclusively.
 lose_ars $DB/a 65536 512
 expect_healed $DB/a 65536 WRITER=pwrite
