@@ -11,6 +11,7 @@
 #include "ctl/bus-call.h"
 #include "ctl/daemon-info.h"
 #include "util/str.h"
+#include "util/vec.h"
 
 typedef struct Property {
         const char *name;
@@ -37,6 +38,16 @@ void daemon_info_done(DaemonInfo *i) {
         free(i->version);
         free(i->mode);
         free(i->configured_mode);
+        for (size_t k = 0; k < i->replicas.n; k++) {
+                free(i->replicas.items[k].name);
+                free(i->replicas.items[k].answer);
+        }
+        vec_done(&i->replicas);
+        for (size_t k = 0; k < i->alarms.n; k++) {
+                free(i->alarms.items[k].dimm);
+                free(i->alarms.items[k].alarm);
+        }
+        vec_done(&i->alarms);
         *i = (DaemonInfo) {};
 }
 
@@ -59,6 +70,63 @@ static int read_value(sd_bus_message *m, const Property *p, DaemonInfo *i) {
         return 0;
 }
 
+/* Items are filled in their places, so that half of one is freed with the rest. > 0: there may be more. */
+static int read_replica(sd_bus_message *m, DaemonInfo *i) {
+        const char *name, *answer;
+        InfoReplica *to;
+        uint64_t time;
+        int r;
+
+        r = sd_bus_message_read(m, "(sst)", &name, &answer, &time);
+        if (r <= 0)
+                return r;
+        r = vec_push(&i->replicas, ((InfoReplica) { .time = time }));
+        if (r < 0)
+                return r;
+        to = i->replicas.items + i->replicas.n - 1;
+        r = str_copy(name, &to->name);
+        if (r >= 0)
+                r = str_copy(answer, &to->answer);
+        return r < 0 ? r : 1;
+}
+
+static int read_alarm(sd_bus_message *m, DaemonInfo *i) {
+        const char *dimm, *alarm;
+        InfoAlarm *to;
+        int r;
+
+        r = sd_bus_message_read(m, "(ss)", &dimm, &alarm);
+        if (r <= 0)
+                return r;
+        r = vec_push(&i->alarms, ((InfoAlarm) {}));
+        if (r < 0)
+                return r;
+        to = i->alarms.items + i->alarms.n - 1;
+        r = str_copy(dimm, &to->dimm);
+        if (r >= 0)
+                r = str_copy(alarm, &to->alarm);
+        return r < 0 ? r : 1;
+}
+
+static int read_list(sd_bus_message *m, const char *type, int (*item)(sd_bus_message *m, DaemonInfo *i),
+                     DaemonInfo *i) {
+        int r;
+
+        r = sd_bus_message_enter_container(m, SD_BUS_TYPE_VARIANT, type);
+        if (r >= 0)
+                r = sd_bus_message_enter_container(m, SD_BUS_TYPE_ARRAY, type + 1);
+        if (r < 0)
+                return r;
+        do
+                r = item(m, i);
+        while (r > 0);
+        if (r >= 0)
+                r = sd_bus_message_exit_container(m);
+        if (r >= 0)
+                r = sd_bus_message_exit_container(m);
+        return r;
+}
+
 static int read_property(sd_bus_message *m, DaemonInfo *i) {
         const char *name;
         int r;
@@ -69,6 +137,10 @@ static int read_property(sd_bus_message *m, DaemonInfo *i) {
         for (size_t k = 0; k < sizeof(properties) / sizeof(properties[0]); k++)
                 if (strcmp(properties[k].name, name) == 0)
                         return read_value(m, properties + k, i);
+        if (strcmp(name, "Replicas") == 0)
+                return read_list(m, "a(sst)", read_replica, i);
+        if (strcmp(name, "DimmAlarms") == 0)
+                return read_list(m, "a(ss)", read_alarm, i);
         return sd_bus_message_skip(m, "v");
 }
 

@@ -6,12 +6,25 @@
 #include "ctl/ctl.h"
 #include "util/cleanup.h"
 
+/* A replica, with what it answered last, and when. */
+typedef struct InfoReplica {
+        char *name, *answer;
+        uint64_t time;                          /* as last_scan */
+} InfoReplica;
+
+/* An alarm that a memory module raises. */
+typedef struct InfoAlarm {
+        char *dimm, *alarm;
+} InfoAlarm;
+
 /* The properties of the daemon, as far as it has them. */
 typedef struct DaemonInfo {
         char *version, *mode, *configured_mode; /* NULL: not told */
         uint32_t devices, open, refused, in_doubt, ignored;
         uint64_t healed;
         uint64_t last_scan;                     /* microseconds since the epoch; 0: never */
+        struct { InfoReplica *items; size_t n, allocated; } replicas;
+        struct { InfoAlarm *items; size_t n, allocated; } alarms;
 } DaemonInfo;
 
 void daemon_info_done(DaemonInfo *i);

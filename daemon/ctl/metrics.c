@@ -133,13 +133,46 @@ static void print_daemon(FILE *f, const DaemonInfo *i) {
               "Open cases that wait for a person: a crash left bytes that cannot be explained.");
         gauge(f, "ignored_cases", i->ignored, "Cases that a person has decided to leave alone.");
 
-        head(f, "healed_cases", "counter", NULL, "Cases healed since the ledger began.");
+        head(f, "healed_cases", "counter", NULL, "Cases healed, as far back as the ledger goes.");
         (void) fprintf(f, "bezoar_healed_cases_total %" PRIu64 "\n", i->healed);
 
         head(f, "last_scan_timestamp_seconds", "gauge", "seconds",
              "When a bad-block list was read last; 0: never.");
         (void) fprintf(f, "bezoar_last_scan_timestamp_seconds %" PRIu64 ".%06" PRIu64 "\n",
                        i->last_scan / USEC_PER_SEC, i->last_scan % USEC_PER_SEC);
+}
+
+/* Nobody asks a replica without cause, so the time belongs to the answer. */
+static void print_replicas(FILE *f, const DaemonInfo *i) {
+        head(f, "replica_answer", "gauge", NULL,
+             "1; what the replica answered when it was last asked, by the label; unasked: not yet.");
+        for (size_t k = 0; k < i->replicas.n; k++) {
+                (void) fputs("bezoar_replica_answer{replica=", f);
+                print_label(f, i->replicas.items[k].name);
+                (void) fputs(",answer=", f);
+                print_label(f, i->replicas.items[k].answer);
+                (void) fputs("} 1\n", f);
+        }
+
+        head(f, "replica_asked_timestamp_seconds", "gauge", "seconds", "When that was; 0: never.");
+        for (size_t k = 0; k < i->replicas.n; k++) {
+                uint64_t t = i->replicas.items[k].time;
+
+                (void) fputs("bezoar_replica_asked_timestamp_seconds{replica=", f);
+                print_label(f, i->replicas.items[k].name);
+                (void) fprintf(f, "} %" PRIu64 ".%06" PRIu64 "\n", t / USEC_PER_SEC, t % USEC_PER_SEC);
+        }
+}
+
+static void print_alarms(FILE *f, const DaemonInfo *i) {
+        head(f, "dimm_alarm", "gauge", NULL, "1: the memory module raises this alarm.");
+        for (size_t k = 0; k < i->alarms.n; k++) {
+                (void) fputs("bezoar_dimm_alarm{dimm=", f);
+                print_label(f, i->alarms.items[k].dimm);
+                (void) fputs(",alarm=", f);
+                print_label(f, i->alarms.items[k].alarm);
+                (void) fputs("} 1\n", f);
+        }
 }
 
 void metrics_print(const DaemonInfo *i, const Cases *cases, FILE *f) {
@@ -152,6 +185,8 @@ void metrics_print(const DaemonInfo *i, const Cases *cases, FILE *f) {
                 print_cases(f, cases);
                 print_bytes(f, cases);
                 print_repairs(f, cases);
+                print_replicas(f, i);
+                print_alarms(f, i);
         }
         (void) fputs("# EOF\n", f);
 }

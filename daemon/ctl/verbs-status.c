@@ -59,6 +59,17 @@ static void print_counts(const DaemonInfo *i) {
         (void) printf("\n    Healed: %" PRIu64 "\n", i->healed);
 }
 
+static void print_alarms(const Ctl *c, const DaemonInfo *i) {
+        for (size_t k = 0; k < i->alarms.n; k++) {
+                _cleanup_free_ char *dimm = text_clean(i->alarms.items[k].dimm);
+                _cleanup_free_ char *alarm = text_clean(i->alarms.items[k].alarm);
+
+                (void) printf("%s%s%s: %s%s\n", k == 0 ? "    Alarms: " : "            ",
+                              colour_on(COLOUR_BAD, c->colours), dimm ? dimm : "?", alarm ? alarm : "?",
+                              colour_off(COLOUR_BAD, c->colours));
+        }
+}
+
 static int print_cases(Ctl *c, const DaemonInfo *i) {
         static const CaseFilter filter = { .limit = STATUS_CASES };
         _cleanup_cases_ Cases cases = {};
@@ -100,6 +111,7 @@ int verb_status(Ctl *c, int argc, char *argv[]) {
                 print_head(c, &i);
                 print_mode(c, &i);
                 print_counts(&i);
+                print_alarms(c, &i);
                 r = print_cases(c, &i);
         }
         return r == CTL_FINE && i.open > 0 ? CTL_OPEN_CASES : r;

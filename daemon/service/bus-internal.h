@@ -7,8 +7,8 @@
 #include "service/manager.h"
 
 /* What the files of the bus share: bus.c (the connection, and what is told unasked), bus-manager.c and
- * bus-case.c (the two interfaces), bus-list.c and bus-volumes.c (long answers), bus-control.c (late
- * answers), bus-authorize.c (who may), bus-notify.c (NotifyUnit=). */
+ * bus-case.c (the two interfaces), bus-list.c, bus-volumes.c and bus-figures.c (long answers),
+ * bus-control.c (late answers), bus-authorize.c (who may), bus-notify.c (NotifyUnit=). */
 
 #define BUS_NAME "org.bezoar1"
 #define BUS_PATH "/org/bezoar1"
@@ -105,6 +105,12 @@ int bus_case_find(sd_bus *bus, const char *path, const char *interface, void *us
                   sd_bus_error *error);
 int bus_case_enumerate(sd_bus *bus, const char *prefix, void *userdata, char ***ret_nodes,
                        sd_bus_error *error);
+
+/* Properties (bus-figures.c). */
+int bus_get_replicas(sd_bus *bus, const char *path, const char *interface, const char *property,
+                     sd_bus_message *reply, void *userdata, sd_bus_error *error);
+int bus_get_alarms(sd_bus *bus, const char *path, const char *interface, const char *property,
+                   sd_bus_message *reply, void *userdata, sd_bus_error *error);
 
 /* Methods (bus-list.c, bus-volumes.c, bus-control.c). */
 int bus_list_cases(sd_bus_message *m, void *userdata, sd_bus_error *error);

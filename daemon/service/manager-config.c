@@ -47,6 +47,7 @@ int manager_load_policy(Manager *m) {
         policy_done(&m->policy);
         m->policy = p;
         p = (Policy) {};
+        manager_set_replicas(m, &m->policy);
         if (m->policy.protects.n == 0)
                 log_notice("No protect file in '%s/protect.d': poison will be reported, nothing will be "
                            "repaired.", m->options->config_dir);

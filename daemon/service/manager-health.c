@@ -120,6 +120,10 @@ void manager_ask_health(Manager *m) {
                                                 m) >= 0;
 }
 
+const DimmHealths *manager_health(const Manager *m) {
+        return &m->health;
+}
+
 void manager_want_health(Manager *m) {
         m->wants_health = true;
         manager_poke(m);

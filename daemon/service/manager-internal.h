@@ -57,6 +57,17 @@ typedef struct Suspect {
         uint64_t due;           /* monotonic */
 } Suspect;
 
+typedef struct ReplicaAnswer {
+        char *replica;          /* as configured */
+        const char *answer;     /* a word, static; NULL: not asked */
+        uint64_t time;          /* realtime */
+} ReplicaAnswer;
+
+typedef struct ReplicaAnswers {
+        ReplicaAnswer *items;
+        size_t n, allocated;
+} ReplicaAnswers;
+
 struct Manager {
         sd_event *event;
         const ManagerOptions *options;
@@ -83,6 +94,7 @@ struct Manager {
         bool wants_topology, topology_asked;
         unsigned topology_tries;
         uint64_t topology_retry_at;     /* monotonic; USEC_INFINITY: nothing failed */
+        ReplicaAnswers replicas;        /* each configured one, by name */
         DimmHealths health;             /* as last told; of what holds now */
         bool wants_health, health_asked, health_failed;
         bool stopping;
@@ -159,6 +171,10 @@ void manager_dispatch(Manager *m);
 /* manager-health.c */
 void manager_want_health(Manager *m);           /* ask the modules, when there is nothing else to do */
 void manager_ask_health(Manager *m);
+
+/* manager-replicas.c */
+void manager_set_replicas(Manager *m, const Policy *p);         /* those of this policy; NULL: none */
+void manager_take_offers(Manager *m, const LocateReply *reply); /* what they answered */
 
 /* manager-query.c */
 void manager_load_brake(Manager *m);

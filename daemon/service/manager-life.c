@@ -205,6 +205,7 @@ Manager *manager_free(Manager *m) {
         ledger_free(m->ledger);
         budget_done(&m->budget);
         dimm_healths_done(&m->health);
+        manager_set_replicas(m, NULL);
         policy_done(&m->policy);
         topology_done(&m->topology);
         sd_event_source_disable_unref(m->work);

@@ -208,6 +208,7 @@ static void on_located(const EngineAnswer *a, void *userdata) {
                 return;
         }
 
+        manager_take_offers(e->manager, a->located);
         for (size_t i = 0; i < a->located->found.n; i++) {
                 const Findings *part = a->located->found.items + i;
                 int *fd = part->held && hold < a->n_holds ? a->holds + hold++ : NULL;

@@ -3,6 +3,7 @@
 
 #include "core/case.h"
 #include "core/forecast.h"
+#include "core/health.h"
 #include "core/policy.h"
 #include "core/topology.h"
 #include "util/cleanup.h"
@@ -99,6 +100,14 @@ uint64_t manager_next_try(const Manager *m, uint64_t id);
 const Topology *manager_topology(const Manager *m);
 const Policy *manager_policy(const Manager *m);         /* as in force */
 Mode manager_configured_mode(const Manager *m);
+
+/* Each configured replica, once, by its name, with what it answered when it was last asked (a word of
+ * offer_state_to_string(), "stale", or "unasked") and when, in microseconds since the epoch. Non-zero from
+ * fn stops and is returned. */
+int manager_each_replica(const Manager *m, int (*fn)(const char *replica, const char *answer, uint64_t time,
+                                                     void *userdata), void *userdata);
+
+const DimmHealths *manager_health(const Manager *m);    /* of the modules, as they last said */
 
 /* Sets the brake (MODE_OBSERVE), which is stored and outlives a restart, or takes it off. 0,
  * MANAGER_E_CONFIGURED, or a negative errno: the mode is in force, but could not be stored. */

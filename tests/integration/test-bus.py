@@ -283,7 +283,36 @@ def counts(program):
         assert abs(p.pop("LastScan") / 1e6 - time.time()) < 60
         assert re.fullmatch(r"\d+(\.\d+)*", p.pop("Version"))
         assert p == {"Mode": "repair", "ConfiguredMode": "repair", "Devices": 1, "OpenCases": 1, "RefusedCases": 1, "InDoubtCases": 0,
-                     "IgnoredCases": 0, "HealedCases": 0, "CaseCounts": {"refused": 1, "gone": 1}}, p
+                     "IgnoredCases": 0, "HealedCases": 0, "CaseCounts": {"refused": 1, "gone": 1}, "Replicas": [], "DimmAlarms": []}, p
+
+
+def figures(program):
+    """Proves that of each replica that is configured the last answer is told, and that it was not asked where it was not; and the alarms of
+    memory modules."""
+    def told(*expected):
+        replicas = c.get("/org/bezoar1", MANAGER[2], "Replicas")
+        assert all((answer == "unasked") == (t == 0) for _, answer, t in replicas), replicas
+        return [(name, answer) for name, answer, _ in replicas] == list(expected)
+
+    protect = "[Protect]\nPath=/srv/t\nReplica=mirror:/srv/other\nReplica=mirror:/srv/mirror\n"
+    with Scene(program, poison=(), states=(), protect=protect, health=[{"dimm": "nmem0", "known": True, "alarms": ["spares"]}]) as (_, d, c):
+        d.wait("the alarm", lambda: c.get("/org/bezoar1", MANAGER[2], "DimmAlarms") == [("nmem0", "spares")])
+        (d.root / "etc/protect.d/u.conf").write_text("[Protect]\nPath=/srv/u\nReplica=mirror:/srv/mirror\n")
+        d.rescan()
+        d.wait("two replicas", lambda: told(("mirror:/srv/mirror", "unasked"), ("mirror:/srv/other", "unasked")))
+        c.manager("Plan", "stt", "/srv/t/a", 0, 0)
+        assert told(("mirror:/srv/mirror", "held"), ("mirror:/srv/other", "unasked"))
+        d.answer(**GOOD, offer={"replica": "mirror:/srv/mirror", "state": "held", "witness": "differ", "group": 1})
+        d.poison((801, 1))
+        d.rescan()
+        d.wait_states("refused")
+        assert told(("mirror:/srv/mirror", "stale"), ("mirror:/srv/other", "unasked"))
+        d.answer(**GOOD, offer={"replica": "mirror:/srv/other", "state": "unreachable"})
+        d.rescan()
+        d.wait("unreachable", lambda: told(("mirror:/srv/mirror", "stale"), ("mirror:/srv/other", "unreachable")))
+        (d.root / "etc/protect.d/t.conf").unlink()
+        d.rescan()
+        d.wait("one replica", lambda: told(("mirror:/srv/mirror", "stale")))
 
 
 # ---- plan ----
@@ -681,6 +710,6 @@ def many_clients(program):
         assert not any(c["state"] != "detected" for c in d.cases()), "the worker did not hang"
 
 
-run([introspection_is_the_manual, cases, closed_cases, filters, volumes, explain, healing_is_told, changes_are_gathered, counts, plans,
+run([introspection_is_the_manual, cases, closed_cases, filters, volumes, explain, healing_is_told, changes_are_gathered, counts, figures, plans,
      plans_that_fail, too_many_plans, retry, ignore, busy, brake, mode_of_the_configuration, polkit, polkit_hangs, bus_policy, bad_input,
      bus_later, ready_is_answering, ready_without_bus, name_is_taken, many_clients])

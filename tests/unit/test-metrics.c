@@ -85,6 +85,30 @@ static void test_figures(void **state) {
         assert_string_equal(text + strlen(text) - 6, "# EOF\n");
 }
 
+/* Proves that each replica and each alarm is a line of its own, whatever its name is, and that none is
+ * none. */
+static void test_lists(void **state) {
+        InfoReplica replicas[] = { { (char *) "mirror:/a\"b\\c\n", (char *) "stale", 1700000000000042 },
+                                   { (char *) "mirror:/b", (char *) "unasked", 0 } };
+        InfoAlarm alarms[] = { { (char *) "nmem0", (char *) "spares" } };
+        DaemonInfo i = { .replicas = { replicas, 2, 2 }, .alarms = { alarms, 1, 1 } }, none = {};
+        _cleanup_free_ char *text = NULL, *empty = NULL;
+        Cases l = {};
+
+        text = metrics(&i, &l);
+        assert_non_null(strstr(text, "\nbezoar_replica_answer{replica=\"mirror:/a\\\"b\\\\c\\n\","
+                                     "answer=\"stale\"} 1\n"
+                                     "bezoar_replica_answer{replica=\"mirror:/b\",answer=\"unasked\"} 1\n"));
+        assert_non_null(strstr(text, "{replica=\"mirror:/a\\\"b\\\\c\\n\"} 1700000000.000042\n"
+                                     "bezoar_replica_asked_timestamp_seconds{replica=\"mirror:/b\"} "
+                                     "0.000000\n"));
+        assert_non_null(strstr(text, "\nbezoar_dimm_alarm{dimm=\"nmem0\",alarm=\"spares\"} 1\n"));
+
+        empty = metrics(&none, &l);
+        assert_null(strstr(empty, "bezoar_replica_answer{"));
+        assert_null(strstr(empty, "bezoar_dimm_alarm{"));
+}
+
 #define EVENT(time, state) "{\"time\":" time ",\"state\":\"" state "\"}"
 #define REPAIR(id, state, events)                                                                       \
         "{\"id\":\"" id "\",\"state\":\"" state "\",\"volume\":{\"device\":\"/dev/pmem0\"},"             \
@@ -137,6 +161,7 @@ int main(void) {
         static const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_down),
                 cmocka_unit_test(test_figures),
+                cmocka_unit_test(test_lists),
                 cmocka_unit_test(test_repairs),
                 cmocka_unit_test(test_json_string),
         };
