@@ -43,7 +43,10 @@ class Daemon:
 
     def poison(self, *ranges, disk="pmem0"):
         """Sectors: (start, count) each."""
-        (self.root / "sys/block" / disk / "badblocks").write_text("".join(f"{s} {n}\n" for s, n in ranges))
+        path = self.root / "sys/block" / disk / "badblocks"
+        new = path.with_name("badblocks.poison")        # at once: the daemon may be reading
+        new.write_text("".join(f"{s} {n}\n" for s, n in ranges))
+        new.rename(path)
 
     def badblocks(self, disk="pmem0"):
         return (self.root / "sys/block" / disk / "badblocks").read_text()

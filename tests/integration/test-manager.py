@@ -240,6 +240,7 @@ def killed_in_repair(program):
         d.poison((80, 1))
         d.start()
         d.wait_states("repairing")
+        d.wait("the worker", lambda: d.requests("repair"))
         d.stop(signal.SIGKILL)
         d.answer(**GOOD)
         d.start()
