@@ -109,7 +109,7 @@ def striped(program):
         d.poison(((MIB + 4 * MIB) // 512, 8), disk="pmem1")             # byte 0 or 64K of dm-1
         d.poison(((MIB + 4 * MIB) // 512 - 8, 8))                       # just before it begins
         d.start()
-        d.wait("both asked", lambda: len(d.requests("locate")) == 2)
+        d.wait("both asked", lambda: len({r["volume"]["device"] for r in d.requests("locate")}) == 2)
         assert sorted(d.places(), key=str) == [("/dev/pmem0", None, 1279, 1), ("/dev/pmem1", "/dev/dm-1", 1280, 1)], d.places()
         asked = {r["volume"]["device"]: r["volume"] for r in d.requests("locate")}
         assert "of what stands on /dev/dm-0 nothing" in asked["/dev/pmem0"]["hindrance"], asked
@@ -127,7 +127,7 @@ def no_list_of_its_own(program):
         d.poison_region("region0", (2 * MIB // 512 + 80, 1))
         d.poison_region("region1", (2 * MIB // 512 + 160, 1))
         d.start()
-        d.wait("both asked", lambda: len(d.requests("locate")) >= 2)
+        d.wait("both asked", lambda: len({r["volume"]["device"] for r in d.requests("locate")}) == 2)
         assert sorted(d.places(), key=str) == [("/dev/dax0.0", None, 10, 1), ("/dev/pmem1s", None, 20, 1)], d.places()
         asked = {r["volume"]["device"]: r["volume"] for r in d.requests("locate")}
         assert "btt moves sectors" in asked["/dev/pmem1s"]["hindrance"] and "mountpoint" not in asked["/dev/pmem1s"], asked
