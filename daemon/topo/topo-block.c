@@ -119,33 +119,49 @@ static bool is_partition(struct udev_device *d) {
 
 /* "md" of "md127" */
 static int read_kind(const char *name, char **ret) {
-        *ret = strndup(name, strcspn(name, "0123456789"));
+        *ret = strndup(name, strcspn(name, "-0123456789"));
         return *ret ? 0 : -ENOMEM;
+}
+
+static void drop_links(Topology *one) {
+        while (one->links.n > 0)
+                topo_link_done(one->links.items + --one->links.n);
+}
+
+/* Only that the two belong together is known. */
+static int add_opaque(const char *upper, const char *lower, Topology *t) {
+        TopoLink *l;
+        int r;
+
+        r = vec_push(&t->links, ((TopoLink) {}));
+        if (r < 0)
+                return r;
+        l = &t->links.items[t->links.n - 1];
+        r = str_copy(upper, &l->upper);
+        if (r >= 0)
+                r = str_copy(lower, &l->lower);
+        return r < 0 ? r : read_kind(upper, &l->opaque);
 }
 
 /* What d stands on. `lower`: what is known to be below it, for a device of which that is all that can be
  * told; NULL: nothing. */
 static int read_links(struct udev *udev, struct udev_device *d, const char *lower, Topology *one) {
         const char *name = udev_device_get_sysname(d);
-        TopoLink *l;
         int r;
 
-        if (udev_device_get_sysattr_value(d, "dm/name"))
-                return topo_read_dm(udev, name, udev_device_get_devnum(d), one);
-        if (!is_partition(d) && !lower)
-                return 0;
+        if (udev_device_get_sysattr_value(d, "dm/name")) {
+                r = topo_read_dm(udev, name, udev_device_get_devnum(d), one);
+                if (r >= 0 || r == -ENOMEM || r == -ENODEV || !lower)
+                        return r;
+                drop_links(one);        /* it cannot be read: only that it is there is known */
+        }
+        if (!is_partition(d))
+                return lower ? add_opaque(name, lower, one) : 0;
 
         r = vec_push(&one->links, ((TopoLink) {}));
-        if (r < 0)
-                return r;
-        l = one->links.items;
-        if (is_partition(d))
-                return read_link(d, udev_device_get_parent_with_subsystem_devtype(d, "block", "disk"),
-                                 one->disks.items[0].size, l);
-        r = str_copy(name, &l->upper);
-        if (r >= 0)
-                r = str_copy(lower, &l->lower);
-        return r < 0 ? r : read_kind(name, &l->opaque);
+        return r < 0 ? r
+               : read_link(d, udev_device_get_parent_with_subsystem_devtype(d, "block", "disk"),
+                           one->disks.items[0].size, one->links.items);
 }
 
 /* Reads one device into a Topology of its own, which is freed as a whole when the device goes away
@@ -197,11 +213,18 @@ static int add_pmem(struct udev *udev, const char *syspath, Topology *t) {
         return add_device(udev, d, NULL, t);
 }
 
+static bool is_linked(const Topology *t, const char *upper, const char *lower) {
+        for (size_t i = 0; i < t->links.n; i++)
+                if (streq_ptr(t->links.items[i].upper, upper) && streq_ptr(t->links.items[i].lower, lower))
+                        return true;
+        return false;
+}
+
 static int add_holder(struct udev *udev, const char *name, const char *lower, Topology *t) {
         _cleanup_(udev_device_unrefp) struct udev_device *d = NULL;
 
         if (topology_find_disk(t, name))
-                return 0;
+                return is_linked(t, name, lower) ? 0 : add_opaque(name, lower, t);
         d = udev_device_new_from_subsystem_sysname(udev, "block", name);
         if (!d)
                 return errno == ENOMEM ? -ENOMEM : 0;
