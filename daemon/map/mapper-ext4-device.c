@@ -89,14 +89,14 @@ static int check_features(ext2_filsys fs, const char **ret_why) {
 int ext4_open_fs(Ext4 *e, const char **ret_why) {
         const int flags = EXT2_FLAG_64BITS | EXT2_FLAG_SOFTSUPP_FEATURES | EXT2_FLAG_IGNORE_CSUM_ERRORS |
                           EXT2_FLAG_SKIP_MMP;
-        char path[32];
+        char name[16];
         errcode_t error;
 
         if (e->fs) /* what it read of the group descriptors is old */
                 (void) ext2fs_close_free(&e->fs);
 
-        (void) snprintf(path, sizeof(path), "/proc/self/fd/%d", e->device_fd);
-        error = ext2fs_open(path, flags, 0, 0, unix_io_manager, &e->fs);
+        (void) snprintf(name, sizeof(name), "%d", e->device_fd);
+        error = ext2fs_open(name, flags, 0, 0, ext4_io(), &e->fs);
         if (error == EXT2_ET_NO_MEMORY)
                 return -ENOMEM;
         if (error != 0) {
@@ -106,9 +106,6 @@ int ext4_open_fs(Ext4 *e, const char **ret_why) {
                 return MAP_E_UNSUPPORTED;
         }
 
-        /* The page cache below is the only one whose contents are of now. */
-        if (io_channel_set_options(e->fs->io, "cache=off") != 0)
-                return -EINVAL;
         return check_features(e->fs, ret_why);
 }
 

@@ -40,6 +40,9 @@ typedef struct Ext4 {
         int refused;            /* what the last file that was to be asked said instead; 0 */
 } Ext4;
 
+/* How libext2fs reads a device: by a descriptor, whose number is the "name" that it opens. */
+io_manager ext4_io(void);
+
 /* Opens the device, for that question; and the file system on it, anew at each call. 0; MAP_E_UNSUPPORTED,
  * with a sentence for the operator in *ret_why (a constant); or a negative errno. */
 int ext4_open_device(int mount_fd, const RangeSet *ranges, Ext4 *e, const char **ret_why);
