@@ -5,17 +5,12 @@
 after a worker that was killed at any point, what is left is put right by the next settlement. That a parked page no longer
 crashes a kernel is shown in the guest (tests/vm/scenarios/park.sh)."""
 
-import importlib.util
 import os
 import sys
-import tempfile
 import time
 from pathlib import Path
 
-spec = importlib.util.spec_from_file_location("worker_xfs", Path(__file__).with_name("test-worker-xfs.py"))
-worker_xfs = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(worker_xfs)
-PAGE, SECTOR, extent, run = worker_xfs.PAGE, worker_xfs.SECTOR, worker_xfs.extent, worker_xfs.run
+from workerlab import PAGE, SECTOR, extent, run, run_tests
 
 OTHER_BOOT = "00000000-0000-4000-8000-000000000000"
 
@@ -434,11 +429,4 @@ def tests():
         yield f"killed at {point}: the next settlement gives the block back", unpark_killed(point)
 
 
-if __name__ == "__main__":
-    try:
-        worker_xfs.prepare()
-        wanted = [t for t in tests() if len(sys.argv) < 3 or sys.argv[2] in t[0]]
-        with tempfile.TemporaryDirectory(prefix="bezoar-park-") as folder:
-            sys.exit(worker_xfs.run_all(worker_xfs.Lab(Path(folder)), wanted))
-    except worker_xfs.Skip as skip:
-        print(f"1..0 # SKIP {skip}")
+sys.exit(run_tests(tests()))
