@@ -4,18 +4,21 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
+#include <unistd.h>
 
 #include "build-config.h"
 #include "service/bus.h"
 #include "service/config.h"
 #include "service/manager.h"
 #include "util/log.h"
+#include "util/parse.h"
 #include "util/strv.h"
 
 typedef struct Arguments {
@@ -186,6 +189,42 @@ static int on_hangup(sd_event_source *s, const struct signalfd_siginfo *si, void
         return 0;
 }
 
+/* ---- systemd's store of descriptors: they come back when it starts us again ---- */
+
+#define HOLD_NAME "case-"
+
+/* FDPOLL=0: an O_PATH descriptor cannot be watched, and one that cannot be watched is not taken. */
+static void hold_keep(uint64_t id, int fd, void *userdata) {
+        char text[64];
+
+        (void) snprintf(text, sizeof(text), "FDSTORE=1\nFDNAME=" HOLD_NAME "%" PRIu64 "\nFDPOLL=0", id);
+        if (sd_pid_notify_with_fds(0, false, text, &fd, 1) < 0)
+                log_warning("Case %" PRIu64 ": its file cannot be held beyond the end of this process.", id);
+}
+
+static void hold_drop(uint64_t id, void *userdata) {
+        (void) sd_notifyf(false, "FDSTOREREMOVE=1\nFDNAME=" HOLD_NAME "%" PRIu64, id);
+}
+
+static const HoldStore hold_store = { .keep = hold_keep, .drop = hold_drop };
+
+static int take_holds(Manager *m) {
+        _cleanup_strv_ char **names = NULL;
+        int n = sd_listen_fds_with_names(true, &names), r = 0;
+
+        for (int i = 0; i < n && r >= 0; i++) {
+                int fd = SD_LISTEN_FDS_START + i;
+                uint64_t id;
+
+                if (strncmp(names[i], HOLD_NAME, strlen(HOLD_NAME)) == 0 &&
+                    parse_u64(names[i] + strlen(HOLD_NAME), &id) >= 0)
+                        r = manager_give_hold(m, id, fd);
+                else
+                        (void) close(fd);
+        }
+        return n < 0 ? n : r;
+}
+
 static int add_sources(Daemon *d) {
         sigset_t set;
         int r;
@@ -231,6 +270,8 @@ static int run(const Arguments *a) {
                 if (r >= 0)
                         r = bus_new(d.event, d.manager, on_bus_settled, &d, &d.bus);
                 if (r >= 0)
+                        r = take_holds(d.manager);
+                if (r >= 0)
                         r = manager_start(d.manager);
         }
         if (r >= 0) {
@@ -251,7 +292,7 @@ static int run(const Arguments *a) {
 
 int main(int argc, char *argv[]) {
         Arguments a = { .manager = { .config_dir = BEZOAR_CONFIG_DIR, .state_dir = BEZOAR_STATE_DIR,
-                                    .worker_path = BEZOAR_WORKER_PATH } };
+                                    .worker_path = BEZOAR_WORKER_PATH, .holds = &hold_store } };
         int r;
 
         log_open();

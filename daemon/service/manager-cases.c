@@ -30,11 +30,6 @@ Tracked *tracked_free(Tracked *t) {
 }
 DEFINE_CLEANUP(Tracked *, tracked_free);
 
-void tracked_release(Tracked *t) {
-        closep(&t->hold);
-        t->hold = -1;
-}
-
 /* What the topology knows of the place: volume, physical range, DIMMs. A case keeps what it knew when the
  * device is gone. */
 int tracked_describe(Tracked *t) {
@@ -204,6 +199,7 @@ void manager_drop_closed(Manager *m) {
                         continue;
                 }
                 vec_remove(&m->cases, i, 1);
+                tracked_release(t);
                 manager_keep_closed(m, TAKE_PTR(t->c));
                 tracked_free(t);
         }

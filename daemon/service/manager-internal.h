@@ -24,6 +24,7 @@ typedef struct Tracked {
         Plan plan;              /* VERDICT_REPAIR: to be carried out */
         int hold;               /* O_PATH descriptor of the owning file, or -1: its blocks cannot become free
                                  * space while we have it */
+        bool hold_stored;       /* a copy of it outlives us: its page may be absent */
         bool listed;            /* the kernel lists some of it */
         bool busy;              /* a request about it is on its way */
         bool wants_locate;
@@ -68,6 +69,11 @@ typedef struct ReplicaAnswers {
         size_t n, allocated;
 } ReplicaAnswers;
 
+typedef struct GivenHold {
+        uint64_t id;
+        int fd;
+} GivenHold;
+
 struct Manager {
         sd_event *event;
         const ManagerOptions *options;
@@ -81,6 +87,7 @@ struct Manager {
         bool budget_told;       /* that it is used up, and it was not whole since */
         struct { Source **items; size_t n, allocated; } sources;
         struct { Device **items; size_t n, allocated; } devices;
+        struct { GivenHold *items; size_t n, allocated; } given_holds;  /* until the start */
         struct { Suspect *items; size_t n, allocated; } suspects;       /* by `due` */
         struct { Tracked **items; size_t n, allocated; } cases;         /* open; by id */
         struct { Case **items; size_t n, allocated; } closed;           /* by id; no more than the ledger
@@ -142,7 +149,6 @@ void tracked_move(Tracked *t, CaseState to, Reason reason, const char *detail);
 void tracked_store(Tracked *t);
 int tracked_describe(Tracked *t);                               /* again, by the topology; 0, -ENOMEM */
 void tracked_retry_later(Tracked *t);
-void tracked_release(Tracked *t);                               /* lets the file go */
 void manager_keep_closed(Manager *m, Case *c);                  /* takes it over */
 void manager_drop_closed(Manager *m);
 Tracked *tracked_free(Tracked *t);
@@ -152,6 +158,12 @@ uint64_t manager_next_suspect(const Manager *m);                /* monotonic; US
 void manager_judge_suspects(Manager *m);
 void manager_drop_suspects(Manager *m);
 void manager_hint_physical(Manager *m, Range physical);         /* something was lost at these addresses */
+
+/* manager-holds.c */
+void tracked_hold(Tracked *t, int fd);                          /* takes fd over, for what it had before */
+void tracked_store_hold(Tracked *t);                            /* it is to outlive us */
+void tracked_release(Tracked *t);                               /* lets the file go */
+void manager_adopt_holds(Manager *m);
 
 /* manager-scan.c */
 void manager_scan(Manager *m, Device *d);

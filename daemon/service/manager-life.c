@@ -195,6 +195,9 @@ Manager *manager_free(Manager *m) {
                 tracked_free(m->cases.items[i]);
         vec_done(&m->cases);
         manager_drop_suspects(m);
+        for (size_t i = 0; i < m->given_holds.n; i++)
+                closep(&m->given_holds.items[i].fd);
+        vec_done(&m->given_holds);
         for (size_t i = 0; i < m->closed.n; i++)
                 case_free(m->closed.items[i]);
         vec_done(&m->closed);
@@ -251,6 +254,7 @@ int manager_start(Manager *m) {
         r = ledger_load(m->ledger, &visitor, m);
         if (r < 0)
                 return log_error_errno(r, "The ledger in '%s' could not be read: %m", m->options->state_dir);
+        manager_adopt_holds(m);
         r = open_sources(m);
         if (r < 0)
                 return log_error_errno(r, "The sources could not be opened: %m");

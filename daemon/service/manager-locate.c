@@ -41,7 +41,9 @@ static void judge(Tracked *t) {
         plan = (Plan) {};
 
         /* A file that is kept open keeps its file system from being unmounted: only where it must be. */
-        if (!verdict_acts(t->plan.verdict) && !findings_page_may_be_absent(&t->found))
+        if (findings_page_may_be_absent(&t->found))
+                tracked_store_hold(t);
+        else if (!verdict_acts(t->plan.verdict))
                 tracked_release(t);
 
         switch (t->plan.verdict) {
@@ -106,6 +108,11 @@ static void judge_absent(Tracked *t) {
                 tracked_release(t);
 }
 
+/* The file lost the block, or is ours. */
+static bool owners_need_no_hold(const Owners *o) {
+        return o->n > 0 && (o->items[0].type == OWNER_FREE || o->items[0].guard);
+}
+
 static int take_found(Tracked *t, Findings *f, int *hold) {
         Owners owners = {};
         int r;
@@ -120,11 +127,11 @@ static int take_found(Tracked *t, Findings *f, int *hold) {
         t->found = *f;
         *f = (Findings) {};
 
-        tracked_release(t);
-        if (hold) {
-                t->hold = *hold;
-                *hold = -1;
-        }
+        /* A file that was deleted cannot be opened by its handle any more: what holds it is kept then. */
+        if (hold)
+                tracked_hold(t, TAKE_FD(*hold));
+        else if (owners_need_no_hold(&t->c->owners))
+                tracked_release(t);
         t->wants_locate = false;
         return 0;
 }

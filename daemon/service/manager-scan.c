@@ -67,7 +67,8 @@ int manager_read_list(const Manager *m, const char *disk, RangeSet *ret, bool *r
 /* Somebody else's doing. But a write that fails with EFAULT takes an absent page off the list as well,
  * and leaves it absent: the file is let go only when the page can be read. */
 static void no_longer_listed(Tracked *t, const Device *d) {
-        if (t->hold >= 0 && findings_page_may_be_absent(&t->found) && case_may(t->c->state, CASE_DETECTED)) {
+        if (t->hold >= 0 && (t->hold_stored || findings_page_may_be_absent(&t->found)) &&
+            case_may(t->c->state, CASE_DETECTED)) {
                 tracked_move(t, CASE_DETECTED, REASON_NONE, "no longer listed, but its page may be absent");
                 tracked_move(t, CASE_WAITING, REASON_PAGE_NOT_PRESENT, NULL);
                 t->wants_locate = true;

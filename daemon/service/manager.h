@@ -15,11 +15,20 @@
 typedef struct sd_event sd_event;
 typedef struct Manager Manager;
 
+/* Where descriptors are kept that must outlive the daemon, by the id of a case: whoever starts us again
+ * gives them back (manager_give_hold()). */
+typedef struct HoldStore {
+        void (*keep)(uint64_t id, int fd, void *userdata);      /* a copy of it */
+        void (*drop)(uint64_t id, void *userdata);              /* all of that id */
+        void *userdata;
+} HoldStore;
+
 typedef struct ManagerOptions {
         const char *config_dir;         /* "/etc/bezoar" */
         const char *state_dir;          /* "/var/lib/bezoar"; exists */
         const char *worker_path;
         const char *topology_file;      /* NULL: the running system */
+        const HoldStore *holds;         /* NULL: they end with the daemon */
 } ManagerOptions;
 
 /* Each may be NULL. */
@@ -44,6 +53,10 @@ DEFINE_CLEANUP(Manager *, manager_free);
 
 /* Both must outlive the manager. 0 or -ENOMEM. */
 int manager_add_observer(Manager *m, const ManagerObserver *observer, void *userdata);
+
+/* Before the start: a descriptor that an earlier daemon has had kept; taken over on success. 0 or
+ * -ENOMEM. */
+int manager_give_hold(Manager *m, uint64_t id, int fd);
 
 /* Loads the configuration and the ledger, reads the machine, starts the sources and the first scan. 0 or
  * a negative errno. */
