@@ -159,6 +159,17 @@ static int judge_guard(const Policy *policy, const Findings *f, const Owner *o, 
         return make_steps(f, o, p);
 }
 
+/* The structure by its name, so that a person knows what is at stake. */
+static int judge_metadata(const Owner *o, Plan *p) {
+        size_t n = o->detail ? strlen(o->detail) : 0, w = strlen("inode");
+
+        if (n == 0 || o->inode == 0)
+                return verdict(p, VERDICT_REFUSE, REASON_METADATA, n > 0 ? "%s" : NULL, o->detail);
+        return verdict(p, VERDICT_REFUSE, REASON_METADATA, "%s%s %llu", o->detail,
+                       n >= w && strcmp(o->detail + n - w, "inode") == 0 ? "" : " of inode",
+                       (unsigned long long) o->inode);
+}
+
 /* Files that share these bytes: what one of them can prove is right for all. Only the first one's size is
  * known here, and shared bytes are written ones. */
 static int judge_sharers(const Findings *f, Plan *p) {
@@ -198,7 +209,7 @@ static int judge_owner(const Policy *policy, const Findings *f, Plan *p, const O
         case OWNER_FREE:
                 return judge_nothing_lost(policy, f, o, p);
         case OWNER_METADATA:
-                return verdict(p, VERDICT_REFUSE, REASON_METADATA, o->detail ? "%s" : NULL, o->detail);
+                return judge_metadata(o, p);
         case OWNER_LOG:
                 return verdict(p, VERDICT_REFUSE, REASON_LOG, NULL);
         case OWNER_UNMOUNTED:

@@ -6,7 +6,9 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
+#include "core/remedy.h"
 #include "ctl/case-list.h"
 #include "ctl/case-show.h"
 #include "ctl/table.h"
@@ -30,8 +32,9 @@ static void add_bytes(Table *t, const char *name, Range r) {
 /* Names are shown even without a value: an operator sees what is not known. */
 static void add_state(Table *t, const Case *k, uint64_t next_try, uint64_t now) {
         char when[TEXT_TIME_MAX], ago[TEXT_TIME_MAX];
-        const char *advice = reason_advice(k->reason);
+        _cleanup_free_ char *advice = NULL;
 
+        (void) remedy_make(k, &advice);
         add_name(t, "State:");
         table_add(t, case_state_to_string(k->state), colour_of_state(k->state));
         add_name(t, "Reason:");

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "core/codec.h"
+#include "core/remedy.h"
 #include "service/bus-internal.h"
 #include "util/strv.h"
 
@@ -44,7 +45,6 @@ static const char *text_of(const Case *c, const char *property, char proofs[stat
                 { "State",       case_state_to_string(c->state) },
                 { "Reason",      reason_to_string(c->reason) },
                 { "Explanation", reason ? reason_explain(c->reason) : NULL },
-                { "Advice",      reason ? reason_advice(c->reason) : NULL },
                 { "Detail",      bus_case_detail(c) },
                 { "Device",      c->volume.device },
                 { "FileSystem",  c->volume.fs },
@@ -68,6 +68,14 @@ static int get_text(sd_bus *bus, const char *path, const char *interface, const 
         char proofs[PROOF_SET_MAX];
 
         return bus_append_text(reply, text_of(((Bus *) userdata)->at, property, proofs));
+}
+
+static int get_advice(sd_bus *bus, const char *path, const char *interface, const char *property,
+                      sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        _cleanup_free_ char *advice = NULL;
+        int r = remedy_make(((Bus *) userdata)->at, &advice);
+
+        return r < 0 ? r : bus_append_text(reply, advice);
 }
 
 static int get_id(sd_bus *bus, const char *path, const char *interface, const char *property,
@@ -199,7 +207,7 @@ const sd_bus_vtable bus_case_vtable[] = {
         SD_BUS_PROPERTY("State", "s", get_text, 0, CHANGES),
         SD_BUS_PROPERTY("Reason", "s", get_text, 0, CHANGES),
         SD_BUS_PROPERTY("Explanation", "s", get_text, 0, CHANGES),
-        SD_BUS_PROPERTY("Advice", "s", get_text, 0, CHANGES),
+        SD_BUS_PROPERTY("Advice", "s", get_advice, 0, CHANGES),
         SD_BUS_PROPERTY("Detail", "s", get_text, 0, CHANGES),
         SD_BUS_PROPERTY("Ignored", "b", get_ignored, 0, CHANGES),
         SD_BUS_PROPERTY("Device", "s", get_text, 0, CONSTANT),

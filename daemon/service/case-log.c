@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "core/codec.h"
+#include "core/remedy.h"
 #include "service/case-log.h"
 #include "util/log-ids.h"
 #include "util/log.h"
@@ -117,6 +118,7 @@ static void add_replicas(LogEntry *e, const Case *c, const Offers *offers) {
 }
 
 static LogEntry *entry_for(const Case *c, const Offers *offers) {
+        _cleanup_free_ char *advice = NULL;
         LogEntry *e = log_entry_new();
         char proofs[PROOF_SET_MAX];
 
@@ -124,7 +126,7 @@ static LogEntry *entry_for(const Case *c, const Offers *offers) {
         log_entry_add(e, "BEZOAR_STATE", case_state_to_string(c->state));
         if (c->reason != REASON_NONE) {
                 log_entry_add(e, "BEZOAR_REASON", reason_to_string(c->reason));
-                log_entry_add(e, "BEZOAR_ADVICE", reason_advice(c->reason));
+                log_entry_add(e, "BEZOAR_ADVICE", remedy_make(c, &advice) >= 0 ? advice : NULL);
         }
         add_replicas(e, c, offers);
         if (c->proofs != 0)

@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "core/codec.h"
+#include "core/remedy.h"
 #include "service/explain.h"
 #include "util/str.h"
 #include "util/strv.h"
@@ -206,8 +207,9 @@ static void put_replicas(FILE *f, const Case *c, const Findings *found) {
 }
 
 static void put_advice(FILE *f, const Case *c) {
-        const char *advice = c->reason != REASON_NONE ? reason_advice(c->reason) : NULL;
+        _cleanup_free_ char *advice = NULL;
 
+        (void) remedy_make(c, &advice);
         if (case_state_is_closed(c->state) && !advice)
                 return;
         (void) fputs("\nWhat you can do\n", f);
