@@ -150,7 +150,7 @@ static int answer_result(Lane *l, const char *line, char **ret_error) {
                 return r;
 
         /* A repair ends with its first result, a settlement with one that belongs to no case. */
-        if (!result.progress && (l->jobs->verb == VERB_REPAIR || result.id == 0))
+        if (!result.progress && (l->jobs->verb != VERB_SETTLE || result.id == 0))
                 lane_end_job(l, &a);
         else
                 l->jobs->fn(&a, l->jobs->userdata);

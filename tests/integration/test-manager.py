@@ -299,6 +299,39 @@ def many(program):
         assert not d.badblocks()
 
 
-run([heals, later_poison, observe, unprotected, refused_then_protected, split, worker_dies, worker_hangs, repair_dies, cleared_but_absent, present_again, never_stored,
+def parks(program):
+    """Proves that free space whose page may be absent is parked, before anything is repaired, as often as it takes; and stays as it is."""
+    with Daemon(program, config="[Bezoar]\nWorkerTimeoutSec=2\n", locate="free") as d:
+        d.poison((80, 8))
+        d.start()
+        d.wait_states("harmless")
+        d.wait("it is located again, below its guard", lambda: len(d.requests("locate")) > 1)
+        d.answer(locate="parked")
+        d.rescan()
+        case, = d.cases()
+        assert case["reason"] == "parked" and [e["state"] for e in case["events"]] == ["detected", "located", "repairing", "harmless"], case
+        plan = d.requests("park")[0]["plan"]
+        assert plan["verdict"] == "park" and plan["steps"][0]["range"] == {"start": 80 * 512, "length": 4096}, plan
+        time.sleep(2.5)         # the request has ended: nothing is timed out
+        d.answer(locate="free")
+        d.poison((80, 8), (160, 8))
+        d.rescan()
+        d.wait("both", lambda: [c["reason"] for c in d.cases()] == ["parked", "parked"])
+        assert d.stop() == 0
+
+
+def observes_free_space(program):
+    """Proves that in observe mode nothing is parked, and the alert says what would be done."""
+    with Daemon(program, config="[Bezoar]\nMode=observe\n", locate="free") as d:
+        d.poison((80, 8))
+        d.start()
+        d.wait_states("waiting")
+        time.sleep(0.3)
+        case, = d.cases()
+        assert case["reason"] == "free-page-may-be-absent" and "only observes" in case["events"][-1]["detail"], case
+        assert not d.requests("park")
+
+
+run([heals, parks, observes_free_space, later_poison, observe, unprotected, refused_then_protected, split, worker_dies, worker_hangs, repair_dies, cleared_but_absent, present_again, never_stored,
      settled_in_part, damaged_intent, settlement_fails, cut_off_is_not_gone,
      cleared_by_others, restart, killed_in_repair, stop_finishes, budget, two_devices, cut_off_list, many])

@@ -21,7 +21,7 @@ lose_mce $DB/refused 8192
 expect_refused $DB/refused 8192 replica-stale
 wait_until 10 stores 1
 lose_mce $DB/healed 8192
-expect_healed $DB/healed 8192
+wait_entry STATE=healed "FILE=$DB/healed"
 wait_until 10 stores 1
 
 systemctl restart bezoard.service
