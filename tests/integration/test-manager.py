@@ -316,7 +316,7 @@ def parks(program):
         d.answer(locate="free")
         d.poison((80, 8), (160, 8))
         d.rescan()
-        d.wait("both", lambda: [c["reason"] for c in d.cases()] == ["parked", "parked"])
+        d.wait("both", lambda: [c.get("reason") for c in d.cases()] == ["parked", "parked"])
         assert d.stop() == 0
 
 
