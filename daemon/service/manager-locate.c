@@ -61,6 +61,7 @@ static void judge(Tracked *t) {
                 if (!case_may(t->c->state, CASE_HARMLESS))
                         tracked_move(t, CASE_DETECTED, REASON_NONE, NULL);
                 tracked_move(t, CASE_HARMLESS, t->plan.reason, t->plan.detail);
+                t->tries = 0;
                 break;
         case VERDICT_REFUSE:
                 if (!case_may(t->c->state, CASE_REFUSED))

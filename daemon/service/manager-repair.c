@@ -26,8 +26,8 @@ void tracked_take_result(Tracked *t, const Result *result) {
                 t->c->replica = strdup(result->replica);
         }
 
-        if (result->state == CASE_DETECTED || result->state == CASE_HARMLESS)
-                t->wants_locate = true;         /* parked: it has another owner now */
+        if (result->state == CASE_DETECTED)
+                t->wants_locate = true;
         if (!case_may(t->c->state, result->state))
                 tracked_move(t, CASE_DETECTED, REASON_NONE, NULL);
         if (!case_may(t->c->state, result->state)) /* healed by a repair of which only the intent was left */
@@ -38,8 +38,8 @@ void tracked_take_result(Tracked *t, const Result *result) {
                 tracked_release(t);
                 t->tries = 0;
         } else if (t->c->state != CASE_REFUSED && t->c->state != CASE_IN_DOUBT &&
-                   t->c->state != CASE_HARMLESS && t->c->reason != REASON_OBSERVE)
-                tracked_retry_later(t);
+                   t->c->reason != REASON_OBSERVE)
+                tracked_retry_later(t);         /* also what was parked: it should have another owner now */
 }
 
 static void on_repaired(const EngineAnswer *a, void *userdata) {

@@ -305,9 +305,10 @@ def parks(program):
         d.poison((80, 8))
         d.start()
         d.wait_states("harmless")
-        d.wait("it is located again, below its guard", lambda: len(d.requests("locate")) > 1)
+        assert len(d.requests("park")) == 1, "it must not be asked for again and again"
         d.answer(locate="parked")
-        d.rescan()
+        d.wait("it is located again, below its guard", lambda: len(d.requests("locate")) > 1)
+        time.sleep(0.3)
         case, = d.cases()
         assert case["reason"] == "parked" and [e["state"] for e in case["events"]] == ["detected", "located", "repairing", "harmless"], case
         plan = d.requests("park")[0]["plan"]

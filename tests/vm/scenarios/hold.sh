@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# timeout: 180
+# timeout: 600
 #
 # Proves that a file whose page is not present, and that is not restored, is held across the end of the daemon: it is restarted,
 # the file is deleted, the daemon dies, and looks again; its block does not become free, and the file system can be filled to the

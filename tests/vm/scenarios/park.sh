@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# timeout: 240
+# timeout: 900
 #
 # Proves that free space whose page a machine check took is parked: in the first group of the file system and in another one, in
 # a gap of one block; that what must stay free stayed free; that the file system can then be filled to the last byte, and the
