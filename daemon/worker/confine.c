@@ -32,10 +32,11 @@ static const cap_value_t write_too[] = {
 #define N(a) ((int) (sizeof(a) / sizeof((a)[0])))
 
 static const int taken[] = {
-        /* other programs and processes */
+        /* other programs and processes; not pidfd_send_signal(2), by which the guardian of a freeze ends a
+         * worker that hangs in it (freeze.c) */
         SCMP_SYS(execve), SCMP_SYS(execveat), SCMP_SYS(ptrace), SCMP_SYS(process_vm_readv),
         SCMP_SYS(process_vm_writev), SCMP_SYS(process_madvise), SCMP_SYS(pidfd_getfd),
-        SCMP_SYS(pidfd_send_signal), SCMP_SYS(rt_sigqueueinfo), SCMP_SYS(rt_tgsigqueueinfo), SCMP_SYS(tkill),
+        SCMP_SYS(rt_sigqueueinfo), SCMP_SYS(rt_tgsigqueueinfo), SCMP_SYS(tkill),
         SCMP_SYS(kcmp), SCMP_SYS(setns), SCMP_SYS(unshare),
         /* to be asked by somebody */
         SCMP_SYS(bind), SCMP_SYS(listen), SCMP_SYS(accept), SCMP_SYS(accept4),
