@@ -200,6 +200,17 @@ def test_block_short(lab):
     refused(f, f"block:{copy}", "short", "")
 
 
+def test_block_short_neighbours(lab):
+    "an image that ends right behind the lost page: the neighbours that it should have count as different"
+    f = File(lab)
+    copy = restored(f, lab.copy_of_device())
+    os.truncate(copy, f.at + PAGE)
+    f.replicas = [f"block:{copy}"]
+    offer = f.locate(policy_proof="neighbours")["offers"][0]
+    assert (offer["state"], offer["witness"], offer["witness_at"]) == ("held", "differ", f.offset + PAGE), offer
+    f.check_untouched()
+
+
 def test_block_same(lab):
     "the device itself, its file system, and a loop device on it"
     f = File(lab)
@@ -312,6 +323,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             headers["Content_Encoding"] = "gzip"
         if mode == "moved" and big:
             first, last = first + 1, last + 1
+        if mode == "wide" and big:
+            first -= 1
         if mode == "unsaid":
             return self.answer(206, body, **headers)
         headers["Content_Range"] = f"bytes {first}-{last}/{total}"
@@ -419,6 +432,7 @@ def test_http_wrong(lab):
     refused(f, f"{u}/gzip", "unreadable", "asked for")
     refused(f, f"{u}/unsaid", "unreadable", "asked for")
     refused(f, f"{u}/moved", "unreadable", "Bad message")
+    refused(f, f"{u}/wide", "unreadable", "Bad message")
     refused(f, f"{u}/long", "unreadable", "Bad message")
     refused(f, f"{u}/short", "unreadable", "Bad message")
     refused(f, f"{u}/broken", "unreadable", "Bad message")
@@ -615,7 +629,10 @@ def test_nbd_tls(lab):
     psk.write_text("me:" + "0123456789abcdef" * 4 + "\n")
     psk.chmod(0o600)
     with Nbdkit("-i", "127.0.0.1", "-p", port, "-r", "--tls=require", f"--tls-psk={psk}", "file", copy):
-        uri = f"nbds://127.0.0.1:{port}/"
+        uri, public = f"nbds://127.0.0.1:{port}/", lab.folder / "psk-for-all"
+        shutil.copy(psk, public)
+        public.chmod(0o644)
+        refused(f, f"nbd:nbds://me@127.0.0.1:{port}/?tls-psk-file={public}", "unreachable", "")
         credentials(lab, f"For={uri}\nUser=me\nPskFile={psk}\n")
         heal(f, f"nbd:{uri}", **IMAGE)
 
