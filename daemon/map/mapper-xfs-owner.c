@@ -4,8 +4,10 @@
  * what kind of file its inode is: bulkstat does, by inode number and without opening anything. */
 
 #include <errno.h>
+#include <inttypes.h>
 #include <linux/fsmap.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -68,7 +70,7 @@ static void classify_special(uint64_t owner, Owner *o, const char **detail) {
                 *detail = "superblock and allocation group headers";
                 break;
         case XFS_OWNER_AG:
-                *detail = "allocation group btrees";
+                *detail = "free space btrees or free list";
                 break;
         case XFS_OWNER_INOBT:
                 *detail = "inode btree";
@@ -145,6 +147,28 @@ static int classify_inode(int mount_fd, const struct fsmap *rec, Owner *o, const
         return 0;
 }
 
+/* A group's own structures are named with their group, which is what a person looks for in the output of
+ * xfs_repair and xfs_db. */
+static int name_structure(int mount_fd, const struct fsmap *rec, Owner *o, const char *detail) {
+        bool of_group = (rec->fmr_flags & FMR_OF_SPECIAL_OWNER) && o->type == OWNER_METADATA;
+        XfsGeometry g = {};
+        uint64_t group;
+
+        if (!of_group || xfs_geometry(mount_fd, &g) != 0 || g.ag_blocks == 0) {
+                o->detail = strdup(detail);
+                return o->detail ? 0 : -ENOMEM;
+        }
+
+        group = rec->fmr_physical / g.block_size / g.ag_blocks;
+        if (rec->fmr_owner == XFS_OWNER_FS)
+                detail = group == 0 ? "superblock and headers" : "superblock copy and headers";
+        if (asprintf(&o->detail, "%s of allocation group %" PRIu64, detail, group) < 0) {
+                o->detail = NULL;
+                return -ENOMEM;
+        }
+        return 0;
+}
+
 int xfs_owner(int mount_fd, const struct fsmap *rec, Owner *ret) {
         _cleanup_owner_ Owner o = {};
         const char *detail = NULL;
@@ -161,9 +185,9 @@ int xfs_owner(int mount_fd, const struct fsmap *rec, Owner *ret) {
                         return r;
         }
         if (detail) {
-                o.detail = strdup(detail);
-                if (!o.detail)
-                        return -ENOMEM;
+                r = name_structure(mount_fd, rec, &o, detail);
+                if (r < 0)
+                        return r;
         }
 
         *ret = o;

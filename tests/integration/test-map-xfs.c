@@ -398,6 +398,7 @@ typedef struct Census {
         uint64_t next;
         uint64_t inode, bytes;          /* of one file */
         bool free, log, maps, internal, unknown;
+        unsigned copies;                /* of the superblock */
         bool headers, inode_btree, inodes, refcount, group_btrees, nameless;
 } Census;
 
@@ -415,11 +416,12 @@ static int count(const Owner *o, void *userdata) {
         c->unknown |= o->type == OWNER_UNKNOWN;
         c->maps |= o->inode == c->inode && strcmp(d, "extent map of inode") == 0;
         c->internal |= strcmp(d, "quota file") == 0;
-        c->headers |= o->range.start == 0 && strcmp(d, "superblock and allocation group headers") == 0;
-        c->inode_btree |= strcmp(d, "inode btree") == 0;
-        c->inodes |= strcmp(d, "inodes") == 0;
-        c->refcount |= strcmp(d, "reference count btree") == 0;
-        c->group_btrees |= strcmp(d, "allocation group btrees") == 0;
+        c->headers |= o->range.start == 0 && strncmp(d, "superblock and ", 15) == 0;
+        c->copies += strncmp(d, "superblock copy and headers of allocation group ", 48) == 0;
+        c->inode_btree |= strncmp(d, "inode btree of allocation group ", 32) == 0;
+        c->inodes |= strcmp(d, "inodes") == 0 || strncmp(d, "inodes of allocation group ", 27) == 0;
+        c->refcount |= strncmp(d, "reference count btree of allocation group ", 42) == 0;
+        c->group_btrees |= strncmp(d, "free space btrees or free list of allocation group ", 51) == 0;
         c->nameless |= strcmp(d, "metadata, of which kind is not told without rmapbt") == 0;
         return 0;
 }
@@ -453,7 +455,7 @@ static void test_everything(int root) {
         c = census(root, inode_of(fd));
         assert(c.bytes == bytes);
         assert(c.free && c.log && c.maps && c.headers);
-        assert(c.inode_btree && c.inodes && c.refcount && c.group_btrees);
+        assert(c.inode_btree && c.inodes && c.refcount && c.group_btrees && c.copies == 3);
 }
 
 /* Proves that all of the device is known but, before Linux 6.12, a free last block, and that what lies
