@@ -185,6 +185,19 @@ static int judge_sharers(const Findings *f, Plan *p) {
         return 0;
 }
 
+/* Whoever has mapped it may use the bytes for anything: only its protect file can say what they were. */
+static int judge_device(const Policy *policy, const Owner *o, Plan *p) {
+        const Protect *protect = o->path ? policy_find_device(policy, o->path) : NULL;
+
+        if (!protect)
+                return verdict(p, VERDICT_REFUSE, REASON_NOT_PROTECTED, NULL);
+        if (!protect->replicas || !protect->replicas[0])
+                return verdict(p, VERDICT_REFUSE, REASON_NO_REPLICA, "protect file '%s' names none",
+                               protect->name);
+        return verdict(p, VERDICT_REFUSE, REASON_WRITER_NOT_ALLOWED,
+                       "nothing can write to a device-dax in this version");
+}
+
 /* Who owns the range decides whether it is ours to write at all. 0: it is written data of a file, *ret, and
  * perhaps of others that share it. */
 static int judge_owner(const Policy *policy, const Findings *f, Plan *p, const Owner **ret) {
@@ -215,6 +228,7 @@ static int judge_owner(const Policy *policy, const Findings *f, Plan *p, const O
         case OWNER_UNMOUNTED:
                 return verdict(p, VERDICT_WAIT, REASON_UNMOUNTED, NULL);
         case OWNER_DEVICE_DAX:
+                return judge_device(policy, o, p);
         case OWNER_UNKNOWN:
         case _OWNER_TYPE_MAX:
         case _OWNER_TYPE_INVALID:

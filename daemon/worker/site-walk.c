@@ -41,8 +41,7 @@ static int add_owner(Answer *a, const Owner *owner, Range range, uint64_t skippe
 }
 
 static int add_single(Answer *a, OwnerType type, Range range, const char *detail) {
-        const Owner o = { .type = type, .offset = type == OWNER_DEVICE_DAX ? range.start : 0,
-                         .detail = (char *) detail };
+        const Owner o = { .type = type, .detail = (char *) detail };
 
         return add_owner(a, &o, range, 0);
 }
@@ -181,6 +180,19 @@ static int walk_elsewhere(const Site *s, const RangeSet *ranges, OwnerFn fn, voi
         return r;
 }
 
+/* The device itself: its name is what a protect file has in Device=. */
+static int walk_device_dax(const Site *s, const RangeSet *ranges, OwnerFn fn, void *userdata) {
+        int r = 0;
+
+        for (size_t i = 0; r == 0 && i < ranges->n; i++) {
+                const Owner o = { .type = OWNER_DEVICE_DAX, .range = ranges->items[i],
+                                 .offset = ranges->items[i].start, .path = s->volume->device };
+
+                r = fn(&o, userdata);
+        }
+        return r;
+}
+
 static int walk_single(OwnerType type, const char *detail, const RangeSet *ranges, OwnerFn fn,
                        void *userdata) {
         int r = 0;
@@ -206,7 +218,7 @@ int site_walk(const Site *s, const RangeSet *ranges, OwnerFn fn, void *userdata)
         if (ranges->n == 0)
                 return 0;
         if (s->device_dax)
-                return walk_single(OWNER_DEVICE_DAX, NULL, ranges, fn, userdata);
+                return walk_device_dax(s, ranges, fn, userdata);
         if (s->volume->hindrance)
                 return walk_single(OWNER_UNKNOWN, s->volume->hindrance, ranges, fn, userdata);
         if (s->mount_fd < 0)

@@ -25,6 +25,12 @@ static void policy_for_db(Policy *p) {
         protect.path = strdup("/srv/db");
         assert_int_equal(strv_extend(&protect.replicas, "mirror:/m"), 0);
         assert_int_equal(vec_push(&p->protects, protect), 0);
+
+        protect_init(&protect);
+        protect.name = strdup("dax");
+        protect.device = strdup("/dev/dax0.0");
+        assert_int_equal(strv_extend(&protect.replicas, "block:/m"), 0);
+        assert_int_equal(vec_push(&p->protects, protect), 0);
 }
 
 static void add_owner(Findings *f, Owner o) {
@@ -114,7 +120,11 @@ static void test_owners(void **state) {
                   VERDICT_REFUSE, REASON_METADATA },
                 { { .type = OWNER_LOG }, true, VERDICT_REFUSE, REASON_LOG },
                 { { .type = OWNER_UNKNOWN }, false, VERDICT_WAIT, REASON_UNKNOWN_OWNER },
-                { { .type = OWNER_DEVICE_DAX }, false, VERDICT_WAIT, REASON_UNKNOWN_OWNER },
+                { { .type = OWNER_DEVICE_DAX }, false, VERDICT_REFUSE, REASON_NOT_PROTECTED },
+                { { .type = OWNER_DEVICE_DAX, .path = (char *) "/dev/dax1.0" }, false,
+                  VERDICT_REFUSE, REASON_NOT_PROTECTED },
+                { { .type = OWNER_DEVICE_DAX, .path = (char *) "/dev/dax0.0" }, false,
+                  VERDICT_REFUSE, REASON_WRITER_NOT_ALLOWED },
                 { { .type = OWNER_UNMOUNTED }, false, VERDICT_WAIT, REASON_UNMOUNTED },
         };
         _cleanup_policy_ Policy policy = {};
