@@ -63,8 +63,9 @@ static const ReasonText reason_table[_REASON_MAX] = {
                 "up the last changes." },
         [REASON_UNKNOWN_OWNER] = { "unknown-owner",
                 "The file system cannot say whose these bytes are, so nothing may be written there.",
-                "For XFS see 'xfs_info MOUNTPOINT': only file systems made with rmapbt=1 can answer; "
-                "find the file by hand (xfs_io -c fiemap, filefrag -v), and restore it from a backup." },
+                "The details of the case say why. If the file system was changing, it is asked again by "
+                "itself; else find the file by hand (xfs_io -c fiemap, filefrag -v), and restore it from "
+                "a backup." },
         [REASON_FREE_PAGE_MAY_BE_ABSENT] = { "free-page-may-be-absent",
                 "A whole page of free space is poisoned; if a machine check did it, the page is no "
                 "longer in the kernel's map, and on XFS the next file that is given this block crashes "

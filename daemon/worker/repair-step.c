@@ -243,8 +243,8 @@ static int put_page(Repair *r, const Step *s, const Target *t, uint64_t bytes) {
         case PAGE_E_DANGER:
                 (void) forget_intent(r, s);
                 return ended(r, CASE_WAITING, REASON_PAGE_NOT_PRESENT,
-                             "the file is not mounted with DAX, and of the page at file offset %" PRIu64
-                             " nothing can be read: to write it may crash the kernel", s->offset);
+                             "of the page at file offset %" PRIu64 " nothing can be read, and without DAX "
+                             "to write it may crash the kernel; mount the file system with DAX", s->offset);
         case -ETXTBSY:
                 (void) forget_intent(r, s);
                 return ended(r, CASE_WAITING, REASON_FILE_BUSY,
