@@ -7,7 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/replica-uri.h"
 #include "service/config-protect.h"
+#include "util/cleanup.h"
 #include "util/vec.h"
 
 void candidate_done(Candidate *c) {
@@ -39,6 +41,39 @@ static bool path_is_within(const char *path, const char *outer) {
         return strncmp(path, outer, n) == 0 && (path[n] == '/' || path[n] == '\0');
 }
 
+/* Does a replica lie within what it is the replica of? */
+static int check_place(const Candidate *c, const char *uri, Diagnostics *d) {
+        _cleanup_free_ char *image = NULL;
+        const char *argument = NULL, *why;
+        uint64_t offset;
+        ReplicaKind k = replica_kind_of(uri, &argument);
+        int r = 0;
+
+        if (k == REPLICA_BLOCK)
+                r = replica_block_parse(argument, &image, &offset, &why);
+        if (r == -ENOMEM)
+                return r;
+        if ((k != REPLICA_MIRROR && !image) || !path_is_within(image ? image : argument, c->protect.path))
+                return 0;
+        return diagnostics_add(
+                d, c->file, 0, SEVERITY_ERROR,
+                "Replica=%s lies within Path=%s; allowed is a place outside of it, on another "
+                "device",
+                uri, c->protect.path);
+}
+
+/* Images have no identity to show; can they show anything that would do? Seals are for all. */
+static bool is_enough(const ProofPolicy *p, const char *uri) {
+        ReplicaKind k = replica_kind_of(uri, NULL);
+
+        if (k != REPLICA_BLOCK && k != REPLICA_NBD)
+                return true;
+        for (size_t i = 0; i < p->n; i++)
+                if (!(p->any_of[i] & (PROOF_BIT(PROOF_IDENTITY) | PROOF_BIT(PROOF_SEAL))))
+                        return true;
+        return false;
+}
+
 static int check_replicas(const Candidate *c, Diagnostics *d) {
         const Protect *p = &c->protect;
 
@@ -46,15 +81,18 @@ static int check_replicas(const Candidate *c, Diagnostics *d) {
                 return diagnostics_add(d, c->file, 0, SEVERITY_WARNING,
                                        "no Replica=; bytes lost here will be reported, and not restored");
 
-        for (char **s = p->replicas; *s; s++)
-                if (strncmp(*s, "mirror:", 7) == 0 && p->path && path_is_within(*s + 7, p->path)) {
-                        int r = diagnostics_add(d, c->file, 0, SEVERITY_ERROR,
-                                                "Replica=%s lies within Path=%s; allowed is a folder "
-                                                "outside of it, on another device",
-                                                *s, p->path);
-                        if (r < 0)
-                                return r;
-                }
+        for (char **s = p->replicas; *s; s++) {
+                int r = p->path ? check_place(c, *s, d) : 0;
+
+                if (r == 0 && !is_enough(&p->proof, *s))
+                        r = diagnostics_add(
+                                d, c->file, 0, SEVERITY_WARNING,
+                                "Replica=%s knows no times of files and cannot show identity: "
+                                "what has no seal will not be restored from it, as Proof= stands",
+                                *s);
+                if (r < 0)
+                        return r;
+        }
         return 0;
 }
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/codec.h"
+#include "core/replica-uri.h"
 #include "fuzz.h"
 
 #define must(condition)                 \
@@ -74,6 +75,31 @@ static void check_path(const char *text) {
         free(path);
 }
 
+static void check_pieces(const char *text) {
+        uint64_t length;
+        Range range;
+        int error;
+
+        if (codec_fetch_range_decode(text, &range) == 0)
+                must(range.start < range.end);
+        if (codec_fetch_piece_decode(text, &length, &error) == 0)
+                must(error <= 0);
+}
+
+/* A value of Replica= in its one form is in that form. */
+static void check_uri(const char *text) {
+        char *made = NULL, *again = NULL;
+        const char *why = NULL;
+
+        if (replica_uri_make(text, &made, &why) != 0) {
+                must(why && !made);
+                return;
+        }
+        must(replica_uri_make(made, &again, &why) == 0 && strcmp(made, again) == 0);
+        free(made);
+        free(again);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         char *text = malloc(size + 1), *sentence = NULL;
 
@@ -90,6 +116,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         CHECK(Forecast, codec_forecast_decode, codec_forecast_encode, forecast_done, text);
         CHECK(DimmHealths, codec_health_decode, codec_health_encode, dimm_healths_done, text);
         CHECK(Intent, codec_intent_decode, codec_intent_encode, intent_done, text);
+        CHECK(FetchRequest, codec_fetch_request_decode, codec_fetch_request_encode, fetch_request_done,
+              text);
+        CHECK(FetchReply, codec_fetch_reply_decode, codec_fetch_reply_encode, fetch_reply_done, text);
+        check_pieces(text);
+        check_uri(text);
         check_list(text);
         if (codec_error_decode(text, &sentence) == 0)
                 free(sentence);

@@ -431,7 +431,7 @@ static void test_protect_problems(void **state) {
                 { "Replica=tape:/dev/st0", "there is no such kind of replica" },
                 { "Replica=mirror:/m/", "Replica= cannot be 'mirror:/m/': it was given before" },
                 { "Replica=mirror:/first/copy",
-                  "Replica=mirror:/first/copy lies within Path=/first; allowed is a folder outside" },
+                  "Replica=mirror:/first/copy lies within Path=/first; allowed is a place outside" },
                 { "Replica=mirror:/first", "lies within Path=/first" },
                 { "Proof=none",
                   "Proof= cannot be 'none'; allowed is seal, identity, neighbours and quorum" },
@@ -495,6 +495,42 @@ static void test_protect_incomplete(void **state) {
                                          "be reported, and not restored\n");
         assert_int_equal(e->policy.protects.n, 1);
         assert_int_equal(e->d.errors, 0);
+}
+
+/* An image cannot show identity: that is said where nothing else would do. */
+static void test_images(void **state) {
+        Etc *e = *state;
+
+        etc_write(e, "protect.d/a.conf", "[Protect]\nPath=/srv\nReplica=block:/dev/sdb\n");
+        assert_string_equal(
+                etc_load(e),
+                "ETC/protect.d/a.conf: warning: Replica=block:/dev/sdb knows no times of files and "
+                "cannot show identity: what has no seal will not be restored from it, as Proof= "
+                "stands\n");
+        assert_int_equal(e->policy.protects.n, 1);
+        etc_write(e, "protect.d/a.conf",
+                  "[Protect]\nPath=/srv\nReplica=block:/dev/sdb\nProof=identity,neighbours\n");
+        assert_string_equal(etc_load(e), "");
+        etc_write(e, "protect.d/a.conf",
+                  "[Protect]\nPath=/srv\nReplica=block:/srv/image@4K\nProof=neighbours\n");
+        assert_non_null(strstr(etc_load(e), "Replica=block:/srv/image@4K lies within Path=/srv; "));
+}
+
+/* Credentials: what is wrong with them, without their secrets; and files that others can read. */
+static void test_credentials(void **state) {
+        Etc *e = *state;
+        char path[128];
+
+        etc_write(e, "credentials.d/a.conf", "[Credentials]\nFor=mirror:/x\nUser=u\nPassword=hush\n");
+        (void) snprintf(path, sizeof(path), "%s/credentials.d/a.conf", e->root);
+        assert_int_equal(chmod(path, 0640), 0);
+        assert_string_equal(etc_load(e), "ETC/credentials.d/a.conf: error: not used: it must be a file that "
+                                         "only root can read, mode 0600\n");
+        assert_int_equal(chmod(path, 0600), 0);
+        assert_string_equal(etc_load(e),
+                            "ETC/credentials.d/a.conf: error: For= is not the beginning of the URI "
+                            "of a replica that is asked over a network\n");
+        assert_true(strlen(e->policy.credentials_dir) > strlen("/credentials.d"));
 }
 
 /* Paths that overlap: both files are named in either's complaint, and neither is used, also when one was
@@ -794,6 +830,8 @@ int main(void) {
                 ETC_TEST(test_protect_problems),
                 ETC_TEST(test_protect_useless),
                 ETC_TEST(test_protect_incomplete),
+                ETC_TEST(test_images),
+                ETC_TEST(test_credentials),
                 ETC_TEST(test_overlaps),
                 ETC_TEST(test_odd_texts),
                 ETC_TEST(test_nul),
