@@ -16,22 +16,25 @@
 #include "util/strv.h"
 #include "util/time-util.h"
 
-/* The rules that decide, in the words of the README. */
-static const char rule_truth[] = "The kernel's bad-block lists are the truth; everything else is a hint "
-                                 "to read them again.";
-static const char rule_proof[] = "Never write a byte that no replica has proved: an I/O error is "
-                                 "honest, wrong data is not.";
+/* The rules that decide, in the very words of the README (tests/style/check-docs). */
+static const char rule_truth[] =
+        "The kernel's bad-block lists are the truth; every event is only a hint to read them again.";
+static const char rule_proof[] =
+        "Never write a byte that no replica has proved. When in doubt, refuse, say why, keep the poison: "
+        "an I/O error is honest, wrong data is not.";
 static const char rule_owner[] =
-        "Write only to bytes that a file owns, and only after asking the file system again, at the "
-        "moment of writing, "
-        "that it still does.";
+        "Write only to bytes that a file owns, and only after asking the file system again, at the moment "
+        "of writing, that it still does.";
 static const char rule_done[] =
-        "A repair is done when it has been read back and the kernel no longer lists it, not when "
+        "A repair is done when it has been read back, and the kernel's list no longer has it; not when "
         "write(2) returned.";
 static const char rule_crash[] =
         "A crash at any moment leaves either the poison or the right data, and the daemon can tell which.";
-static const char rule_absent[] = "Never let a block become free whose page is not present: that arms a "
-                                  "crash of the kernel.";
+static const char rule_absent[] =
+        "Never set a block free whose page is not present, nor let it be set free: where a page may be "
+        "absent, an open case keeps its file open, so that deleting it does not arm the kernel.";
+
+/* Not one of them, but no less true. */
 static const char rule_allowed[] = "Nothing is written but what the configuration allows.";
 
 static const char *rule_of(Reason r) {
