@@ -140,6 +140,7 @@ static struct json_object *make_request(const Request *r) {
                codec_put_text(o, "state_dir", r->state_dir) &&
                codec_put(o, "policy", codec_make_policy(&r->policy)) &&
                codec_put_vec(o, "ranges", &r->ranges, codec_make_findings) &&
+               codec_put_flag(o, "no_path", r->no_path) &&
                (!verb_has_plan(r->verb) || codec_put(o, "plan", codec_make_plan(&r->plan))) &&
                (r->verb != VERB_PLAN || !r->path ||
                 (codec_put_text(o, "path", r->path) && codec_put_range(o, "in_file", r->in_file)))
@@ -228,7 +229,8 @@ static int read_request(const CodecNode *at, Request *ret) {
             (r = codec_get(at, "policy", CODEC_REQUIRED, json_type_object, &policy)) < 0 ||
             (r = codec_read_policy(&policy, &q.policy)) < 0 ||
             (r = codec_get_vec(at, "ranges", CODEC_OPTIONAL, &q.ranges, codec_read_findings,
-                               findings_done)) < 0)
+                               findings_done)) < 0 ||
+            (r = codec_get_bool(at, "no_path", CODEC_OPTIONAL, &q.no_path)) < 0)
                 return r;
         if (verb_has_plan(q.verb)) {
                 r = get_plan(at, &q);

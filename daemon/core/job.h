@@ -37,6 +37,7 @@ typedef struct Request {
         Policy policy;          /* locate: which replicas to ask; settle: whether it may write */
         struct { Findings *items; size_t n, allocated; } ranges; /* locate: range and bad only; repair: one,
                                                                   * as located */
+        bool no_path;           /* locate: owners without their names, and so without offers */
         Plan plan;              /* repair */
         uint64_t deadline_usec; /* CLOCK_MONOTONIC; set by the worker that received it, not in JSON; by then
                                  * replicas must have answered; 0: no deadline */

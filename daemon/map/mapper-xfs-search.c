@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* One look at everything, for an XFS that has no reverse mapping: what is free or in a fixed place is told
- * by the kernel and the geometry; for the rest the extent maps of all files are read, until every byte has
- * an owner. Allocation goes near the inode where it can, so the inodes nearest to the bytes come first. An
- * extent that is shared goes on being searched for to the end, since the kernel says that there are others
- * but not who. */
+ * by the kernel and the geometry; for the rest the extent maps of all files are read, the likely ones first,
+ * until every byte has an owner. An extent that is shared goes on being searched for to the end, since the
+ * kernel says that there are others but not who. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -200,39 +199,6 @@ static int look_at_chunk(XfsSearch *s, const XfsChunk *c, XfsBulkstat *room) {
         return r;
 }
 
-/* How far the chunk is from the nearest byte that is asked for; in another allocation group: far. */
-static uint64_t distance_of(const XfsSearch *s, const XfsGeometry *g, const XfsChunk *c) {
-        const uint64_t ag_size = (uint64_t) g->ag_blocks * g->block_size;
-        const uint64_t at = xfs_inode_address(g, c->first);
-        uint64_t best = UINT64_MAX;
-        size_t low = 0, high = s->open.n;
-
-        while (low < high) { /* the first range that ends behind it */
-                const size_t middle = low + (high - low) / 2;
-
-                if (s->open.items[middle].end > at)
-                        high = middle;
-                else
-                        low = middle + 1;
-        }
-        for (size_t i = low > 0 ? low - 1 : 0; i < s->open.n && i <= low; i++) {
-                const Range r = s->open.items[i];
-                uint64_t d = r.start > at ? r.start - at : at >= r.end ? at - r.end : 0;
-
-                if (r.start / ag_size != at / ag_size)
-                        d += ag_size;
-                if (d < best)
-                        best = d;
-        }
-        return best;
-}
-
-static int nearer(const void *a, const void *b) {
-        const XfsChunk *x = a, *y = b;
-
-        return x->distance < y->distance ? -1 : x->distance > y->distance;
-}
-
 static int look_at_inodes(XfsSearch *s, const XfsGeometry *g) {
         _cleanup_free_ XfsBulkstat *room = malloc(sizeof(*room));
         _cleanup_xfs_chunks_ XfsChunks chunks = {};
@@ -246,10 +212,8 @@ static int look_at_inodes(XfsSearch *s, const XfsGeometry *g) {
         if (r < 0)
                 return r;
 
-        for (size_t i = 0; i < chunks.n; i++)
-                chunks.items[i].distance = distance_of(s, g, &chunks.items[i]);
-        if (chunks.n > 0)
-                qsort(chunks.items, chunks.n, sizeof(chunks.items[0]), nearer);
+        if (s->open.n > 0)
+                xfs_chunks_order(s->mount_fd, g, &s->open, room, &chunks);
         for (size_t i = 0; r == 0 && i < chunks.n && s->open.n > 0; i++)
                 r = look_at_chunk(s, &chunks.items[i], room);
         return r;

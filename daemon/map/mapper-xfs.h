@@ -56,6 +56,11 @@ void xfs_search_done(XfsSearch *s);
  * knows what lasted. 0, MAP_E_UNSUPPORTED, or a negative errno. */
 int xfs_search(int mount_fd, const XfsGeometry *g, const RangeSet *ranges, XfsSearch *ret);
 
+/* Sorts the chunks so that the files that probably lie at `wanted` come first. Only the order depends on it:
+ * what cannot be found out here costs time and no more. */
+void xfs_chunks_order(int mount_fd, const XfsGeometry *g, const RangeSet *wanted, XfsBulkstat *room,
+                      XfsChunks *chunks);
+
 /* MapperOps.walk for file systems without a reverse mapping btree. */
 int xfs_scan(int mount_fd, const XfsGeometry *g, const RangeSet *ranges, OwnerFn fn, void *userdata);
 

@@ -29,7 +29,7 @@ bool xfs_log(const XfsGeometry *g, Range *ret);
 typedef struct XfsChunk {
         uint64_t first;         /* inode number */
         uint64_t allocated;     /* bit i: inode first + i is in use */
-        uint64_t distance;      /* for the caller to sort by */
+        uint64_t distance;      /* xfs_chunks_order() */
 } XfsChunk;
 
 typedef struct XfsChunks {

@@ -105,7 +105,7 @@ static int by_hand_thaw(const ByHand *h) {
 
 int by_hand(const ByHand *h, int out_fd) {
         _cleanup_topology_ Topology t = {};
-        _cleanup_request_ Request request = { .verb = VERB_LOCATE };
+        _cleanup_request_ Request request = { .verb = VERB_LOCATE, .no_path = h->no_path };
         _cleanup_free_ char *error = NULL;
         const char *disk;
         int r;

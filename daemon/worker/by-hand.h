@@ -8,6 +8,7 @@
  * workers that were killed left frozen. */
 typedef struct ByHand {
         const char *verb, *device, *range, *topology;   /* as on the command line; NULL: not given */
+        bool no_path;           /* locate */
         const char *state_dir;  /* seal, thaw */
         bool force, quiet;      /* seal */
 } ByHand;

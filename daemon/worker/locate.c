@@ -257,7 +257,7 @@ static int look_at_file(const Locator *l, Findings *f) {
         int r = 0;
 
         for (size_t i = 0; r >= 0 && i < f->owners.n; i++)
-                if (o[i].type == OWNER_FILE)
+                if (o[i].type == OWNER_FILE && !l->request->no_path)
                         r = find_path(l, o + i);
         if (r < 0)
                 return r;

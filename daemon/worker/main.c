@@ -28,19 +28,21 @@ static void help(void) {
                "     --device=NODE          locate: the block device, /dev/pmem0\n"
                "     --range=START+LENGTH   locate: bytes (suffixes K, M, G); default: what is listed\n"
                "     --topology=FILE        locate, seal: a saved topology instead of this machine\n"
+               "     --no-path              locate: inodes only, do not look for their names\n"
                "     --state=DIR            seal, thaw: the state folder (" BEZOAR_STATE_DIR ")\n"
                "     --force                seal: also what has a current seal\n"
                "  -q --quiet                seal: only what is wrong\n");
 }
 
 static int parse(int argc, char *argv[], ByHand *ret) {
-        enum { ARG_VERSION = 0x100, ARG_DEVICE, ARG_RANGE, ARG_TOPOLOGY, ARG_STATE, ARG_FORCE };
+        enum { ARG_VERSION = 0x100, ARG_DEVICE, ARG_RANGE, ARG_TOPOLOGY, ARG_STATE, ARG_FORCE, ARG_NO_PATH };
         static const struct option options[] = {
                 { "help",     no_argument,       NULL, 'h'          },
                 { "version",  no_argument,       NULL, ARG_VERSION  },
                 { "device",   required_argument, NULL, ARG_DEVICE   },
                 { "range",    required_argument, NULL, ARG_RANGE    },
                 { "topology", required_argument, NULL, ARG_TOPOLOGY },
+                { "no-path",  no_argument,       NULL, ARG_NO_PATH  },
                 { "state",    required_argument, NULL, ARG_STATE    },
                 { "force",    no_argument,       NULL, ARG_FORCE    },
                 { "quiet",    no_argument,       NULL, 'q'          },
@@ -64,6 +66,9 @@ static int parse(int argc, char *argv[], ByHand *ret) {
                         break;
                 case ARG_TOPOLOGY:
                         ret->topology = optarg;
+                        break;
+                case ARG_NO_PATH:
+                        ret->no_path = true;
                         break;
                 case ARG_STATE:
                         ret->state_dir = optarg;

@@ -683,6 +683,7 @@ static Request random_request(Random *random) {
                 .id = random_below(random, 2) ? random_number(random) : 0,
                 .volume = random_volume(random),
                 .state_dir = random_string(random),
+                .no_path = random_below(random, 2),
         };
 
         q.physical_known = random_below(random, 2);
