@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
@@ -51,27 +52,59 @@ int xfs_widen(Range range, uint32_t block_size, Range *ret) {
         return 0;
 }
 
-/* Takes `shared` from those whose bytes in `range` nobody else has. Two owners of the same bytes are two
- * records of the btree, always; a record that is longer than what was asked may be shared elsewhere only.
- * The owners are in ascending order. */
-static void settle_shared(Owners *owners, Range range) {
-        uint64_t covered = 0; /* end of all before i, within range */
+/* Cuts o where `by` begins or ends, if that is within it: o becomes the front, and the rest is added to
+ * `owners`. 0 or -ENOMEM. */
+static int cut(Owners *owners, size_t i, Range by) {
+        const Range whole = owners->items[i].range;
+        const uint64_t at = by.start > whole.start ? by.start : by.end;
+        _cleanup_owner_ Owner rest = {};
+        int r;
 
+        if (at <= whole.start || at >= whole.end)
+                return 0;
+        r = owner_copy(&owners->items[i], &rest);
+        if (r < 0)
+                return r;
+        (void) owner_clamp(&rest, (Range) { at, whole.end });
+        (void) owner_clamp(&owners->items[i], (Range) { whole.start, at });
+        r = vec_push(owners, rest);
+        if (r >= 0)
+                rest = (Owner) {};
+        return r;
+}
+
+static int order(const void *a, const void *b) {
+        const Owner *x = a, *y = b;
+
+        return x->range.start < y->range.start ? -1 : x->range.start > y->range.start;
+}
+
+/* The kernel's flag is for a whole record as soon as one block of it is shared. Two owners of the same bytes
+ * are two records of the btree, always: so each is cut where another one begins or ends, and what nobody
+ * else has then is not shared. 0 or -ENOMEM. */
+static int settle_shared(Owners *owners) {
+        uint64_t covered = 0; /* end of all before i */
+
+        for (size_t i = 0; i < owners->n; i++)  /* also the rests, which are added at the end */
+                for (size_t k = 0; owners->items[i].shared && k < owners->n; k++) {
+                        int r = k == i ? 0 : cut(owners, i, owners->items[k].range);
+
+                        if (r < 0)
+                                return r;
+                }
+
+        if (owners->n > 0)
+                qsort(owners->items, owners->n, sizeof(owners->items[0]), order);
         for (size_t i = 0; i < owners->n; i++) {
                 Owner *o = &owners->items[i];
-                Range in, next;
-                bool alone;
 
-                if (!range_intersect(o->range, range, &in))
-                        continue;
-                alone = covered <= in.start;
-                if (i + 1 < owners->n && range_intersect(owners->items[i + 1].range, range, &next))
-                        alone = alone && next.start >= in.end;
-                if (alone)
+                if (covered <= o->range.start &&
+                    (i + 1 == owners->n || owners->items[i + 1].range.start >= o->range.end))
                         o->shared = false;
-                if (covered < in.end)
-                        covered = in.end;
+                if (covered < o->range.end)
+                        covered = o->range.end;
         }
+        return 0;
 }
 
 /* The owners of `range`, cut to it, out of the records of `wide`. */
@@ -119,8 +152,7 @@ static int ask(int mount_fd, Range range, uint32_t block_size, Owners *owners) {
         if (r != 0)
                 return r;
 
-        settle_shared(owners, range);
-        return 0;
+        return settle_shared(owners);
 }
 
 /* A range of which nothing could be found out: it costs the others nothing. */
