@@ -3,8 +3,12 @@
 /* A search for an inode's name through the folders. Each folder is opened by its whole path from the
  * mount, with a kernel that refuses to leave the mount or to follow a link, and closed before the next:
  * one descriptor at a time however deep the tree is, and a folder that is renamed meanwhile cannot lead
- * the search out. What is still to be searched is a stack of paths (depth first: the stack holds the
- * siblings on the way, not the whole tree).
+ * the search out.
+ *
+ * What is still to be searched is a stack of paths. XFS and ext4 put a file near its folder: so among those
+ * on top of the stack the one whose own inode number is nearest comes next; and in turn with it the one that
+ * has waited longest, because the folders on the way are not near. That is a matter of time only: all have
+ * their turn, and near the top the stack is as shallow as a search depth first.
  *
  * d_ino is only a hint: it is the inode below a mount point, and it is read before the name may be
  * changed. What counts is statx(2). */
@@ -25,18 +29,26 @@
 
 #define RESOLVE_HERE (RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS)
 
+#define CHOICE 1024     /* how many folders are compared */
+
+typedef struct Folder {
+        char *path;             /* below mount_fd; "": itself */
+        uint64_t inode;
+} Folder;
+
 typedef struct Search {
         int mount_fd;
         uint64_t inode;
         struct statx mount;
-        struct { char **items; size_t n, allocated; } pending; /* folders below mount_fd; "": itself */
+        struct { Folder *items; size_t n, allocated; } pending;
+        bool longest;           /* the next one is the one that has waited longest */
         char *found;
         int error;              /* of the first folder that could not be read; 0 */
 } Search;
 
 static void search_done(Search *s) {
         for (size_t i = 0; i < s->pending.n; i++)
-                free(s->pending.items[i]);
+                free(s->pending.items[i].path);
         vec_done(&s->pending);
         free(s->found);
 }
@@ -103,16 +115,37 @@ static int open_folder(int mount_fd, const char *path, DIR **ret) {
         return 0;
 }
 
-static int search_push(Search *s, const char *folder, const char *name) {
+static int search_push(Search *s, const char *folder, const char *name, uint64_t inode) {
         _cleanup_free_ char *path = path_join(folder, name);
         int r;
 
         if (!path)
                 return -ENOMEM;
-        r = vec_push(&s->pending, path);
+        r = vec_push(&s->pending, ((Folder) { path, inode }));
         if (r == 0)
                 (void) TAKE_PTR(path);
         return r;
+}
+
+static uint64_t distance(uint64_t a, uint64_t b) {
+        return a > b ? a - b : b - a;
+}
+
+/* The next folder; the caller frees it. */
+static char *search_pop(Search *s) {
+        const size_t n = s->pending.n, first = n > CHOICE ? n - CHOICE : 0;
+        size_t best = first;
+        char *path;
+
+        for (size_t i = first + 1; i < n && !s->longest; i++)
+                if (distance(s->pending.items[i].inode, s->inode) <
+                    distance(s->pending.items[best].inode, s->inode))
+                        best = i;
+
+        s->longest = !s->longest;
+        path = s->pending.items[best].path;
+        vec_remove(&s->pending, best, 1);
+        return path;
 }
 
 static int search_entry(Search *s, DIR *d, const char *folder, const struct dirent *e) {
@@ -121,14 +154,14 @@ static int search_entry(Search *s, DIR *d, const char *folder, const struct dire
         if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
                 return 0;
         if (e->d_type == DT_DIR)
-                return search_push(s, folder, e->d_name);
+                return search_push(s, folder, e->d_name, e->d_ino);
         if (e->d_type != DT_UNKNOWN && e->d_ino != s->inode)
                 return 0;
 
         if (statx_fd(dirfd(d), e->d_name, &stx) < 0)
                 return 0; /* vanished */
         if (S_ISDIR(stx.stx_mode))
-                return search_push(s, folder, e->d_name);
+                return search_push(s, folder, e->d_name, stx.stx_ino);
         if (!is_wanted(s, &stx))
                 return 0;
 
@@ -160,7 +193,7 @@ static int search_folder(Search *s, const char *folder) {
 
 static int search_run(Search *s) {
         while (!s->found && s->pending.n > 0) {
-                _cleanup_free_ char *folder = s->pending.items[--s->pending.n];
+                _cleanup_free_ char *folder = search_pop(s);
                 int r = search_folder(s, folder);
 
                 if (is_our_lack(r))
@@ -217,7 +250,7 @@ int map_path_search(int mount_fd, uint64_t inode, const char *below, char **ret)
                 return 0;
         }
 
-        r = vec_push(&s.pending, start);
+        r = vec_push(&s.pending, ((Folder) { start, stx.stx_ino }));
         if (r < 0)
                 return r;
         (void) TAKE_PTR(start);
