@@ -147,7 +147,9 @@ DefinitionBlock ("nvdr.aml", "SSDT", 2, "BOCHS ", "NVDIMM", 0x00000002)
             //
             // The first module knows SMART, in the way of Intel's DIMMs (UUID 4309ac30-0d11-11e4-9191-0800200c9a66, which the
             // kernel and libndctl know): 1 health, 18 inject, as "ndctl inject-smart" asks for it, with the notification 0x81
-            // to the module. The second knows nothing, as QEMU's do.
+            // to the module. The second is of the same family and knows no function of it: a module without the family
+            // would have the kernel refuse its commands to all modules of the bus (drivers/acpi/nfit/core.c
+            // acpi_nfit_add_dimm() clears the bit for the last one, drivers/nvdimm/bus.c __nd_ioctl() tests it).
             Device (NV00)
             {
                 Name (_ADR, 1)
@@ -180,7 +182,16 @@ DefinitionBlock ("nvdr.aml", "SSDT", 2, "BOCHS ", "NVDIMM", 0x00000002)
                     Return (Buffer () { 0 })
                 }
             }
-            Device (NV01) { Name (_ADR, 2) }
+            Device (NV01)
+            {
+                Name (_ADR, 2)
+
+                Method (_DSM, 4, Serialized)
+                {
+                    If ((Arg0 == ToUUID ("4309ac30-0d11-11e4-9191-0800200c9a66")) && (Arg2 == 0)) { Return (Buffer () { 0x01 }) }
+                    Return (Buffer () { 0 })
+                }
+            }
         }
     }
 }
