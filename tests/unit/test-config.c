@@ -51,6 +51,8 @@ static int etc_setup(void **state) {
         assert(mkdir(path, 0755) == 0);
         (void) snprintf(path, sizeof(path), "%s/protect.d", e->root);
         assert(mkdir(path, 0755) == 0);
+        (void) snprintf(path, sizeof(path), "%s/credentials.d", e->root);
+        assert(mkdir(path, 0700) == 0);
         policy_init(&e->policy);
         *state = e;
         return 0;
