@@ -14,6 +14,7 @@ class Daemon:
         self.root = pathlib.Path(self.dir.name)
         self.process = None
         self.bus = None         # address
+        self.stored = []        # (name, descriptor) each, as the service manager keeps them
         for folder in ("etc/protect.d", "state", "fake", "sys/block"):
             (self.root / folder).mkdir(parents=True)
         (self.root / "etc/bezoar.conf").write_text(config)
@@ -51,7 +52,8 @@ class Daemon:
     def badblocks(self, disk="pmem0"):
         return (self.root / "sys/block" / disk / "badblocks").read_text()
 
-    def start(self):
+    def start(self, holds=()):
+        """`holds`: (name, descriptor) each, as the service manager gives them back."""
         notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         path = self.root / "notify"
         path.unlink(missing_ok=True)
@@ -59,10 +61,15 @@ class Daemon:
         env = dict(os.environ, NOTIFY_SOCKET=str(path), BEZOAR_SYSFS=str(self.root / "sys"), FAKE=str(self.root / "fake"),
                    DBUS_SYSTEM_BUS_ADDRESS=self.bus or f"unix:path={self.root}/no-bus")
         env.pop("WATCHDOG_USEC", None)
+        wrapper = []
+        if holds:
+            env.update(LISTEN_FDS=str(len(holds)), LISTEN_FDNAMES=":".join(name for name, _ in holds))
+            wrapper = ["/bin/sh", "-c", 'LISTEN_PID=$$ exec "$@"', "sh"]
         self.log = open(self.root / "log", "a")
-        self.process = subprocess.Popen([self.program, f"--config={self.root}/etc", f"--state={self.root}/state",
+        self.process = subprocess.Popen(wrapper + [self.program, f"--config={self.root}/etc", f"--state={self.root}/state",
                                          f"--topology={self.root}/topology.json", f"--worker={HERE}/fake-worker", "--debug"],
-                                        env=env, stderr=self.log)
+                                        env=env, stderr=self.log, close_fds=not holds,
+                                        preexec_fn=(lambda: [os.dup2(fd, 3 + i) for i, (_, fd) in enumerate(holds)]) if holds else None)
         ready = threading.Event()
         threading.Thread(target=self.listen, args=(notify, ready), daemon=True).start()
         if not ready.wait(20):
@@ -72,9 +79,17 @@ class Daemon:
     def listen(self, notify, ready):
         """As the service manager would: everything is read, or the sender blocks."""
         while True:
-            message = notify.recv(4096).decode()
+            data, fds, _, _ = socket.recv_fds(notify, 4096, 8)
+            message = data.decode()
             if "READY=1" in message:
                 ready.set()
+            name = next((line[7:] for line in message.splitlines() if line.startswith("FDNAME=")), None)
+            if "FDSTORE=1" in message:
+                assert "FDPOLL=0" in message, message
+                os.set_inheritable(fds[0], False)
+                self.stored.append((name, fds[0]))
+            elif "FDSTOREREMOVE=1" in message:
+                self.stored = [s for s in self.stored if s[0] != name]
             for line in message.splitlines():
                 if line.startswith("STATUS="):
                     self.status = line[7:]

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The daemon between its hints, its workers and its ledger."""
-import signal, sys, time
+import os, signal, sys, time
 
 from daemon import PHYSICAL, Daemon, run
 
@@ -321,6 +321,59 @@ def parks(program):
         assert d.stop() == 0
 
 
+def holds_survive(program):
+    """Proves that a file whose page may be absent is handed to the service manager, is held again by the next daemon although it was deleted
+    meanwhile, and is let go, there too, when its page can be read."""
+    def held(d):
+        folder = f"/proc/{d.process.pid}/fd"
+        return [l for l in (os.readlink(f"{folder}/{fd}") for fd in os.listdir(folder)) if "/fake/held" in l]
+
+    with Daemon(program, protect=None, locate="held") as d:
+        (d.root / "fake/held").write_text("x")
+        d.poison((80, 8))
+        d.start()
+        d.wait_states("refused")
+        d.wait("it is stored", lambda: [n for n, _ in d.stored] == ["case-1"])
+        d.rescan()
+        d.wait("looked again", lambda: len(d.requests("locate")) > 1)
+        time.sleep(0.3)
+        assert len(d.stored) == 1 and len(held(d)) == 1, (d.stored, held(d))
+        d.stop(signal.SIGKILL)
+
+        (d.root / "fake/held").unlink()
+        d.answer(locate="deleted")
+        n = len(d.requests("locate"))
+        d.start(holds=d.stored)
+        d.wait("looked again", lambda: len(d.requests("locate")) > n)
+        time.sleep(0.3)
+        assert len(held(d)) == 1 and "deleted" in held(d)[0] and len(d.stored) == 1, (held(d), d.stored)
+
+        # No longer listed, but it may be absent: it is kept until it can be read.
+        d.poison()
+        d.rescan()
+        d.wait_states("waiting")
+        assert len(held(d)) == 1 and len(d.stored) == 1
+        d.answer(locate="readable")
+        d.rescan()
+        d.wait_states("gone")
+        d.wait("it is let go", lambda: not held(d) and not d.stored)
+
+
+def no_hold_for_the_rest(program):
+    """Proves that a hold of a case that is over is dropped, and one that the ledger knows nothing of is left where it is."""
+    with Daemon(program, **GOOD) as d:
+        d.poison((80, 1))
+        d.start()
+        d.wait_states("healed")
+        d.stop()
+        (d.root / "fake/held").write_text("x")
+        fd = os.open(d.root / "fake/held", os.O_PATH)
+        d.stored = [("case-1", fd), ("case-99", fd)]
+        d.start(holds=d.stored)
+        d.wait("the first is dropped", lambda: [n for n, _ in d.stored] == ["case-99"])
+        assert "nothing is recorded" in d.text(), d.text()
+
+
 def observes_free_space(program):
     """Proves that in observe mode nothing is parked, and the alert says what would be done."""
     with Daemon(program, config="[Bezoar]\nMode=observe\n", locate="free") as d:
@@ -333,6 +386,6 @@ def observes_free_space(program):
         assert not d.requests("park")
 
 
-run([heals, parks, observes_free_space, later_poison, observe, unprotected, refused_then_protected, split, worker_dies, worker_hangs, repair_dies, cleared_but_absent, present_again, never_stored,
+run([heals, parks, observes_free_space, holds_survive, no_hold_for_the_rest, later_poison, observe, unprotected, refused_then_protected, split, worker_dies, worker_hangs, repair_dies, cleared_but_absent, present_again, never_stored,
      settled_in_part, damaged_intent, settlement_fails, cut_off_is_not_gone,
      cleared_by_others, restart, killed_in_repair, stop_finishes, budget, two_devices, cut_off_list, many])
