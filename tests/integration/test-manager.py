@@ -340,19 +340,16 @@ def holds_survive(program):
         assert len(d.stored) == 1 and len(held(d)) == 1, (d.stored, held(d))
         d.stop(signal.SIGKILL)
 
+        # It is no longer listed, but it may be absent: it is kept until it can be read.
         (d.root / "fake/held").unlink()
         d.answer(locate="deleted")
+        d.poison()
         n = len(d.requests("locate"))
         d.start(holds=d.stored)
         d.wait("looked again", lambda: len(d.requests("locate")) > n)
+        d.wait_states("waiting")
         time.sleep(0.3)
         assert len(held(d)) == 1 and "deleted" in held(d)[0] and len(d.stored) == 1, (held(d), d.stored)
-
-        # No longer listed, but it may be absent: it is kept until it can be read.
-        d.poison()
-        d.rescan()
-        d.wait_states("waiting")
-        assert len(held(d)) == 1 and len(d.stored) == 1
         d.answer(locate="readable")
         d.rescan()
         d.wait_states("gone")

@@ -226,6 +226,10 @@ def test_reserve(lab):
         expect(answer, "waiting", "free-page-may-be-absent")
         assert "ParkReserve=" in answer["detail"], answer
         assert free(lab) == before and not (lab.mount / ".bezoar").exists()
+        lab.finish(start(lab, locate(lab, at)[0], "park", "park-taken:kill", reserve=reserve))
+        assert [blocks(g) for g in guards(lab)] == [0], "a block was taken, even if it was given back later"
+        settle(lab)
+        assert not (lab.mount / ".bezoar").exists()
 
 
 def test_not_ours(lab):
