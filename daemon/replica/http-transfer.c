@@ -196,13 +196,14 @@ Http *http_free(Http *h) {
 
 static int judge(const Transfer *t, Range range) {
         const HttpAnswer *a = t->answer;
+        uint64_t end = a->ranged && a->size < range.end ? a->size : range.end;
 
         if (a->status == 200)
                 return HTTP_E_NO_RANGES;
         if (a->status != 206)
                 return HTTP_E_STATUS;
-        if (t->encoded || t->too_much || !a->ranged || a->start != range.start || a->end != range.end ||
-            t->n != range_size(range))
+        if (t->encoded || t->too_much || !a->ranged || a->start != range.start || a->end != end ||
+            t->n != end - range.start)
                 return HTTP_E_LIES;
         return 0;
 }

@@ -44,5 +44,6 @@ typedef struct Http Http;
 int http_new(const char *url, const Credentials *credentials, uint64_t deadline_usec, Http **ret);
 Http *http_free(Http *h);
 
-/* Asks for exactly these bytes, into buf. 0, HTTP_E_*, with what is known in *ret; or -ENOMEM. */
+/* Asks for exactly these bytes, into buf; fewer only where the whole ends before them (ret->size). 0,
+ * HTTP_E_*, with what is known in *ret; or -ENOMEM. */
 int http_get(Http *h, Range range, void *buf, HttpAnswer *ret);

@@ -3,9 +3,9 @@
 /* http://… and https://…: the same files under the same relative names behind a URL: a web server, an S3
  * bucket.
  *
- * The first request is for one byte: its answer tells the size, the time, and that the server keeps to
- * ranges. Each later answer must be of the same file: same size, same ETag, same time; else it was replaced
- * meanwhile.
+ * The first request is for two bytes (some servers take 0-0 for all of the file): its answer tells the size,
+ * the time, and that the server keeps to ranges. Each later answer must be of the same file: same size, same
+ * ETag, same time; else it was replaced meanwhile.
  *
  * Identity: Last-Modified has whole seconds, and most servers cut the fraction off. So it says that two
  * times are the same only for a file whose own time has no fraction; for all others it proves nothing. An
@@ -143,7 +143,7 @@ static int judge(const Subject *subject, const HttpAnswer *a, Offer *offer) {
 static int open_url(const char *base, const Subject *subject, Replica **ret, Offer *offer) {
         _cleanup_(http_closep) HttpFile *f = NULL;
         _cleanup_free_ char *url = make_url(base, subject->relative);
-        uint8_t byte;
+        uint8_t bytes[2];
         int r;
 
         if (!url)
@@ -157,7 +157,7 @@ static int open_url(const char *base, const Subject *subject, Replica **ret, Off
                                                                        : USEC_INFINITY, &f->http);
         if (r < 0)
                 return r;
-        r = http_get(f->http, (Range) { 0, 1 }, &byte, &f->first);
+        r = http_get(f->http, (Range) { 0, sizeof(bytes) }, bytes, &f->first);
         if (r < 0)
                 return r;
         if (r > 0)

@@ -307,6 +307,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.answer(403)
         first, last = (int(x) for x in self.headers["Range"].removeprefix("bytes=").split("-"))
         body, total = data[first:last + 1], len(data)
+        last = min(last, total - 1)
         headers = {"ETag": '"1"', "Last_Modified": email.utils.formatdate(when // 10**9, usegmt=True)}
         if mode in ("exact", "aws"):
             headers["X_Amz_Meta_Mtime"] = f"{when // 10**9}.{when % 10**9:09}"
