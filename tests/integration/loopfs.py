@@ -40,8 +40,7 @@ class LoopFs:
 
     def __init__(self, worker, kind, image=None, size=1 << 30, mkfs=(), options=()):
         self.worker, self.kind, self.options = worker, kind, options
-        self.folder = tempfile.TemporaryDirectory(prefix="bezoar-loop-", dir="/var/tmp")
-        self.top = Path(self.folder.name)
+        self.top = Path(tempfile.mkdtemp(prefix="bezoar-loop-", dir="/var/tmp"))
         self.mount = self.top / "mnt"
         self.image = Path(image) if image else self.top / "image"
         self.loop = None
@@ -70,7 +69,11 @@ class LoopFs:
             run("umount", self.mount)
         if self.loop:
             run("losetup", "--detach", self.loop)
-        self.folder.cleanup()
+        # Name by name: what removes folders with all that is in them would empty a kept image, if it is still mounted.
+        self.mount.rmdir()
+        for leftover in self.top.iterdir():
+            leftover.unlink()
+        self.top.rmdir()
 
     def remount(self, *more):
         """With cold caches: nothing of the file system is in memory. `more`: mount options."""

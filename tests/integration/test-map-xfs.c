@@ -669,6 +669,95 @@ static void test_owns(int root) {
         assert(mapper_owns(xfs, root, fd, piece(e, 6, 7), 6 * BLOCK, &owns) == 0 && owns == MAP_OTHERS);
 }
 
+/* Proves that blocks which are written anew in another place (copy on write of shared bytes) are never
+ * taken for the file's before they are, nor the old ones after that. */
+static void test_staging(int root) {
+        _cleanup_close_ int fd = create_filled(root, "staged", 64 * BLOCK);
+        _cleanup_close_ int copy = create(root, "staged-copy");
+        struct file_clone_range c = { .src_fd = fd };
+        const Extent old = first_extent(fd);
+        Extent new;
+
+        assert(ioctl(copy, FICLONERANGE, &c) == 0);
+        assert(syncfs(root) == 0);
+        fill(fd, 8 * BLOCK, BLOCK); /* reserves more than it needs (cowextsize), and has not written it */
+        {
+                _cleanup_owners_ Owners owners;
+
+                ask(root, piece(old, 8, 9), &owners);
+                assert(owners.n == 2 && owners.items[0].shared && owners.items[1].shared);
+        }
+        assert(fsync(fd) == 0);
+        expect_file(root, piece(old, 8, 9), copy, 8 * BLOCK, false);
+        assert(extent_of(fd, 1, &new) && new.offset == 8 * BLOCK);
+        expect_file(root, new.range, fd, 8 * BLOCK, false);
+}
+
+/* Proves that data which has no place on the device yet is nowhere, and is not brought there by asking. */
+static void test_delayed(int root) {
+        _cleanup_close_ int fd = create(root, "delayed");
+        struct stat st;
+        Census c;
+
+        assert(syncfs(root) == 0);
+        fill(fd, 0, 16 * BLOCK);
+        c = census(root, inode_of(fd));
+        assert(c.bytes == 0);
+        assert(fstat(fd, &st) == 0 && st.st_blocks > 0); /* reserved */
+        assert(fsync(fd) == 0);
+        expect_file(root, first_extent(fd).range, fd, 0, false);
+}
+
+/* Proves that files that the kernel is using itself are owners like all others: a program that runs, and
+ * swap space. */
+static void test_in_use(int root) {
+        _cleanup_close_ int swap = create_filled(root, "swap", 64 * BLOCK), program = -1;
+        const Extent swap_extent = first_extent(swap);
+        pid_t pid;
+
+        assert(fchmod(swap, 0600) == 0);
+        if (run("mkswap mnt/swap >/dev/null 2>&1 && swapon mnt/swap >/dev/null 2>&1") == 0) {
+                expect_file(root, swap_extent.range, swap, 0, false);
+                assert(run("swapoff mnt/swap") == 0);
+        } else
+                (void) printf("  not tested: no swap space on a loop device here\n");
+
+        assert(run("cp /bin/sleep mnt/program && sync mnt/program") == 0);
+        program = openat(root, "program", O_RDONLY | O_CLOEXEC);
+        assert(program >= 0);
+        pid = fork();
+        assert(pid >= 0);
+        if (pid == 0) {
+                (void) execl("mnt/program", "program", "1000", NULL);
+                _exit(1);
+        }
+        (void) usleep(100 * 1000);
+        expect_file(root, piece(first_extent(program), 0, 1), program, 0, false);
+        assert(kill(pid, SIGKILL) == 0 && waitpid(pid, NULL, 0) == pid);
+}
+
+/* Proves that with the log on a device of its own nothing of this device is taken for the log, and that
+ * what lies at the same numbers there is nobody's trouble. */
+static void test_external_log(const char *rmapbt) {
+        int root, fd;
+        Census c;
+
+        assert(run("truncate -s 64M log && losetup --find --show log >log.loop") == 0);
+        assert(run("rm -f image && truncate -s %u image", IMAGE_SIZE) == 0);
+        assert(run("mkfs.xfs -q -f -m rmapbt=%s,reflink=1 -l logdev=$(cat log.loop) image", rmapbt) == 0);
+        assert(run("mount -t xfs -o loop,logdev=$(cat log.loop) image mnt") == 0);
+        root = open("mnt", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        assert(root >= 0);
+
+        fd = create_filled(root, "file", 16 * BLOCK);
+        expect_file(root, first_extent(fd).range, fd, 0, false);
+        c = census(root, inode_of(fd));
+        assert(c.bytes == 16 * BLOCK && !c.log && c.headers && c.free);
+        assert(close(fd) == 0);
+        unmount(root);
+        assert(run("losetup --detach $(cat log.loop)") == 0);
+}
+
 static void test_without_rmapbt(void) {
         int root = mounted("-m rmapbt=0,reflink=1", "defaults");
 
@@ -683,6 +772,9 @@ static void test_without_rmapbt(void) {
         test_open(root);
         test_owns(root);
         test_leased(root);
+        test_staging(root);
+        test_delayed(root);
+        test_in_use(root);
         test_deleted(root);
         test_path(root);
         unmount(root);
@@ -758,6 +850,9 @@ static void test_with_rmapbt(void) {
         test_end(root);
         test_open(root);
         test_owns(root);
+        test_staging(root);
+        test_delayed(root);
+        test_in_use(root);
         test_deleted(root);
         test_path(root);
         unmount(root);
@@ -771,6 +866,8 @@ static void test_all(void) {
         test_with_rmapbt();
         test_internal();
         test_without_rmapbt();
+        test_external_log("1");
+        test_external_log("0");
         test_parents();
 }
 
