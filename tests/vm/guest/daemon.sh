@@ -64,12 +64,16 @@ page_at() {
     echo $((${at#* } / 8 * 4096))
 }
 
+# Where each lost page was: asking again would open its file while it is being repaired, and cost the daemon its lease.
+declare -A LOST=()
+
 # lose_ars FILE OFFSET BYTES…: these bytes are destroyed on the medium, and the firmware finds all of them at once.
 # Does not wait for badblocks: the daemon may be quicker than a look at it.
 lose_ars() {
     local sector PMEM=$PMEM
     while [ $# -gt 0 ]; do
         read -r PMEM sector < <(place "$1" "$2")
+        LOST["$1 $(($2 / 4096))"]="$PMEM $sector"
         destroy "$sector" $(($3 / 512))
         echo "$sector $(($3 / 512))" >>"/run/lab/poisoned.$PMEM"
         if [ $# -gt 3 ]; then
@@ -85,6 +89,7 @@ lose_ars() {
 lose_mce() {
     local sector page PMEM=$PMEM
     read -r PMEM sector < <(place "$1" "$2")
+    LOST["$1 $(($2 / 4096))"]="$PMEM $sector"
     page=$((sector / 8 * 8))
     destroy $page 8
     take_page $page
@@ -237,7 +242,7 @@ expect_id() {
 # has the particulars.
 expect_healed() {
     local file=$1 page sector PMEM=$PMEM
-    read -r PMEM sector < <(place "$1" "$2")
+    read -r PMEM sector <<<"${LOST["$1 $(($2 / 4096))"]:-$(place "$1" "$2")}"
     page=$((sector / 8 * 4096))
     wait_entry STATE=healed "FILE=$file" "OFFSET=$page"
     expect_id healed
