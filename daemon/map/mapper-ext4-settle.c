@@ -152,8 +152,10 @@ static int ask_file(Ext4 *e, uint32_t number, const struct ext2_inode_large *ino
                         r = ask_claim(&f, fd, &claims->items[i]);
         if (r == -ENOMEM)
                 return r;
-        if (r < 0)
-                e->refused = r;
+        if (r == -EWOULDBLOCK)
+                e->leased = true;
+        else if (r < 0)
+                e->unreadable = true;
         return 0;
 }
 

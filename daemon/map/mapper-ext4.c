@@ -73,7 +73,7 @@ static int hand_out(const Owners *found, Range range, const char *why, OwnerFn f
 static const char *why_unknown(const Ext4 *e) {
         if (e->unreadable)
                 return "no inode that can be read has it, and some metadata cannot be read";
-        if (e->refused == -EWOULDBLOCK)
+        if (e->leased)
                 return "the file that may have it is under a lease: ask again";
         return "no inode has it: the file system is changing, or has set it aside; ask again";
 }

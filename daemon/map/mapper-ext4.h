@@ -37,7 +37,7 @@ typedef struct Ext4 {
         Wanted wanted;
         Owners found;           /* disjoint, within what was wanted, in no order */
         bool unreadable;        /* some metadata could not be read: an owner may not have been seen */
-        int refused;            /* what the last file that was to be asked said instead; 0 */
+        bool leased;            /* a file could not be asked, because somebody has a lease on it */
 } Ext4;
 
 /* How libext2fs reads a device: by a descriptor, whose number is the "name" that it opens. */
