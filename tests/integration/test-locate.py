@@ -34,6 +34,7 @@ KINDS = {
     "xfs with rmapbt": ("xfs", ["-m", "rmapbt=1,reflink=1"], True),
     "xfs without rmapbt": ("xfs", ["-m", "rmapbt=0,reflink=1"], True),
     "xfs without rmapbt and reflink": ("xfs", ["-m", "rmapbt=0,reflink=0"], False),
+    "ext4": ("ext4", ["-b", "4096"], False),
 }
 
 
