@@ -91,7 +91,7 @@ static int ext4_walk(int mount_fd, const RangeSet *ranges, OwnerFn fn, void *use
         if (r < 0)
                 why = strerror(-r);
         else if (!why)
-                why = why_unknown(&e);
+                why = r == 0 ? why_unknown(&e) : "this kernel has no GETFSMAP for the file system";
 
         if (e.found.n > 0)
                 qsort(e.found.items, e.found.n, sizeof(*e.found.items), by_start);
