@@ -162,6 +162,7 @@ struct json_object *codec_make_findings(const void *findings) {
                codec_put_flag(o, "present", f->present) &&
                codec_put_flag(o, "readable", f->readable) &&
                codec_put_flag(o, "coarse", f->coarse) &&
+               codec_put_flag(o, "clonable", f->clonable) &&
                codec_put_flag(o, "freezable", f->freezable) &&
                codec_put_flag(o, "held", f->held) ? TAKE_PTR(o) : NULL;
 }
@@ -181,6 +182,7 @@ int codec_read_findings(const CodecNode *at, Findings *ret) {
             (r = codec_get_bool(at, "present", CODEC_OPTIONAL, &f.present)) < 0 ||
             (r = codec_get_bool(at, "readable", CODEC_OPTIONAL, &f.readable)) < 0 ||
             (r = codec_get_bool(at, "coarse", CODEC_OPTIONAL, &f.coarse)) < 0 ||
+            (r = codec_get_bool(at, "clonable", CODEC_OPTIONAL, &f.clonable)) < 0 ||
             (r = codec_get_bool(at, "freezable", CODEC_OPTIONAL, &f.freezable)) < 0 ||
             (r = codec_get_bool(at, "held", CODEC_OPTIONAL, &f.held)) < 0)
                 return r;

@@ -29,6 +29,7 @@ int findings_copy(const Findings *f, Findings *ret) {
                 .present = f->present,
                 .readable = f->readable,
                 .coarse = f->coarse,
+                .clonable = f->clonable,
                 .freezable = f->freezable,
                 .held = f->held,
         };

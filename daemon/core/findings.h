@@ -22,6 +22,7 @@ typedef struct Findings {
                                  * they are there again: known of pages that are parked */
         bool readable;          /* every byte of the range can be read through the file, after all */
         bool coarse;            /* the device cannot be written in single sectors (logical blocks of 4096) */
+        bool clonable;          /* its files can share blocks, and guard files can keep them */
         bool freezable;         /* the file system can be frozen: nothing that a repair needs lies on it */
         bool held;              /* a descriptor that keeps the owning file's blocks allocated came along */
 } Findings;

@@ -35,6 +35,9 @@ static void candidates(const Protect *protect, const Findings *f, bool shared, M
                 add_writer(m, WRITER_REVIVE);
         if ((w == WRITER_AUTO || w == WRITER_BLOCK) && !means_block_obstacle(f))
                 add_writer(m, WRITER_BLOCK);
+        else if ((w == WRITER_AUTO || w == WRITER_CLONE) && f->clonable &&
+                 (shared || findings_page_may_be_absent(f)))
+                add_writer(m, WRITER_CLONE);
 }
 
 /* A page that the file ends in is written whole and the file cut back to its size: nobody may append

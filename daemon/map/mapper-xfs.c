@@ -286,6 +286,12 @@ static int xfs_groups(int mount_fd, MapGroups *ret) {
         return 0;
 }
 
+static bool xfs_shares(int mount_fd) {
+        XfsGeometry g = {};
+
+        return xfs_geometry(mount_fd, &g) == 0 && (g.flags & XFS_GEOM_REFLINK);
+}
+
 static const char *const xfs_types[] = { "xfs", NULL };
 
 const MapperOps mapper_xfs = {
@@ -296,4 +302,5 @@ const MapperOps mapper_xfs = {
         .owns = xfs_owns,
         .path = xfs_path,
         .groups = xfs_groups,
+        .shares = xfs_shares,
 };

@@ -65,6 +65,9 @@ typedef struct MapperOps {
 
         /* Optional. 0, MAP_E_UNSUPPORTED, or a negative errno. */
         int (*groups)(int mount_fd, MapGroups *ret);
+
+        /* Can its files share blocks? Optional: no. */
+        bool (*shares)(int mount_fd);
 } MapperOps;
 
 extern const MapperOps *const mapper_table[];   /* NULL-terminated; mappers.c */
@@ -80,6 +83,9 @@ int mapper_walk(const MapperOps *ops, int mount_fd, const RangeSet *ranges, Owne
 
 /* As ops->groups; what it says can be divided by. */
 int mapper_groups(const MapperOps *ops, int mount_fd, MapGroups *ret);
+
+/* Can its files share blocks (FICLONERANGE)? */
+bool mapper_shares(const MapperOps *ops, int mount_fd);
 
 /* As ops->open; checks that it is that inode of that file system and a regular file (fstat(2)), and,
  * unless O_PATH, that generation (FS_IOC_GETVERSION, where the file system answers it): else MAP_E_GONE.

@@ -244,6 +244,10 @@ int mapper_path(const MapperOps *ops, int mount_fd, uint64_t inode, uint32_t gen
         return r;
 }
 
+bool mapper_shares(const MapperOps *ops, int mount_fd) {
+        return ops && ops->shares && ops->shares(mount_fd);
+}
+
 int mapper_groups(const MapperOps *ops, int mount_fd, MapGroups *ret) {
         MapGroups g = {};
         int r;

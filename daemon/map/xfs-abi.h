@@ -33,6 +33,7 @@ _Static_assert(__builtin_offsetof(XfsGeometry, log_start) == 56, "as in the kern
 _Static_assert(__builtin_offsetof(XfsGeometry, flags) == 92, "as in the kernel");
 
 #define XFS_GEOM_RMAPBT (1U << 19)      /* XFS_FSOP_GEOM_FLAGS_RMAPBT */
+#define XFS_GEOM_REFLINK (1U << 20)     /* XFS_FSOP_GEOM_FLAGS_REFLINK */
 #define XFS_GEOM_PARENT (1U << 25)      /* XFS_FSOP_GEOM_FLAGS_PARENT */
 #define XFS_GEOM_METADIR (1U << 26)     /* XFS_FSOP_GEOM_FLAGS_METADIR */
 

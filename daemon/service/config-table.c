@@ -171,7 +171,7 @@ static int parse_writer(const Setting *s, const char *value, void *object, const
         if (writer < 0)
                 return writer;
         if (writer != WRITER_AUTO && writer != WRITER_PWRITE && writer != WRITER_REVIVE &&
-            writer != WRITER_BLOCK) {
+            writer != WRITER_BLOCK && writer != WRITER_CLONE) {
                 *ret_why = "this writer is not supported by this version";
                 return -EINVAL;
         }
@@ -206,7 +206,8 @@ const Setting setting_table[] = {
           "one of them is enough" },
         { SECTION_PROTECT, "Exclusion", parse_exclusion, PROTECT(exclusion), 0, 0,
           "lease, freeze and optimistic, joined by , in the order of trying" },
-        { SECTION_PROTECT, "Writer", parse_writer, PROTECT(writer), 0, 0, "auto, pwrite, revive or block" },
+        { SECTION_PROTECT, "Writer", parse_writer, PROTECT(writer), 0, 0,
+          "auto, pwrite, revive, block or clone" },
         {}
 };
 

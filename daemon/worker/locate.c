@@ -15,6 +15,7 @@
 #include "util/str.h"
 #include "util/strv.h"
 #include "util/vec.h"
+#include "worker/clone.h"
 #include "worker/evidence.h"
 #include "worker/freeze.h"
 #include "worker/guard.h"
@@ -235,16 +236,72 @@ static bool look_at_guard(const Locator *l, Findings *f) {
         return true;
 }
 
-/* Of files that share these bytes one that is protected comes first: replicas are asked about that one. */
-static void protected_first(const Policy *policy, Owners *owners) {
-        for (size_t i = 0; i < owners->n; i++)
-                if (owners->items[i].path && policy_find_path(policy, owners->items[i].path)) {
-                        Owner first = owners->items[i];
+/* A guard that shares them with files has been given them by a repair that was cut short: it has no need of
+ * the bytes. The others are still marked as sharing. */
+static void leave_out_guards(const Locator *l, Owners *owners) {
+        for (size_t i = owners->n; i > 0 && owners->n > 1; i--) {
+                _cleanup_guard_ Guard g = GUARD_NULL;
+                Owner *o = owners->items + i - 1;
 
-                        memmove(owners->items + 1, owners->items, i * sizeof(*owners->items));
-                        owners->items[0] = first;
-                        return;
+                if (o->type != OWNER_FILE || guard_find(&l->site, o->inode, O_RDONLY, &g) < 0)
+                        continue;
+                owner_done(o);
+                vec_remove(owners, i - 1, 1);
+        }
+}
+
+/* Has a replica anything to say about this file? */
+static int is_held(const Locator *l, const Findings *f, const Owner *o, const Protect *protect) {
+        _cleanup_close_ int fd = -1;
+        Findings asked = *f;            /* lent, but for the offers */
+        bool held = false;
+        struct stat st;
+        int r;
+
+        r = mapper_open(l->site.ops, l->site.mount_fd, o->inode, o->generation, O_RDONLY, &fd);
+        if (r != 0)
+                return r > 0 ? 0 : r;
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        if (o->unwritten || o->offset >= (uint64_t) st.st_size)
+                return 0;
+
+        asked.offers = (Offers) {};
+        r = take_offers(l, fd, &st, protect, &asked, o);
+        for (size_t i = 0; r >= 0 && i < asked.offers.n; i++)
+                held = held || asked.offers.items[i].state == OFFER_HELD;
+        offers_done(&asked.offers);
+        return r < 0 ? r : held;
+}
+
+/* Of files that share these bytes one comes first that is protected, and of those one that a replica has:
+ * replicas are asked about that one. */
+static int order_sharers(const Locator *l, Findings *f) {
+        size_t best = 0, rank = 0;
+
+        for (size_t i = 0; f->owners.n > 1 && rank < 2 && i < f->owners.n; i++) {
+                const Owner *o = f->owners.items + i;
+                const Protect *protect = o->path ? policy_find_path(&l->request->policy, o->path) : NULL;
+                int held;
+
+                if (!protect)
+                        continue;
+                held = is_held(l, f, o, protect);
+                if (held == -ENOMEM)
+                        return held;
+                if (rank < (held > 0 ? 2 : 1)) {
+                        rank = held > 0 ? 2 : 1;
+                        best = i;
                 }
+        }
+
+        if (best > 0) {
+                Owner first = f->owners.items[best];
+
+                memmove(f->owners.items + 1, f->owners.items, best * sizeof(first));
+                f->owners.items[0] = first;
+        }
+        return 0;
 }
 
 /* Everything about the file that owns this part; a file that has gone meanwhile leaves the part with an
@@ -256,12 +313,14 @@ static int look_at_file(const Locator *l, Findings *f) {
         struct stat st;
         int r = 0;
 
+        leave_out_guards(l, &f->owners);
         for (size_t i = 0; r >= 0 && i < f->owners.n; i++)
                 if (o[i].type == OWNER_FILE && !l->request->no_path)
                         r = find_path(l, o + i);
+        if (r >= 0)
+                r = order_sharers(l, f);
         if (r < 0)
                 return r;
-        protected_first(&l->request->policy, &f->owners);
 
         r = mapper_open(l->site.ops, l->site.mount_fd, o->inode, o->generation, O_PATH, &hold);
         if (r == 0)
@@ -324,6 +383,7 @@ static int locate_part(const Findings *part, void *userdata) {
                 .range = part->range,
                 .read_only = l->site.read_only,
                 .coarse = l->site.coarse,
+                .clonable = clone_possible(&l->site),
                 .freezable = freeze_possible(&l->site, l->request->state_dir),
         };
         int r;

@@ -11,6 +11,7 @@
 
 #include "util/file.h"
 #include "util/sysfs.h"
+#include "worker/clone.h"
 #include "worker/page.h"
 #include "worker/window.h"
 
@@ -70,45 +71,80 @@ static int check_danger(const Site *s, const Target *t) {
         return got.n > 0 ? 0 : PAGE_E_DANGER;
 }
 
+static bool minds_sharers(WriterKind w) {
+        return w != WRITER_BLOCK && w != WRITER_CLONE;
+}
+
+/* Right before the write: is it still this file's, and may it be written in this way? */
+static int look_before(const Site *s, WriterKind w, const Target *t) {
+        MapOwns owns;
+        int r;
+
+        r = site_owns(s, t->file_fd, t->range, t->offset, &owns);
+        if (r < 0)
+                return r;
+        if (owns != MAP_OWNED && !(owns == MAP_SHARED && !minds_sharers(w)))
+                return -ESTALE;
+        return w == WRITER_CLONE ? 0 : check_danger(s, t); /* to the bad block nothing is written */
+}
+
+static int put_with(const Site *s, WriterKind kind, const Target *t, const void *page) {
+        _cleanup_clone_set_ CloneSet clone = CLONE_SET_NULL;
+        _cleanup_(writer_freep) Writer *w = NULL;
+        Target target = *t;
+        int r;
+
+        r = look_before(s, kind, t);
+        if (r == 0 && kind == WRITER_CLONE)
+                r = clone_prepare(s, t, &clone);
+        if (r == 0)
+                r = chain_open(kind, &w);
+        if (r != 0)
+                return r;
+
+        target.clone = &clone.target;
+        r = writer_write(w, &target, page);
+        if ((r == 0 || r == WRITE_E_STORED || r == WRITE_E_BUSY) && fdatasync(s->block_fd) < 0)
+                return -errno;
+        if (r == 0 && kind == WRITER_CLONE)
+                return clone_confirm(s, t, &clone);
+        if (r == WRITE_E_STORED || r == WRITE_E_BUSY)
+                return r == WRITE_E_STORED ? PAGE_E_STORED : PAGE_E_BUSY;
+        if (r != WRITE_E_ABSENT)
+                return r;
+
+        /* EFAULT: the kernel refused to clear, or it cleared and could not copy. Its list tells which. */
+        r = is_listed(s, t->range);
+        return r < 0 ? r : r > 0 ? PAGE_E_NOT_CLEARED : PAGE_E_ABSENT;
+}
+
+/* Bytes that have been stored may be newer already by a program that maps them: only when there is none
+ * may they be stored once more, elsewhere. */
+static bool may_go_on(int r, const Target *t, WriterKind next) {
+        switch (r) {
+        case PAGE_E_ABSENT:
+                return true;
+        case PAGE_E_NOT_CLEARED:
+        case PAGE_E_DANGER:
+                return next == WRITER_CLONE;
+        case PAGE_E_STORED:
+                return next == WRITER_CLONE && fcntl(t->file_fd, F_GETLEASE) == F_WRLCK;
+        default:
+                return false;
+        }
+}
+
 int page_put(const Site *s, const WriterKind *writers, size_t n, const Target *t,
              const void *page, WriterKind *ret_writer) {
         int r = -EINVAL;
 
         for (size_t i = 0; i < n; i++) {
-                _cleanup_(writer_freep) Writer *w = NULL;
-                MapOwns owns;
-
-                r = site_owns(s, t->file_fd, t->range, t->offset, &owns);
-                if (r == 0 && owns != MAP_OWNED && !(owns == MAP_SHARED && writers[i] == WRITER_BLOCK))
-                        r = -ESTALE;
-                if (r >= 0)
-                        r = check_danger(s, t);
-                if (r == 0)
-                        r = chain_open(writers[i], &w);
-                if (r != 0)
-                        return r;
-
                 *ret_writer = writers[i];
-                r = writer_write(w, t, page);
-                if ((r == 0 || r == WRITE_E_STORED || r == WRITE_E_BUSY) && fdatasync(s->block_fd) < 0)
-                        return -errno;
-                if (r == 0)
-                        return 0;
-                if (r == WRITE_E_STORED || r == WRITE_E_BUSY)
-                        return PAGE_E_STORED;
-                if (r != WRITE_E_ABSENT)
-                        return r;
-
-                /* EFAULT: the kernel refused to clear, or it cleared and could not copy. Its list tells
-                 * which. */
-                r = is_listed(s, t->range);
-                if (r < 0)
-                        return r;
-                if (r > 0)
-                        return PAGE_E_NOT_CLEARED;
-                r = PAGE_E_ABSENT;
+                r = put_with(s, writers[i], t, page);
+                if (i + 1 == n || !may_go_on(r, t, writers[i + 1]))
+                        break;
         }
-        return r;
+        return r == PAGE_E_BUSY ? PAGE_E_STORED : r;
 }
 
 static bool bytes_arrived(const Target *t, const uint8_t *back, const uint8_t *page, uint64_t n,
@@ -126,7 +162,7 @@ static bool bytes_arrived(const Target *t, const uint8_t *back, const uint8_t *p
 
 /* The file may be read from memory (without DAX), and may have been given another block; the device says
  * what the medium has. */
-int page_check(const Site *s, const Target *t, const void *page, const RangeSet *must) {
+int page_check(const Site *s, const Target *t, const void *page, const RangeSet *must, bool elsewhere) {
         uint64_t n = t->offset + REPAIR_UNIT <= t->file_size ? REPAIR_UNIT : t->file_size - t->offset;
         _Alignas(REPAIR_UNIT) uint8_t back[REPAIR_UNIT];
         int r;
@@ -138,6 +174,8 @@ int page_check(const Site *s, const Target *t, const void *page, const RangeSet 
                 return r;
         if (!bytes_arrived(t, back, page, n, must))
                 return PAGE_E_DIFFERS;
+        if (elsewhere)
+                return 0;
 
         r = is_listed(s, t->range);
         if (r != 0)

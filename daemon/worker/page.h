@@ -12,6 +12,7 @@ enum {
 
         PAGE_E_ABSENT,          /* cleared, but nothing was stored: the page is not present */
         PAGE_E_STORED,          /* stored, and right through mappings; the page is not present for read(2) */
+        PAGE_E_BUSY,            /* page_put() does not say it: stored, and others map it */
         PAGE_E_DANGER,          /* not touched: without DAX it would be written by the block layer, and
                                  * nothing shows that the page is present */
         PAGE_E_NOT_CLEARED,     /* the kernel refused, and still lists the poison */
@@ -21,14 +22,15 @@ enum {
 
 /* Writes with the writers in their order, through the filters that the environment asks for
  * (BEZOAR_FAULT). *ret_writer: the last that was tried. 0, PAGE_E_*, or a negative errno; -ESTALE: it is
- * not MAP_OWNED (for `block`, which does not mind sharers: MAP_OTHERS), which is asked before every one of
- * them, or the file has another size. */
+ * not MAP_OWNED (for `block` and `clone`, which do not mind sharers: MAP_OTHERS), which is asked before
+ * every one of them, or the file has another size. After `clone` the page is elsewhere. */
 int page_put(const Site *s, const WriterKind *writers, size_t n, const Target *t,
              const void *page, WriterKind *ret_writer);
 
-/* Reads the page back through the file and from the device, and looks at the list. `must` (file offsets):
- * what has to be equal. 0, PAGE_E_DIFFERS, PAGE_E_LISTED, PAGE_E_ABSENT (EFAULT), or a negative errno. */
-int page_check(const Site *s, const Target *t, const void *page, const RangeSet *must);
+/* Reads the page back through the file and, unless it is elsewhere now, from the device, and looks at the
+ * list. `must` (file offsets): what has to be equal. 0, PAGE_E_DIFFERS, PAGE_E_LISTED, PAGE_E_ABSENT
+ * (EFAULT), or a negative errno. */
+int page_check(const Site *s, const Target *t, const void *page, const RangeSet *must, bool elsewhere);
 
 /* Fills in how it ended; `format` NULL: no detail. Lack of memory costs the sentence only. */
 __attribute__((format(printf, 4, 5)))

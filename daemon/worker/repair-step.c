@@ -160,6 +160,14 @@ static bool good_bytes_stay(const Repair *r, const Step *s, const RangeSet *got)
         return true;
 }
 
+/* Are all writers of those that do right by everybody who has the block? */
+static bool minds_sharers(const Repair *r) {
+        for (size_t i = 0; i < r->n_writers; i++)
+                if (r->writers[i] != WRITER_BLOCK && r->writers[i] != WRITER_CLONE)
+                        return true;
+        return false;
+}
+
 static int look_at_owner(Repair *r, const Step *s) {
         MapOwns owns;
         int q;
@@ -167,7 +175,7 @@ static int look_at_owner(Repair *r, const Step *s) {
         q = site_owns(&r->site, r->fd, s->range, s->offset, &owns);
         if (q < 0 && q != -EAGAIN)
                 return q;
-        if (q == 0 && (owns == MAP_OWNED || (owns == MAP_SHARED && repair_in_place(r))))
+        if (q == 0 && (owns == MAP_OWNED || (owns == MAP_SHARED && !minds_sharers(r))))
                 return 0;
         return ended(r, CASE_DETECTED, REASON_CHANGED,
                      q == 0 && owns == MAP_SHARED ? "the block is shared with another file now"
@@ -274,7 +282,7 @@ static int read_back(Repair *r, const Step *s, const Target *t, const RangeSet *
                 q = rangeset_add(&must, (Range) { s->offset + (listed->items[i].start - s->range.start),
                                                   s->offset + (listed->items[i].end - s->range.start) });
         if (q >= 0)
-                q = page_check(&r->site, t, r->page, &must);
+                q = page_check(&r->site, t, r->page, &must, r->result.writer == WRITER_CLONE);
         if (q == 0 && repair_in_place(r) && look_at_owner(r, s) != 0)
                 return ended(r, CASE_IN_DOUBT, REASON_IN_DOUBT,
                              "the file system was thawed, and gave away the block that was being written");

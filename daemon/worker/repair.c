@@ -169,6 +169,26 @@ static int prove(Repair *r) {
         return r->result.replica ? 0 : -ENOMEM;
 }
 
+/* What is still listed must not be this file's any more: the writer `clone` has left it to a guard. */
+static int confirm_listed(Repair *r, const RangeSet *listed) {
+        _cleanup_rangeset_ RangeSet pages = {};
+        int q;
+
+        q = rangeset_align_out(listed, REPAIR_UNIT, &pages);
+        for (size_t i = 0; q >= 0 && i < pages.n; i++)
+                for (uint64_t at = pages.items[i].start; at < pages.items[i].end; at += REPAIR_UNIT) {
+                        MapOwns owns;
+
+                        q = site_owns(&r->site, r->fd, (Range) { at, at + REPAIR_UNIT },
+                                      r->owner->offset + (at - r->f->range.start), &owns);
+                        if (q < 0)
+                                return q;
+                        if (owns != MAP_OTHERS)
+                                return ended(r, CASE_DETECTED, REASON_CHANGED, "more of it has become bad");
+                }
+        return q;
+}
+
 /* Healed is what can be read, all of it, and is not listed: also the pages that were no step. */
 static int confirm(Repair *r) {
         _cleanup_rangeset_ RangeSet listed = {};
@@ -185,9 +205,7 @@ static int confirm(Repair *r) {
         }
 
         q = site_listed(&r->site, (Range) { r->f->range.start, r->f->range.start + at }, &listed);
-        if (q < 0)
-                return q;
-        return listed.n == 0 ? 0 : ended(r, CASE_DETECTED, REASON_CHANGED, "more of it has become bad");
+        return q < 0 ? q : confirm_listed(r, &listed);
 }
 
 static int prepare(Repair *r) {
@@ -252,7 +270,9 @@ static int run(Repair *r) {
         if (q == 0)
                 keep_seal(r);
         if (q == 0 && r->result.bytes > 0)
-                result_set(&r->result, CASE_HEALED, REASON_NONE, NULL);
+                result_set(&r->result, CASE_HEALED, REASON_NONE,
+                           r->result.writer == WRITER_CLONE ? "%s" : NULL,
+                           "the bytes are in another block now; the bad one is parked below a guard file");
         else if (q == 0)
                 result_set(&r->result, CASE_GONE, REASON_CLEARED, NULL);
         return q;

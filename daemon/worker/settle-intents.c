@@ -239,7 +239,7 @@ static int put_again(const Settler *s, const Pending *p, const Target *t, const 
         int r;
 
         r = page_put(s->site, writers, n, t, p->page, &result->writer);
-        return r == 0 ? page_check(s->site, t, p->page, must) : r;
+        return r == 0 ? page_check(s->site, t, p->page, must, false) : r;
 }
 
 /* Writes the page of the intent: it was proved before it was logged. */
@@ -293,13 +293,22 @@ static int write_in_place(const Settler *s, Pending *p, Result *result) {
         return tell_written(s, p, r, result);
 }
 
+/* Has the file these very bytes, in another block? The writer `clone` was at its end, then. */
+static bool elsewhere(const Pending *p) {
+        uint8_t found[REPAIR_UNIT];
+
+        return p->fd >= 0 && (uint64_t) p->st.st_size >= p->intent->file_size &&
+               pread_full(p->fd, found, pending_size(p), p->intent->offset) >= 0 &&
+               memcmp(found, p->page, pending_size(p)) == 0;
+}
+
 static int act(const Settler *s, Pending *p, Result *result) {
         static const WriterKind pwrite_then_revive[] = { WRITER_PWRITE, WRITER_REVIVE },
                 revive[] = { WRITER_REVIVE };
 
         switch (settle_decide(&p->facts)) {
         case SETTLE_FORGET:
-                if (!p->facts.owned)
+                if (!p->facts.owned && !elsewhere(p))
                         return finish(s, p, CASE_GONE, REASON_CHANGED, result);
                 result->bytes = rangeset_size(&p->bad);
                 return finish(s, p, CASE_HEALED, REASON_NONE, result);

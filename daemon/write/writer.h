@@ -22,6 +22,19 @@ enum {
                                  * send him SIGBUS */
 };
 
+/* A page of a file that has the same block. */
+typedef struct CloneTo {
+        int fd;                 /* O_RDWR, does not change timestamps on write */
+        uint64_t offset;
+} CloneTo;
+
+typedef struct CloneTarget {
+        int guard_fd;           /* is given the bad block, at its start */
+        int folder_fd;          /* for the new block's file, which has no name */
+        const CloneTo *others;  /* besides the target itself */
+        size_t n_others;
+} CloneTarget;
+
 /* Where a page is to be written. The descriptors belong to the caller. */
 typedef struct Target {
         int file_fd;            /* O_RDWR, does not change timestamps on write */
@@ -33,6 +46,7 @@ typedef struct Target {
         uint64_t physical;      /* of the page; 0: not known */
         int block_fd;           /* block: O_RDWR | O_DIRECT, of the device that `range` is on; -1: none */
         const RangeSet *bad;    /* block: what may be written: device addresses */
+        const CloneTarget *clone;       /* clone */
 } Target;
 
 typedef struct WriterOps {

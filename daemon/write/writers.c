@@ -17,6 +17,7 @@ const WriterOps *const writer_table[] = {
         &writer_pwrite_ops,
         &writer_revive_ops,
         &writer_block_ops,
+        &writer_clone_ops,
         NULL,
 };
 

@@ -442,8 +442,9 @@ static void test_protect_problems(void **state) {
                 { "Exclusion=lease,lease",
                   "Exclusion= cannot be 'lease,lease'; allowed is lease, freeze and optimistic" },
                 { "Writer=punch",
-                  "this writer is not supported by this version; allowed is auto, pwrite, revive or block" },
-                { "Writer=dd", "Writer= cannot be 'dd'; allowed is auto, pwrite, revive or block" },
+                  "this writer is not supported by this version; allowed is auto, pwrite, revive, "
+                  "block or clone" },
+                { "Writer=dd", "Writer= cannot be 'dd'; allowed is auto, pwrite, revive, block or clone" },
                 { "Mode=observe", "unknown setting Mode=; allowed in [Protect] are Path= Device= Replica= "
                                  "Proof= Exclusion= Writer=\n" },
                 { "[Bezoar]\nMode=observe",

@@ -241,14 +241,23 @@ static void test_shared(void **state) {
         static const struct {
                 const char *second, *exclusion;
                 WriterKind writer;
-                bool absent, coarse, thawed, flag_only, whole_page;
-                Reason reason;                  /* REASON_NONE: healed in place */
+                bool absent, coarse, thawed, flag_only, whole_page, clonable;
+                Reason reason;                  /* REASON_NONE: healed in place, or by cloning */
         } table[] = {
                 { .second = "/srv/db/b" },
                 { .second = "/srv/elsewhere" },         /* nobody's rules are no rules */
                 { .second = "/srv/db/b", .writer = WRITER_BLOCK, .exclusion = "freeze" },
                 { .flag_only = true },
                 { .second = "/srv/db/b", .absent = true, .reason = REASON_SHARED_EXTENT },
+                { .second = "/srv/db/b", .absent = true, .clonable = true, .exclusion = "lease" },
+                { .second = "/srv/db/b", .whole_page = true, .clonable = true },
+                { .second = "/srv/db/b", .clonable = true },    /* in place is better */
+                { .second = "/srv/db/b", .absent = true, .clonable = true, .exclusion = "freeze",
+                  .reason = REASON_SHARED_EXTENT },
+                { .second = "/srv/db/b", .absent = true, .clonable = true, .writer = WRITER_BLOCK,
+                  .reason = REASON_SHARED_EXTENT },
+                { .second = "/srv/strict/b", .absent = true, .clonable = true,
+                  .reason = REASON_SHARED_EXTENT },
                 { .second = "/srv/db/b", .whole_page = true, .reason = REASON_SHARED_EXTENT },
                 { .second = "/srv/db/b", .coarse = true, .reason = REASON_SHARED_EXTENT },
                 { .second = "/srv/db/b", .thawed = true, .reason = REASON_SHARED_EXTENT },
@@ -284,6 +293,7 @@ static void test_shared(void **state) {
                 f.absent = table[i].absent;
                 f.coarse = table[i].coarse;
                 f.freezable = !table[i].thawed;
+                f.clonable = table[i].clonable;
                 if (table[i].whole_page)
                         assert_int_equal(rangeset_add(&f.bad, f.range), 0);
 
@@ -293,6 +303,10 @@ static void test_shared(void **state) {
                         continue;
                 assert_int_equal(plan_make(&policy, &f, &p), 0);
                 assert_int_equal(p.means.n_writers, 1);
+                if (table[i].absent || table[i].whole_page) {
+                        assert_int_equal(p.means.writers[0], WRITER_CLONE);
+                        continue;
+                }
                 assert_int_equal(p.means.writers[0], WRITER_BLOCK);
                 assert_int_equal(p.means.exclusion.n, 1);
                 assert_int_equal(p.means.exclusion.items[0], EXCLUSION_FREEZE);
@@ -478,7 +492,7 @@ static void random_findings(Findings *f) {
 
         *f = (Findings) { .range = { first, first + pages * PAGE }, .file_size = rnd(20 * PAGE),
                           .read_only = rnd(10) == 0, .absent = rnd(6) == 0, .present = rnd(3) == 0,
-                          .coarse = rnd(8) == 0, .freezable = rnd(4) != 0,
+                          .coarse = rnd(8) == 0, .freezable = rnd(4) != 0, .clonable = rnd(3) == 0,
                           .fs = rnd(8) == 0 ? NULL : strdup(rnd(3) ? "xfs" : rnd(2) ? "ext4" : "nova") };
         for (uint64_t n = 1 + rnd(6); n > 0; n--) {
                 uint64_t at = first + rnd(pages * SECTORS_PER_UNIT) * SECTOR_SIZE;
@@ -515,10 +529,12 @@ static void check_means(const Findings *f, const Plan *p) {
                 for (size_t k = 0; k < p->means.exclusion.n; k++)
                         suits = suits || writer_suits(p->means.writers[i], p->means.exclusion.items[k]);
                 assert(suits);
-                if (p->means.writers[i] != WRITER_BLOCK) {
+                if (p->means.writers[i] == WRITER_CLONE)
+                        assert(f->clonable && (shared || findings_page_may_be_absent(f)));
+                else if (p->means.writers[i] != WRITER_BLOCK)
                         assert(!shared);
+                if (p->means.writers[i] != WRITER_BLOCK)
                         continue;
-                }
 
                 assert(!f->absent && !f->coarse && f->freezable);
                 for (size_t k = 0; k < p->steps.n; k++)

@@ -40,7 +40,7 @@ systemctl set-environment BEZOAR_FREEZE_SEC=50
 freeze_by before-write:sleep=8 $DB/worker
 START=${EPOCHREALTIME/./}
 pkill -KILL -x bezoar-worker
-expect_thawed 3000
+expect_thawed 6000
 expect_healed $DB/worker 8192 WRITER=block
 
 systemctl set-environment BEZOAR_FREEZE_SEC=10
@@ -54,13 +54,13 @@ systemctl set-environment BEZOAR_FREEZE_SEC=50
 freeze_by before-write:sleep=60 $DB/daemon
 START=${EPOCHREALTIME/./}
 pkill -KILL -x bezoard
-expect_thawed 6000
+expect_thawed 20000
 expect_healed $DB/daemon 8192 WRITER=block
 
 freeze_by before-write:sleep=60 $DB/all
 START=${EPOCHREALTIME/./}
 kill_daemon
-expect_thawed 6000
+expect_thawed 20000
 expect_healed $DB/all 8192 WRITER=block
 wait_until 10 no_intents
 ! is_frozen || fail "the note is left"

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "worker/guard.h"
+#include "worker/site.h"
+#include "write/writer.h"
+
+/* What the writer `clone` needs: a guard for the bad block, and everybody who has it. */
+typedef struct CloneSet {
+        Guard guard;
+        struct { CloneTo *items; size_t n, allocated; } others;
+        CloneTarget target;     /* points into the above */
+} CloneSet;
+
+#define CLONE_SET_NULL ((CloneSet) { .guard = GUARD_NULL })
+void clone_set_done(CloneSet *c);
+#define _cleanup_clone_set_ _cleanup_(clone_set_done)
+
+/* Can a file system give a page's block to a guard? */
+bool clone_possible(const Site *s);
+
+/* For this page. The guard is made; nothing else is changed. 0; -ESTALE: the page has become somebody's who
+ * is no file; or a negative errno. The set must stay where it is. */
+int clone_prepare(const Site *s, const Target *t, CloneSet *c);
+
+/* After the write: the guard alone has the bad block, and keeps it. 0; -EBUSY: others have it still; or a
+ * negative errno. */
+int clone_confirm(const Site *s, const Target *t, CloneSet *c);
