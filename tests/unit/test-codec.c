@@ -118,7 +118,7 @@ static void done_intent(Any *a) {
 #define BAD "[{\"start\":1048576,\"length\":512},{\"start\":1052672,\"length\":4096}]"
 #define FINDINGS                                                                                            \
         "{\"range\":" RANGE ",\"bad\":" BAD ",\"owners\":[" OWNER "],\"offers\":[" OFFER "],"               \
-        "\"read_only\":true,\"file_size\":8193,\"coarse\":true,"                                                \
+        "\"read_only\":true,\"file_size\":8193,\"coarse\":true,"                                           \
         "\"clonable\":true,\"freezable\":true,\"held\":true}"
 #define POLICY                                                                                              \
         "{\"mode\":\"repair\",\"rescan_usec\":18446744073709551615,\"worker_timeout_usec\":2,"              \
