@@ -44,6 +44,13 @@ static void repair_done(Repair *r) {
         result_done(&r->result);
 }
 
+/* The kernel writes swap space without leaving a trace in the file's times, and neither a lease nor a frozen
+ * file system keeps it out: no copy can be shown to be one of now. vfs_fallocate() refuses such a file before
+ * it finds that there is no such place in any file. */
+static bool is_swap_space(int fd) {
+        return fallocate(fd, FALLOC_FL_KEEP_SIZE, INT64_MAX, 1) < 0 && errno == ETXTBSY;
+}
+
 static int open_file(Repair *r) {
         int q;
 
@@ -61,6 +68,8 @@ static int open_file(Repair *r) {
                 return ended(r, CASE_WAITING, REASON_FILE_BUSY, "another program has a lease on it");
         if (q > 0)
                 return ended(r, CASE_DETECTED, REASON_CHANGED, "the file is gone");
+        if (q == 0 && is_swap_space(r->fd))
+                return ended(r, CASE_WAITING, REASON_FILE_BUSY, "it is in use as swap space");
         return q;
 }
 
