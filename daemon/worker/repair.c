@@ -44,9 +44,9 @@ static void repair_done(Repair *r) {
         result_done(&r->result);
 }
 
-/* The kernel writes swap space without leaving a trace in the file's times, and neither a lease nor a frozen
- * file system keeps it out: no copy can be shown to be one of now. vfs_fallocate() refuses such a file before
- * it finds that there is no such place in any file. */
+/* The kernel writes swap space without leaving a trace in the file's times, and neither a lease nor a
+ * frozen file system keeps it out: no copy can be shown to be one of now. vfs_fallocate() refuses such a
+ * file before it finds that there is no such place in any file. */
 static bool is_swap_space(int fd) {
         return fallocate(fd, FALLOC_FL_KEEP_SIZE, INT64_MAX, 1) < 0 && errno == ETXTBSY;
 }
