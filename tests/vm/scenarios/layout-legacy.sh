@@ -11,9 +11,8 @@ PMEM=pmem${region#region}
 wait_until 20 test -b "/dev/$PMEM"
 XFS_OPTIONS=(--unsupported)     # so small
 fresh_db a 262144
-configure RescanIntervalSec=5s
+configure RescanIntervalSec=10s
 start_daemon
-wait_until 20 bezoarctl -q status
 sector=$(phys $DB/a $((8192 + 512)))
 dd if=/dev/zero of="/dev/$PMEM" bs=512 seek="$sector" count=1 oflag=direct conv=notrunc status=none
 echo "$sector 1" >"/sys/block/$PMEM/badblocks"
