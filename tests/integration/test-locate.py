@@ -416,18 +416,22 @@ def test_changing(fs, reflink):
     for c in children:
         c.start()
     asker, answers = Asker(fs), []
-    while time.monotonic() < until:
-        at = rng.choice(elsewhere)
-        length = min(rng.choice([1, 1, 2, 8]), fs.size // BLOCK - at) * BLOCK
-        t0, t1, owners = asker.ask(at * BLOCK, length)
-        answers.append((t0, t1, at * BLOCK, length, owners))
-    for _ in children:
-        more, error = result.get()
-        assert not error, error
-        notes += more
-    for c in children:
-        c.join()
-    asker.close()
+    try:
+        while time.monotonic() < until:
+            at = rng.choice(elsewhere)
+            length = min(rng.choice([1, 1, 2, 8]), fs.size // BLOCK - at) * BLOCK
+            t0, t1, owners = asker.ask(at * BLOCK, length)
+            answers.append((t0, t1, at * BLOCK, length, owners))
+        for _ in children:
+            more, error = result.get()
+            assert not error, error
+            notes += more
+    finally:
+        asker.close()
+        for c in children:      # whatever happened: the file system has to be unmounted
+            if sys.exc_info()[0]:
+                c.kill()
+            c.join()
 
     history = History(notes)
     wrong, definite, files, blocks = [], 0, 0, 0
