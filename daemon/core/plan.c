@@ -97,8 +97,8 @@ static int make_steps(const Findings *f, const Owner *o, Plan *p) {
 
 /* May a machine check in a page that nobody has mapped leave it out of the kernel's map, where nothing puts
  * it back? XFS tells the kernel that all is well with such a page, and so it does (set_mce_nospec() after
- * xfs_dax_notify_failure() said 0); with ext4 memory_failure() fails, and the page stays (measured:
- * kernel-free-mce, kernel-free-mce-ext4). */
+ * xfs_dax_notify_failure() said 0; kernel-free-mce). With ext4 memory_failure() fails, as the kernel's log
+ * says ("recovery action for dax page: Failed"), and the page stays. */
 static bool fs_arms_pages(const char *fs) {
         return !streq_ptr(fs, "ext4");
 }
