@@ -122,7 +122,11 @@ struct json_object *codec_make_offer(const void *offer) {
                (!(differ || f->witness_at) || codec_put_u64(o, "witness_at", f->witness_at)) &&
                codec_put_flag(o, "untimed", f->untimed) &&
                (!f->group || codec_put_u64(o, "group", f->group)) &&
-               codec_put_text(o, "detail", f->detail) ? TAKE_PTR(o) : NULL;
+               codec_put_text(o, "detail", f->detail) &&
+               codec_put_flag(o, "enough", f->enough) &&
+               (f->truth == TRUTH_UNKNOWN || codec_put_word(o, "truth", truth_to_string(f->truth)))
+                       ? TAKE_PTR(o)
+                       : NULL;
 }
 
 int codec_read_offer(const CodecNode *at, Offer *ret) {
@@ -136,7 +140,9 @@ int codec_read_offer(const CodecNode *at, Offer *ret) {
             (r = codec_get_u64(at, "witness_at", CODEC_OPTIONAL, &f.witness_at)) < 0 ||
             (r = codec_get_bool(at, "untimed", CODEC_OPTIONAL, &f.untimed)) < 0 ||
             (r = codec_get_u32(at, "group", CODEC_OPTIONAL, &f.group)) < 0 ||
-            (r = codec_get_text(at, "detail", CODEC_OPTIONAL, &f.detail)) < 0)
+            (r = codec_get_text(at, "detail", CODEC_OPTIONAL, &f.detail)) < 0 ||
+            (r = codec_get_bool(at, "enough", CODEC_OPTIONAL, &f.enough)) < 0 ||
+            (r = codec_get_enum(at, "truth", CODEC_OPTIONAL, truth_from_string, &f.truth)) < 0)
                 return r;
         if (f.state != OFFER_HELD && f.proofs != 0)
                 return codec_fail(at, "proof", "there is none without bytes");

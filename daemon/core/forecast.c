@@ -24,11 +24,21 @@ void forecast_done(Forecast *f) {
         *f = (Forecast) {};
 }
 
+static void mark_enough(const Policy *policy, Findings *f) {
+        const char *path = f->owners.n > 0 ? f->owners.items[0].path : NULL;
+        const Protect *protect = path ? policy_find_path(policy, path) : NULL;
+
+        for (size_t i = 0; i < f->offers.n; i++)
+                f->offers.items[i].enough = protect && offer_is_enough(protect, f->offers.items + i);
+}
+
 static int add_part(Forecast *f, const Policy *policy, const Findings *found) {
         __attribute__((cleanup(part_done))) ForecastPart p = {};
         int r;
 
         r = findings_copy(found, &p.found);
+        if (r >= 0)
+                mark_enough(policy, &p.found);
         if (r >= 0)
                 r = plan_make(policy, found, &p.plan);
         if (r >= 0)

@@ -24,6 +24,12 @@ static const char *const offer_state_table[_OFFER_STATE_MAX] = {
         [OFFER_NOT_AS_SEALED] = "not-as-sealed",
 };
 
+static const char *const truth_table[_TRUTH_MAX] = {
+        [TRUTH_UNKNOWN] = "unknown",
+        [TRUTH_RIGHT] = "right",
+        [TRUTH_WRONG] = "wrong",
+};
+
 static const char *const witness_table[] = {
         [WITNESS_EQUAL] = "equal",
         [WITNESS_FEW] = "few",
@@ -73,6 +79,14 @@ const char *offer_state_to_string(OfferState s) {
 
 OfferState offer_state_from_string(const char *s) {
         return (OfferState) str_index(offer_state_table, _OFFER_STATE_MAX, s);
+}
+
+const char *truth_to_string(Truth t) {
+        return str_at(truth_table, _TRUTH_MAX, (int) t);
+}
+
+Truth truth_from_string(const char *s) {
+        return (Truth) str_index(truth_table, _TRUTH_MAX, s);
 }
 
 const char *witness_to_string(Witness w) {

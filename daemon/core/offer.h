@@ -25,6 +25,15 @@ typedef enum OfferState {
         _OFFER_STATE_INVALID = -EINVAL,
 } OfferState;
 
+/* In a rehearsal the medium is good, and can be asked. */
+typedef enum Truth {
+        TRUTH_UNKNOWN,
+        TRUTH_RIGHT,            /* its bytes are those that the medium has in the place of the lost ones */
+        TRUTH_WRONG,
+        _TRUTH_MAX,
+        _TRUTH_INVALID = -EINVAL,
+} Truth;
+
 typedef struct Offer {
         char *replica;          /* as configured: "mirror:/srv/mirror/db" */
         OfferState state;
@@ -36,6 +45,8 @@ typedef struct Offer {
                                  * ones; 0: not read */
         char *detail;           /* one sentence for the operator: what was found, e.g. sizes and times that
                                  * differ; NULL */
+        Truth truth;            /* of a rehearsal only; no plan is made by it */
+        bool enough;            /* of a forecast only: it shows what Proof= asks for */
 } Offer;
 
 typedef struct Offers {
@@ -54,5 +65,7 @@ __attribute__((format(printf, 3, 4))) int offer_set(Offer *o, OfferState state, 
 
 const char *offer_state_to_string(OfferState s);
 OfferState offer_state_from_string(const char *s);
+const char *truth_to_string(Truth t);                   /* "unknown", "right", "wrong" */
+Truth truth_from_string(const char *s);
 const char *witness_to_string(Witness w);               /* "equal", "few", "differ" */
 Witness witness_from_string(const char *s);             /* -EINVAL when unknown: compare as int */

@@ -237,6 +237,10 @@ static int judge_owner(const Policy *policy, const Findings *f, Plan *p, const O
         }
 }
 
+bool offer_is_enough(const Protect *protect, const Offer *o) {
+        return o->state == OFFER_HELD && proof_policy_satisfied(&protect->proof, o->proofs) != 0;
+}
+
 Reason offer_reason(const Offer *o) {
         switch (o->state) {
         case OFFER_MISSING:

@@ -63,5 +63,8 @@ Verdict verdict_from_string(const char *s);
  * mounted read-only. */
 int plan_make(const Policy *policy, const Findings *f, Plan *ret);
 
+/* Does it show what Proof= asks for? */
+bool offer_is_enough(const Protect *protect, const Offer *o);
+
 /* The reason why an offer is not good enough. */
 Reason offer_reason(const Offer *o);

@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -155,7 +156,7 @@ int argument_states(const char *s, char ***states) {
         return 0;
 }
 
-int argument_count(const char *s, uint64_t *ret) {
+int argument_count(const char *option, const char *s, uint64_t max, uint64_t *ret) {
         uint64_t n;
         int r;
 
@@ -163,8 +164,8 @@ int argument_count(const char *s, uint64_t *ret) {
         assert(ret);
 
         r = parse_u64(s, &n);
-        if (r < 0 || n == 0) {
-                (void) ctl_fail("--lines=%.64s: a number from 1 is wanted.", s);
+        if (r < 0 || n == 0 || n > max) {
+                (void) ctl_fail("%s=%.64s: a number from 1 to %" PRIu64 " is wanted.", option, s, max);
                 return -EINVAL;
         }
         *ret = n;

@@ -23,5 +23,5 @@ int argument_range(const char *offset, const char *length, uint64_t *ret_offset,
 /* STATE[,STATE…], appended to *states. */
 int argument_states(const char *s, char ***states);
 
-/* For --lines=. */
-int argument_count(const char *s, uint64_t *ret);
+/* For options that take a number, from 1 to max: --lines=, --pages=. */
+int argument_count(const char *option, const char *s, uint64_t max, uint64_t *ret);

@@ -31,6 +31,8 @@ typedef struct Ctl {
         char **states;
         char *device, *path;
         uint64_t lines;
+
+        uint64_t pages;         /* drill; 0: not given */
 } Ctl;
 
 enum {
@@ -68,5 +70,6 @@ int verb_resolve(Ctl *c, int argc, char *argv[]);
 int verb_mode(Ctl *c, int argc, char *argv[]);
 int verb_monitor(Ctl *c, int argc, char *argv[]);
 int verb_metrics(Ctl *c, int argc, char *argv[]);
+int verb_drill(Ctl *c, int argc, char *argv[]);
 int verb_seal(Ctl *c, int argc, char *argv[]);
 int verb_check_config(Ctl *c, int argc, char *argv[]);

@@ -43,6 +43,9 @@ void daemon_info_done(DaemonInfo *i) {
                 free(i->replicas.items[k].answer);
         }
         vec_done(&i->replicas);
+        for (size_t k = 0; k < i->scores.n; k++)
+                free(i->scores.items[k].name);
+        vec_done(&i->scores);
         for (size_t k = 0; k < i->alarms.n; k++) {
                 free(i->alarms.items[k].dimm);
                 free(i->alarms.items[k].alarm);
@@ -87,6 +90,20 @@ static int read_replica(sd_bus_message *m, DaemonInfo *i) {
         r = str_copy(name, &to->name);
         if (r >= 0)
                 r = str_copy(answer, &to->answer);
+        return r < 0 ? r : 1;
+}
+
+static int read_score(sd_bus_message *m, DaemonInfo *i) {
+        InfoScore score = {};
+        const char *name;
+        int r;
+
+        r = sd_bus_message_read(m, "(sttt)", &name, &score.pages, &score.good, &score.wrong);
+        if (r <= 0)
+                return r;
+        r = vec_push(&i->scores, score);
+        if (r >= 0)
+                r = str_copy(name, &i->scores.items[i->scores.n - 1].name);
         return r < 0 ? r : 1;
 }
 
@@ -139,6 +156,8 @@ static int read_property(sd_bus_message *m, DaemonInfo *i) {
                         return read_value(m, properties + k, i);
         if (strcmp(name, "Replicas") == 0)
                 return read_list(m, "a(sst)", read_replica, i);
+        if (strcmp(name, "Rehearsals") == 0)
+                return read_list(m, "a(sttt)", read_score, i);
         if (strcmp(name, "DimmAlarms") == 0)
                 return read_list(m, "a(ss)", read_alarm, i);
         return sd_bus_message_skip(m, "v");

@@ -12,6 +12,12 @@ typedef struct InfoReplica {
         uint64_t time;                          /* as last_scan */
 } InfoReplica;
 
+/* How it did in rehearsals. */
+typedef struct InfoScore {
+        char *name;
+        uint64_t pages, good, wrong;
+} InfoScore;
+
 /* An alarm that a memory module raises. */
 typedef struct InfoAlarm {
         char *dimm, *alarm;
@@ -24,6 +30,7 @@ typedef struct DaemonInfo {
         uint64_t healed;
         uint64_t last_scan;                     /* microseconds since the epoch; 0: never */
         struct { InfoReplica *items; size_t n, allocated; } replicas;
+        struct { InfoScore *items; size_t n, allocated; } scores;
         struct { InfoAlarm *items; size_t n, allocated; } alarms;
 } DaemonInfo;
 

@@ -41,12 +41,17 @@ static const Verb verbs[] = {
         { "mode", "[MODE]", 0, 1, false, verb_mode, "Show the mode, or set it: repair, observe" },
         { "monitor", "", 0, 0, false, verb_monitor, "Follow what happens" },
         { "metrics", "", 0, 0, false, verb_metrics, "Figures as OpenMetrics text" },
+        { "drill", "[PATH]", 0, 1, false, verb_drill, "Would files be restored? Tries some pages" },
         { "seal", "[PATH...]", 0, -1, false, verb_seal, "Seal files: store what their pages hash to" },
         { "check-config", "[DIR]", 0, 1, false, verb_check_config, "Check the configuration" },
 };
+#define PAGES_MAX 100000
 #define N_VERBS (sizeof(verbs) / sizeof(verbs[0]))
 
-enum { ARG_VERSION = 0x100, ARG_JSON, ARG_NO_PAGER, ARG_NO_LEGEND, ARG_STATE, ARG_DEVICE, ARG_PATH };
+enum {
+        ARG_VERSION = 0x100, ARG_JSON, ARG_NO_PAGER, ARG_NO_LEGEND, ARG_STATE, ARG_DEVICE, ARG_PATH,
+        ARG_PAGES,
+};
 
 static const struct option options[] = {
         { "help",      no_argument,       NULL, 'h'           },
@@ -59,6 +64,7 @@ static const struct option options[] = {
         { "device",    required_argument, NULL, ARG_DEVICE    },
         { "path",      required_argument, NULL, ARG_PATH      },
         { "lines",     required_argument, NULL, 'n'           },
+        { "pages",     required_argument, NULL, ARG_PAGES     },
         {},
 };
 
@@ -83,7 +89,8 @@ static void help(Ctl *c) {
                     "     --state=STATE[,STATE...]   list, history: cases in these states\n"
                     "     --device=NODE              list, history: cases on this device\n"
                     "     --path=PATH                list, history: cases of this file or folder\n"
-                    "  -n --lines=N                  list, history: the last N cases\n\n"
+                    "  -n --lines=N                  list, history: the last N cases\n"
+                    "     --pages=N                  drill: how many pages are tried (64)\n\n"
                     "Exit status: 0 fine, 1 error, 3 there are open cases (status only). See bezoarctl(1).");
 }
 
@@ -112,7 +119,7 @@ static int parse_filter(int option, Ctl *c) {
                 c->path = NULL;
                 return argument_path(optarg, false, &c->path);
         default:
-                return argument_count(optarg, &c->lines);
+                return argument_count("--lines", optarg, UINT64_MAX, &c->lines);
         }
 }
 
@@ -147,6 +154,10 @@ static int parse(int argc, char *argv[], Ctl *c) {
                 case ARG_PATH:
                 case 'n':
                         if (parse_filter(option, c) < 0)
+                                return -EINVAL;
+                        break;
+                case ARG_PAGES:
+                        if (argument_count("--pages", optarg, PAGES_MAX, &c->pages) < 0)
                                 return -EINVAL;
                         break;
                 default:
@@ -189,6 +200,8 @@ static int run(Ctl *c, int argc, char *argv[]) {
         if (filtered && !v->filters)
                 return ctl_fail("--state, --device, --path and --lines are for list and history, not for "
                                 "%s.", v->name);
+        if (c->pages > 0 && v->fn != verb_drill)
+                return ctl_fail("--pages is for drill, not for %s.", v->name);
         return v->fn(c, argc, argv);
 }
 

@@ -164,6 +164,25 @@ static void print_replicas(FILE *f, const DaemonInfo *i) {
         }
 }
 
+static void print_score(FILE *f, const InfoScore *s, const char *outcome, uint64_t n) {
+        (void) fputs("bezoar_replica_rehearsed_total{replica=", f);
+        print_label(f, s->name);
+        (void) fprintf(f, ",outcome=\"%s\"} %" PRIu64 "\n", outcome, n);
+}
+
+static void print_scores(FILE *f, const DaemonInfo *i) {
+        head(f, "replica_rehearsed", "counter", NULL,
+             "Pages that the replica was asked for in rehearsals: good, wrong (it would have been "
+             "believed), or failed.");
+        for (size_t k = 0; k < i->scores.n; k++) {
+                const InfoScore *s = i->scores.items + k;
+
+                print_score(f, s, "good", s->good);
+                print_score(f, s, "wrong", s->wrong);
+                print_score(f, s, "failed", s->pages - s->good - s->wrong);
+        }
+}
+
 static void print_alarms(FILE *f, const DaemonInfo *i) {
         head(f, "dimm_alarm", "gauge", NULL, "1: the memory module raises this alarm.");
         for (size_t k = 0; k < i->alarms.n; k++) {
@@ -186,6 +205,7 @@ void metrics_print(const DaemonInfo *i, const Cases *cases, FILE *f) {
                 print_bytes(f, cases);
                 print_repairs(f, cases);
                 print_replicas(f, i);
+                print_scores(f, i);
                 print_alarms(f, i);
         }
         (void) fputs("# EOF\n", f);

@@ -109,6 +109,8 @@ int bus_case_enumerate(sd_bus *bus, const char *prefix, void *userdata, char ***
 /* Properties (bus-figures.c). */
 int bus_get_replicas(sd_bus *bus, const char *path, const char *interface, const char *property,
                      sd_bus_message *reply, void *userdata, sd_bus_error *error);
+int bus_get_rehearsals(sd_bus *bus, const char *path, const char *interface, const char *property,
+                       sd_bus_message *reply, void *userdata, sd_bus_error *error);
 int bus_get_alarms(sd_bus *bus, const char *path, const char *interface, const char *property,
                    sd_bus_message *reply, void *userdata, sd_bus_error *error);
 

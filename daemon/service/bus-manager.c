@@ -256,6 +256,7 @@ const sd_bus_vtable bus_manager_vtable[] = {
         SD_BUS_PROPERTY("CaseCounts", "a{st}", get_counts, 0, CHANGES),
         SD_BUS_PROPERTY("LastScan", "t", get_total, 0, CHANGES),
         SD_BUS_PROPERTY("Replicas", "a(sst)", bus_get_replicas, 0, 0),
+        SD_BUS_PROPERTY("Rehearsals", "a(sttt)", bus_get_rehearsals, 0, 0),
         SD_BUS_PROPERTY("DimmAlarms", "a(ss)", bus_get_alarms, 0, 0),
         SD_BUS_VTABLE_END,
 };

@@ -43,6 +43,8 @@ static void on_rehearsed(const EngineAnswer *a, void *userdata) {
         if (r >= 0)
                 manager_take_offers(h->manager, a->located);
         if (r >= 0)
+                manager_take_rehearsal(h->manager, a->located);
+        if (r >= 0)
                 r = forecast_make(h->target, h->device, &h->manager->policy, a->located, &f);
         h->fn(r >= 0 ? &f : NULL, r, a->detail, h->userdata);
 }

@@ -62,6 +62,8 @@ typedef struct ReplicaAnswer {
         char *replica;          /* as configured */
         const char *answer;     /* a word, static; NULL: not asked */
         uint64_t time;          /* realtime */
+        ReplicaScore score;
+        bool failing;           /* in the last rehearsal; somebody was told */
 } ReplicaAnswer;
 
 typedef struct ReplicaAnswers {
@@ -187,6 +189,7 @@ void manager_ask_health(Manager *m);
 /* manager-replicas.c */
 void manager_set_replicas(Manager *m, const Policy *p);         /* those of this policy; NULL: none */
 void manager_take_offers(Manager *m, const LocateReply *reply); /* what they answered */
+void manager_take_rehearsal(Manager *m, const LocateReply *reply);      /* … and whether it was true */
 
 /* manager-query.c */
 void manager_load_brake(Manager *m);

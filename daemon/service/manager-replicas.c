@@ -8,7 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/codec.h"
 #include "service/manager-internal.h"
+#include "util/log-ids.h"
+#include "util/log.h"
 #include "util/time-util.h"
 #include "util/vec.h"
 
@@ -65,8 +68,10 @@ void manager_set_replicas(Manager *m, const Policy *p) {
                 const ReplicaAnswer *old = find(&m->replicas, l.items[i].replica);
 
                 if (old) {
-                        l.items[i].answer = old->answer;
-                        l.items[i].time = old->time;
+                        char *name = l.items[i].replica;
+
+                        l.items[i] = *old;
+                        l.items[i].replica = name;
                 }
         }
         replicas_done(&m->replicas);
@@ -90,14 +95,59 @@ void manager_take_offers(Manager *m, const LocateReply *reply) {
         }
 }
 
-int manager_each_replica(const Manager *m, int (*fn)(const char *replica, const char *answer, uint64_t time,
-                                                     void *userdata), void *userdata) {
+/* What is failed in a rehearsal would fail in earnest: told when it begins, not for each page. That a wrong
+ * page would have been believed is told each time. */
+static void tell_failing(const ReplicaAnswer *a, const Offer *o, const char *path, bool believed) {
+        _cleanup_free_ char *escaped = codec_path_escape(path);
+        const char *why = believed ? "it would have been believed, and its bytes are wrong"
+                : o->detail ? o->detail : reason_explain(offer_reason(o));
+        LogEntry *e = log_entry_new();
+
+        log_entry_add(e, "BEZOAR_REPLICA", a->replica);
+        log_entry_add(e, "BEZOAR_FILE", escaped);
+        log_entry_add(e, "BEZOAR_REASON", reason_to_string(offer_reason(o)));
+        log_entry_commit(e, believed ? LOG_CRIT : LOG_WARNING, LOG_ID_REHEARSAL_FAILED,
+                         "Replica %s could not restore %s if bytes of it were lost: %s", a->replica,
+                         escaped ? escaped : "a file", why);
+}
+
+static void take_score(ReplicaAnswer *a, const Protect *protect, const Offer *o, const char *path) {
+        bool enough = offer_is_enough(protect, o);
+        bool good = enough && o->truth == TRUTH_RIGHT, wrong = enough && o->truth == TRUTH_WRONG;
+
+        /* Nothing is known of a file that was written to meanwhile. */
+        if (enough && o->truth == TRUTH_UNKNOWN)
+                return;
+        a->score.pages++;
+        a->score.good += good;
+        a->score.wrong += wrong;
+        if (wrong || (!good && !a->failing))
+                tell_failing(a, o, path, wrong);
+        a->failing = !good;
+}
+
+void manager_take_rehearsal(Manager *m, const LocateReply *reply) {
+        for (size_t i = 0; i < reply->found.n; i++) {
+                const Findings *f = reply->found.items + i;
+                const char *path = f->owners.n == 1 ? f->owners.items[0].path : NULL;
+                const Protect *protect = path ? policy_find_path(&m->policy, path) : NULL;
+
+                for (size_t j = 0; protect && j < f->offers.n; j++) {
+                        ReplicaAnswer *a = find(&m->replicas, f->offers.items[j].replica);
+
+                        if (a)
+                                take_score(a, protect, f->offers.items + j, path);
+                }
+        }
+}
+
+int manager_each_replica(const Manager *m, ReplicaFn fn, void *userdata) {
         int r = 0;
 
         for (size_t i = 0; r == 0 && i < m->replicas.n; i++) {
                 const ReplicaAnswer *a = m->replicas.items + i;
 
-                r = fn(a->replica, a->answer ? a->answer : "unasked", a->time, userdata);
+                r = fn(a->replica, a->answer ? a->answer : "unasked", a->time, &a->score, userdata);
         }
         return r;
 }

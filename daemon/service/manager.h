@@ -114,11 +114,19 @@ const Topology *manager_topology(const Manager *m);
 const Policy *manager_policy(const Manager *m);         /* as in force */
 Mode manager_configured_mode(const Manager *m);
 
+/* How a replica did in rehearsals since the daemon was started: pages asked for; of these, those that it
+ * would have restored (it can show what Proof= asks for, and has the right bytes); and those that it would
+ * have been believed, wrongly. */
+typedef struct ReplicaScore {
+        uint64_t pages, good, wrong;
+} ReplicaScore;
+
 /* Each configured replica, once, by its name, with what it answered when it was last asked (a word of
  * offer_state_to_string(), "stale", or "unasked") and when, in microseconds since the epoch. Non-zero from
  * fn stops and is returned. */
-int manager_each_replica(const Manager *m, int (*fn)(const char *replica, const char *answer, uint64_t time,
-                                                     void *userdata), void *userdata);
+typedef int (*ReplicaFn)(const char *replica, const char *answer, uint64_t time, const ReplicaScore *score,
+                         void *userdata);
+int manager_each_replica(const Manager *m, ReplicaFn fn, void *userdata);
 
 const DimmHealths *manager_health(const Manager *m);    /* of the modules, as they last said */
 

@@ -30,6 +30,10 @@
  * BEZOAR_LENGTH BEZOAR_FILE BEZOAR_REPLICA BEZOAR_REASON */
 #define LOG_ID_REPLICA_STALE "a3d6552801a888f4e06abc19ddcc482e"
 
+/* A rehearsal showed that a replica could not restore a page of this file, or, at priority crit, that it
+ * would have been believed with wrong bytes. When it begins. BEZOAR_REPLICA BEZOAR_FILE BEZOAR_REASON */
+#define LOG_ID_REHEARSAL_FAILED "5b0c8e5f0a9d4d57a4cf0e1c63d2b7a8"
+
 /* Cannot be judged or done now. BEZOAR_CASE BEZOAR_DEVICE BEZOAR_OFFSET BEZOAR_LENGTH BEZOAR_FILE
  * BEZOAR_REASON */
 #define LOG_ID_WAITING "534b2d5038a7d74bcf30ff9c7d435683"

@@ -283,7 +283,31 @@ def counts(program):
         assert abs(p.pop("LastScan") / 1e6 - time.time()) < 60
         assert re.fullmatch(r"\d+(\.\d+)*", p.pop("Version"))
         assert p == {"Mode": "repair", "ConfiguredMode": "repair", "Devices": 1, "OpenCases": 1, "RefusedCases": 1, "InDoubtCases": 0,
-                     "IgnoredCases": 0, "HealedCases": 0, "CaseCounts": {"refused": 1, "gone": 1}, "Replicas": [], "DimmAlarms": []}, p
+                     "IgnoredCases": 0, "HealedCases": 0, "CaseCounts": {"refused": 1, "gone": 1}, "Replicas": [], "Rehearsals": [], "DimmAlarms": []}, p
+
+
+def rehearsals(program):
+    """Proves that it is counted whether what a replica had was enough and true, and that a replica that begins to fail is told once,
+    and each time that it would have been believed wrongly."""
+    def offered(**more):
+        d.answer(**GOOD, offer={"replica": "mirror:/srv/mirror", "state": "held", "witness": "equal", "group": 1,
+                                "proof": "identity+neighbours", **more})
+        return json.loads(c.manager("Plan", "stt", "/srv/t/a", 0, 0))["parts"][0]["found"]["offers"][0]
+
+    def alerts():
+        return (d.root / "log").read_text().count("could not restore /srv/t/file131")
+
+    with Scene(program, poison=(), states=(), protect="[Protect]\nPath=/srv/t\nReplica=mirror:/srv/mirror\n") as (_, d, c):
+        assert offered(truth="right")["enough"]
+        assert c.get("/org/bezoar1", MANAGER[2], "Rehearsals") == [("mirror:/srv/mirror", 1, 1, 0)] and alerts() == 0
+        assert "enough" not in offered(truth="right", witness="differ", proof="identity")
+        offered(truth="wrong", witness="differ", proof="identity")
+        assert c.get("/org/bezoar1", MANAGER[2], "Rehearsals") == [("mirror:/srv/mirror", 3, 1, 0)] and alerts() == 1
+        offered(truth="wrong")
+        offered(truth="wrong")
+        assert c.get("/org/bezoar1", MANAGER[2], "Rehearsals") == [("mirror:/srv/mirror", 5, 1, 2)] and alerts() == 3
+        offered()
+        assert c.get("/org/bezoar1", MANAGER[2], "Rehearsals") == [("mirror:/srv/mirror", 5, 1, 2)]
 
 
 def figures(program):
@@ -710,6 +734,6 @@ def many_clients(program):
         assert not any(c["state"] != "detected" for c in d.cases()), "the worker did not hang"
 
 
-run([introspection_is_the_manual, cases, closed_cases, filters, volumes, explain, healing_is_told, changes_are_gathered, counts, figures, plans,
+run([introspection_is_the_manual, cases, closed_cases, filters, volumes, explain, healing_is_told, changes_are_gathered, counts, figures, rehearsals, plans,
      plans_that_fail, too_many_plans, retry, ignore, busy, brake, mode_of_the_configuration, polkit, polkit_hangs, bus_policy, bad_input,
      bus_later, ready_is_answering, ready_without_bus, name_is_taken, many_clients])

@@ -340,7 +340,7 @@ def metrics(program):
         printed = {name + ("_total" if kind == "counter" else "") for name, kind in types.items()}
         assert printed == told, f"the manual and the program differ: {printed ^ told}"
         if shutil.which("promtool"):        # its form is not OpenMetrics: there the type of a counter is that of NAME_total
-            text = re.sub(r"^(# \w+ bezoar_healed_cases) ", r"\1_total ", out, flags=re.M)
+            text = re.sub(r"^(# \w+ bezoar_(?:healed_cases|replica_rehearsed)) ", r"\1_total ", out, flags=re.M)
             r = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True)
             assert r.returncode == 0 and not r.stderr, r
         d.fails("metrics", "--json=short", says="OpenMetrics")
@@ -365,6 +365,44 @@ def seals(program):
         assert r.stdout == f"<seal><--><{d.root}/a><{d.root}/c>" and "three: /nowhere/at-all: not sealed" in r.stderr, r
         worker.write_text("#!/bin/sh\nexit 1\n")
         d.ctl("seal", "a", status=1, **env)
+
+
+def drills(program):
+    """Proves that drill asks for as many pages as it is told to, of files only, counts what the daemon says of them, and fails when
+    one could not be restored."""
+    with Machine(program, protect="", locate="one-file", plan="one-file") as d:
+        d.mount_here()
+        folder = d.root / "drill"
+        (folder / ".bezoar").mkdir(parents=True)
+        (folder / "empty").touch()
+        (folder / "link").symlink_to("/etc/hostname")
+        (folder / ".bezoar/guard").write_bytes(bytes(1 << 20))
+        (d.root / "etc/protect.d/t.conf").write_text(f"[Protect]\nPath={folder}\nReplica=mirror:/srv/mirror\n")
+        (d.root / "etc/protect.d/u.conf").write_text("[Protect]\nPath=/srv/t\nReplica=mirror:/srv/mirror\n")
+        d.start()
+        d.fails("drill", str(folder), says="no file with a page")
+        (folder / "a").write_bytes(bytes(5000))
+        (folder / "b").write_bytes(bytes(4096 * 1000))
+
+        def answer(**more):
+            d.answer(locate="one-file", plan="one-file", offer={"replica": "mirror:/srv/mirror", "state": "held", "witness": "equal", "group": 1,
+                                              "proof": "identity+neighbours", "truth": "right", **more})
+
+        answer()
+        out = json.loads(d.ctl("drill", str(folder), "--pages=30", "--json=short"))
+        assert out == {"pages": 30, "good": 30, "bad": 0, "replicas": [{"replica": "mirror:/srv/mirror", "pages": 30, "good": 30, "wrong": 0}]}, out
+        asked = {(pathlib.Path(r["path"]).name, r["in_file"]["start"]) for r in d.requests("plan")}
+        assert len(asked) > 20 and all(name in ("a", "b") and start % 4096 == 0 for name, start in asked), asked
+        assert "30 of 30 pages would be restored" in d.ctl("drill", str(folder), "--pages=30")
+        answer(witness="differ", proof="identity")
+        r = subprocess.run([CTL, "drill", str(folder), "--pages=20"], capture_output=True, text=True, env=d.env())
+        assert r.returncode == 1 and "0 of 20 pages" in r.stdout and r.stderr.count("could not be restored") == 10, r
+        answer(truth="wrong")
+        out = json.loads(d.ctl("drill", str(folder), "--pages=4", "--json=short", status=1))
+        assert out["bad"] == 4 and out["replicas"][0]["wrong"] == 4, out
+        for pages in ("0", "x", "100001"):
+            d.fails("drill", str(folder), f"--pages={pages}", says="from 1 to 100000")
+        d.fails("list", "--pages=3", says="for drill")
 
 
 def checks_config(program):
@@ -493,5 +531,5 @@ def bad_input(program):
         assert r.returncode == 1 and "could not be written" in r.stderr, r
 
 
-run([not_running, not_allowed, status, lists, shows, volumes, stacks, plans, rescans, resolves, modes, monitors, metrics, seals, checks_config, hostile_names,
+run([not_running, not_allowed, status, lists, shows, volumes, stacks, plans, rescans, resolves, modes, monitors, metrics, seals, drills, checks_config, hostile_names,
      terminals, progress, completes, bad_input])

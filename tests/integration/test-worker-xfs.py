@@ -683,6 +683,11 @@ def test_plan_file(lab):
     offer, = found["offers"]
     assert (offer["state"], offer["proof"], offer["witness"]) == ("held", "identity+neighbours", "equal"), offer
     assert "held" not in found, found
+    assert offer["truth"] == "right", offer
+    flip(700)(f)
+    wrong, = plan(f, start=f.offset + 600, length=100)["found"]
+    assert (wrong["offers"][0]["proof"], wrong["offers"][0]["truth"]) == ("identity+neighbours", "wrong"), wrong
+    keep_time(f, f.data)
     by_range = f.request("plan", ranges=[{"range": found["range"], "bad": found["bad"]}])
     assert lab.finish(lab.worker(by_range))[-1]["found"] == [found]
     assert f.path.stat().st_atime_ns == atime

@@ -15,7 +15,8 @@
         "{\"found\":[{\"range\":{\"start\":4096,\"length\":4096},\"bad\":[{\"start\":4096,\"length\":512}],"\
         "\"owners\":[{\"type\":\"file\",\"start\":4096,\"length\":4096,\"inode\":131,\"generation\":1,"   \
         "\"offset\":0,\"path\":\"/srv/a\"}],\"offers\":[{\"replica\":\"mirror:/m\",\"state\":\"held\","   \
-        "\"proof\":\"identity+neighbours\",\"witness\":\"equal\",\"group\":1}],\"file_size\":8192},"      \
+        "\"proof\":\"identity+neighbours\",\"witness\":\"equal\",\"group\":1,\"truth\":\"right\"}],"        \
+        "\"file_size\":8192},"                                                                           \
         "{\"range\":{\"start\":8192,\"length\":4096},\"bad\":[{\"start\":8192,\"length\":512}],"          \
         "\"owners\":[{\"type\":\"metadata\",\"start\":8192,\"length\":4096,\"detail\":\"inodes\"}]}]}"
 
@@ -42,6 +43,8 @@ static void test_forecast(void **state) {
         assert_int_equal(f.parts.n, 2);
         assert_int_equal(f.parts.items[0].plan.verdict, VERDICT_REPAIR);
         assert_int_equal(f.parts.items[0].plan.steps.n, 1);
+        assert_true(f.parts.items[0].found.offers.items[0].enough);
+        assert_int_equal(f.parts.items[0].found.offers.items[0].truth, TRUTH_RIGHT);
         assert_int_equal(f.parts.items[1].plan.verdict, VERDICT_REFUSE);
         assert_int_equal(f.parts.items[1].plan.reason, REASON_METADATA);
 

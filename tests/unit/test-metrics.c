@@ -91,7 +91,9 @@ static void test_lists(void **state) {
         InfoReplica replicas[] = { { (char *) "mirror:/a\"b\\c\n", (char *) "stale", 1700000000000042 },
                                    { (char *) "mirror:/b", (char *) "unasked", 0 } };
         InfoAlarm alarms[] = { { (char *) "nmem0", (char *) "spares" } };
-        DaemonInfo i = { .replicas = { replicas, 2, 2 }, .alarms = { alarms, 1, 1 } }, none = {};
+        InfoScore scores[] = { { (char *) "mirror:/b", 10, 7, 1 } };
+        DaemonInfo i = { .replicas = { replicas, 2, 2 }, .scores = { scores, 1, 1 },
+                         .alarms = { alarms, 1, 1 } }, none = {};
         _cleanup_free_ char *text = NULL, *empty = NULL;
         Cases l = {};
 
@@ -102,6 +104,9 @@ static void test_lists(void **state) {
         assert_non_null(strstr(text, "{replica=\"mirror:/a\\\"b\\\\c\\n\"} 1700000000.000042\n"
                                      "bezoar_replica_asked_timestamp_seconds{replica=\"mirror:/b\"} "
                                      "0.000000\n"));
+        assert_non_null(strstr(text, "_rehearsed_total{replica=\"mirror:/b\",outcome=\"good\"} 7\n"));
+        assert_non_null(strstr(text, "_rehearsed_total{replica=\"mirror:/b\",outcome=\"wrong\"} 1\n"));
+        assert_non_null(strstr(text, "_rehearsed_total{replica=\"mirror:/b\",outcome=\"failed\"} 2\n"));
         assert_non_null(strstr(text, "\nbezoar_dimm_alarm{dimm=\"nmem0\",alarm=\"spares\"} 1\n"));
 
         empty = metrics(&none, &l);
