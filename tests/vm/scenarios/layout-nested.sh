@@ -8,8 +8,10 @@ mapper lower "0 196608 striped 2 64 /dev/pmem0p2 1024 /dev/pmem1 0"
 mapper db "0 131072 linear /dev/mapper/lower 32768" "131072 16384 linear /dev/mapper/lower 8192"
 fresh_db a 1048576
 start_daemon
-lose_ars $DB/a 8192 512 $DB/a $((8192 + 32768)) 512
+# one after another: two disks list what they lost at two moments, and until then it looks like another version of the file
+lose_ars $DB/a 8192 512
 expect_healed $DB/a 8192 WRITER=pwrite PROOF=identity+neighbours
+lose_ars $DB/a $((8192 + 32768)) 512
 expect_healed $DB/a $((8192 + 32768)) WRITER=pwrite PROOF=identity+neighbours
 lose_mce $DB/a 131072
 expect_healed $DB/a 131072 PROOF=identity+neighbours
