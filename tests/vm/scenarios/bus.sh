@@ -64,6 +64,7 @@ try bezoarctl status
 expect "the exit status with an open case" 3 $STATUS
 expect_match "status" "*$DB/a*" "$OUT"
 expect_match "systemctl status" "*1 case open (1 refused*" "$(systemctl show -P StatusText bezoard)"
+journalctl --update-catalog
 expect_match "journalctl -x" "*Lost bytes on /dev/pmem0 were not restored: not-protected*What to do*" \
     "$(journalctl -x -b --no-pager -u bezoard "BEZOAR_CASE=$case" "MESSAGE_ID=${ID[refused]}")"
 try bezoarctl explain "$case"
