@@ -32,11 +32,10 @@ static const cap_value_t write_too[] = {
 #define N(a) ((int) (sizeof(a) / sizeof((a)[0])))
 
 static const int taken[] = {
-        /* other programs and processes; not pidfd_send_signal(2), by which the guardian of a freeze ends a
-         * worker that hangs in it (freeze.c) */
+        /* other programs and processes */
         SCMP_SYS(execve), SCMP_SYS(execveat), SCMP_SYS(ptrace), SCMP_SYS(process_vm_readv),
         SCMP_SYS(process_vm_writev), SCMP_SYS(process_madvise), SCMP_SYS(pidfd_getfd),
-        SCMP_SYS(rt_sigqueueinfo), SCMP_SYS(rt_tgsigqueueinfo), SCMP_SYS(tkill),
+        SCMP_SYS(pidfd_send_signal), SCMP_SYS(rt_sigqueueinfo), SCMP_SYS(rt_tgsigqueueinfo), SCMP_SYS(tkill),
         SCMP_SYS(kcmp), SCMP_SYS(setns), SCMP_SYS(unshare),
         /* to be asked by somebody */
         SCMP_SYS(bind), SCMP_SYS(listen), SCMP_SYS(accept), SCMP_SYS(accept4),
@@ -108,7 +107,8 @@ static int filter_calls(void) {
                 r = seccomp_rule_add(ctx, refuse, taken[i], 0);
         if (r == 0)
                 r = seccomp_rule_add(ctx, refuse, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_NE, AF_UNIX));
-        if (r == 0)     /* abort(3) and raise(3) are signals to oneself */
+        if (r == 0)     /* abort(3) and raise(3) are signals to oneself; and the guardian of a freeze, a child,
+                         * ends this process when it hangs */
                 r = seccomp_rule_add(ctx, refuse, SCMP_SYS(kill), 1, SCMP_A0(SCMP_CMP_NE, self));
         if (r == 0)
                 r = seccomp_rule_add(ctx, refuse, SCMP_SYS(tgkill), 1, SCMP_A0(SCMP_CMP_NE, self));
