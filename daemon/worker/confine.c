@@ -107,8 +107,9 @@ static int filter_calls(void) {
                 r = seccomp_rule_add(ctx, refuse, taken[i], 0);
         if (r == 0)
                 r = seccomp_rule_add(ctx, refuse, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_NE, AF_UNIX));
-        if (r == 0)     /* abort(3) and raise(3) are signals to oneself; and the guardian of a freeze, a child,
-                         * ends this process when it hangs */
+        /* abort(3) and raise(3) are signals to oneself; and the guardian of a freeze, a child, ends this
+         * process when it hangs. */
+        if (r == 0)
                 r = seccomp_rule_add(ctx, refuse, SCMP_SYS(kill), 1, SCMP_A0(SCMP_CMP_NE, self));
         if (r == 0)
                 r = seccomp_rule_add(ctx, refuse, SCMP_SYS(tgkill), 1, SCMP_A0(SCMP_CMP_NE, self));
