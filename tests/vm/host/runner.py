@@ -21,7 +21,7 @@ SICK = re.compile(r"(BUG: |Oops: |kernel BUG at|general protection fault|Kernel 
 
 @dataclasses.dataclass
 class Scenario:
-    """A shell script. Its head says what it proves, and may say `# timeout: SECONDS`, `# expects: oops` and `# kernels: VERSION…`."""
+    """A shell script. Its head says what it proves, and may say `# timeout: SECONDS` and more (docs/TESTING.rst)."""
     path: pathlib.Path
 
     def _head(self, key, default):
@@ -50,13 +50,18 @@ class Scenario:
         return kernel in self._head("kernels", kernel).split()
 
     @property
+    def everywhere(self):
+        """Whether what it shows depends on the kernel."""
+        return self._head("everywhere", "no") == "yes"
+
+    @property
     def proves(self):
         """The first sentence of its head."""
         words = []
         for line in self.path.read_text().splitlines():
             if not line.startswith("#") or (line == "#" and words):
                 break
-            if not re.match(r"# (SPDX-License-Identifier|timeout|expects|kernels|append):", line):
+            if not re.match(r"# (SPDX-License-Identifier|timeout|expects|kernels|append|everywhere):", line):
                 words += line[1:].split()
         return re.match(r".*?[.](?= [A-Z]|$)|.*", " ".join(words))[0]
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# everywhere: yes
 #
 # Proves that the daemon, locked up as its unit says, still reaches what comes after it, and is in nobody's way: a file
 # system made and mounted later is healed, and known by its UUID; one that was there before and one that came later can

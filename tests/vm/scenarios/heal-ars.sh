@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# everywhere: yes
 #
 # Proves that one bad sector that the firmware found is restored from the mirror, and that the good sectors around it
 # are kept: the mirror's copy of the page is not what is written, it is only asked for the lost sector.

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# everywhere: yes
 #
 # Proves that files on ext4 with DAX are restored, with their times: after a scrub as after a machine check, one that a
 # program has mapped, one in many pieces, and the last page of a file.

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# everywhere: yes
 #
 # Proves that a page that a machine check took away is restored: while a program has it mapped, which goes on running,
 # and where nobody has, so that the page must be brought back into the kernel's map first.

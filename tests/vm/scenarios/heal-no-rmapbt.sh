@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# everywhere: yes
 # timeout: 240
 #
 # Proves that a file on an XFS without reverse mapping (what mkfs.xfs of Debian 12 makes) is found by its extent map and

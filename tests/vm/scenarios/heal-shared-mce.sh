@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# everywhere: yes
 # timeout: 180
 #
 # Proves that a page that two files share and that a machine check took away is restored by way of another block, which

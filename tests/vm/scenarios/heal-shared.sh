@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# everywhere: yes
 #
 # Proves that lost bytes that two files share are restored in place for both, that they go on sharing them, and that it
 # is enough that one of them is protected, whichever the kernel names first.

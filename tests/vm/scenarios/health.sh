@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# everywhere: yes
 #
 # Proves that an alarm of a memory module, notified by ACPI, is told at once and no case opened; that it is told when it is over;
 # that one which is there before the daemon is found at its start; and that a module without SMART, as nmem1, is silent.

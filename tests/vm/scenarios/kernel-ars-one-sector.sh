@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# everywhere: yes
 #
 # Proves what the kernel does with one bad sector that the firmware found: the file cannot be read in that page, the
 # good sectors around it can be read from the block device, a part of the page cannot be written, and writing the whole

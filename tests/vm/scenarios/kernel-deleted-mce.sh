@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# everywhere: yes
 # expects: oops
 #
 # Proves what deleting a file leads to whose page is not present, when nobody holds it: its block becomes free, and the file

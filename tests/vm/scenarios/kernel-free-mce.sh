@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# everywhere: yes
 # expects: oops
 #
 # Proves what a machine check in free space of an XFS with rmapbt leads to when nobody parks the page: the file that is given this

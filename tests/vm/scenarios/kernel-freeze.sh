@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# everywhere: yes
 #
 # Proves that a frozen file system stops stores through mappings that were there before, and that one bad sector found by
 # the firmware can then be written alone, through the block device.

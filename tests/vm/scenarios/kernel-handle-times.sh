@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# everywhere: yes
 #
 # Proves that writing through a handle of XFS_IOC_OPEN_BY_HANDLE leaves the times of the file alone, and that an ordinary
 # write does not.

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# everywhere: yes
 #
 # Proves who stands in the way of a write lease: a process that has the file open or mapped does, one that only keeps it by an
 # O_PATH descriptor does not. And that such a descriptor keeps the blocks of a deleted file from becoming free.

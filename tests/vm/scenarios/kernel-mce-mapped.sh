@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# everywhere: yes
 #
 # Proves that after a machine check in a page that some process has mapped, writing the whole page heals it.
 fresh_xfs

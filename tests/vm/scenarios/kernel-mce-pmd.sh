@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# everywhere: yes
 #
 # Proves that after a machine check in a page that is mapped by a 2 MiB entry, writing the page fails as if nobody had
 # mapped it, and that the bytes can still be stored through a mapping.

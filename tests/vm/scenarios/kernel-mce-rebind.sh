@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# everywhere: yes
 #
 # Proves that a page that a machine check took away stays away when the namespace is disabled and enabled, so that writing to the
 # device there would crash the kernel still; and that a reboot brings it back.

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# everywhere: yes
 #
 # Proves that after a machine check in a page that nobody has mapped, XFS writes nothing and yet the badblocks entry
 # goes: the page is not present. And that the way back works: store through a mapping, take the page offline while it is mapped,

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# everywhere: yes
 #
 # Proves that a poisoned page that two files share cannot be written through either of them, and that writing the bad sector
 # to the block device heals both in place.

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# everywhere: yes
 # expects: oops
 #
 # Proves that the first write to a block that is allocated and was never written crashes the kernel where a machine check took

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# everywhere: yes
 #
 # Proves that poison below an unwritten extent has taken no data: it reads as zeroes, and the first write heals it.
 fresh_xfs

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# everywhere: yes
 #
 # Proves that nothing is lost when daemon and workers are killed in the middle of the repair of a page that is not present, where the
 # first write clears the poison and writes nothing: killed before it, and after the last one.

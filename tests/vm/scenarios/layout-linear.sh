@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# everywhere: yes
 #
 # Proves that files on a device-mapper device are restored that is made of two disjoint pieces of one disk, the later one
 # first.

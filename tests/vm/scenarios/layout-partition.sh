@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# everywhere: yes
 #
 # Proves that a file on the second of two partitions is restored, after a scrub as after a machine check, and that poison
 # before the first partition and in one that is not mounted is not taken for free space.

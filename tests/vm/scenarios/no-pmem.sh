@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# everywhere: yes
 #
 # Proves that the service is skipped, and not failed, on a machine without persistent memory, and that it starts when
 # such memory appears.

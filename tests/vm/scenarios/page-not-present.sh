@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# everywhere: yes
 #
 # Proves what happens where a page cannot be brought back: a machine check in a file that is mapped by a 2 MiB entry.
 # The bytes become right through a mapping, but read(2) fails, so the case waits, is never called healed, and the journal

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# everywhere: yes
 # timeout: 900
 #
 # Proves that free space whose page a machine check took is parked: in the first group of the file system and in another one, in

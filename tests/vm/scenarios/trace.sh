@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# everywhere: yes
 #
 # Proves that a page that the kernel gave up, and that no list of bad blocks has, is noticed by what the kernel's trace buffer
 # says, is not written as long as it is not listed, and is healed once it is.

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# everywhere: yes
 # timeout: 300
 #
 # Proves what is said of a machine check below space that a file has allocated and never written, where the first write crashes

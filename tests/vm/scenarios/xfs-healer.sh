@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# everywhere: yes
 #
 # Proves that bezoar and xfs_healer look after the same file system and are not in each other's way: bezoar never takes the health
 # monitor, of which a file system has only one, so xfs_healer gets it though bezoar was there first; bezoar heals what xfs_healer
