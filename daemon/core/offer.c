@@ -97,6 +97,20 @@ Witness witness_from_string(const char *s) {
         return (Witness) str_index(witness_table, WITNESSES, s);
 }
 
+bool offer_refuted(const Offer *o) {
+        assert(o);
+
+        return o->witness == WITNESS_DIFFER && !(o->proofs & PROOF_BIT(PROOF_SEAL));
+}
+
+ProofSet offer_satisfies(const Offer *o, const ProofPolicy *p) {
+        assert(o);
+
+        if (o->state != OFFER_HELD || offer_refuted(o))
+                return 0;
+        return proof_policy_satisfied(p, o->proofs);
+}
+
 int offer_set(Offer *o, OfferState state, const char *format, ...) {
         va_list ap;
         char *s;

@@ -60,6 +60,13 @@ void offers_done(Offers *o);
 #define _cleanup_offers_ _cleanup_(offers_done)
 int offer_copy(const Offer *o, Offer *ret);
 
+/* A surviving byte differs from what it holds, and no seal says that its bytes for the lost ones are right
+ * all the same: it is no copy of this file as it is, whoever else says the same. */
+bool offer_refuted(const Offer *o);
+
+/* The first alternative of the policy that it shows, or 0: none, or it is refuted. */
+ProofSet offer_satisfies(const Offer *o, const ProofPolicy *p);
+
 /* Another state, with its sentence; what could be shown before counts for nothing. 0 or -ENOMEM. */
 __attribute__((format(printf, 3, 4))) int offer_set(Offer *o, OfferState state, const char *format, ...);
 

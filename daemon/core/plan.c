@@ -238,7 +238,7 @@ static int judge_owner(const Policy *policy, const Findings *f, Plan *p, const O
 }
 
 bool offer_is_enough(const Protect *protect, const Offer *o) {
-        return o->state == OFFER_HELD && proof_policy_satisfied(&protect->proof, o->proofs) != 0;
+        return offer_satisfies(o, &protect->proof) != 0;
 }
 
 Reason offer_reason(const Offer *o) {
@@ -332,10 +332,7 @@ static int choose_offer(const Protect *protect, const Findings *f, Plan *p) {
 
         for (size_t i = 0; i < f->offers.n; i++) {
                 const Offer *o = f->offers.items + i;
-                ProofSet enough = 0;
-
-                if (o->state == OFFER_HELD)
-                        enough = proof_policy_satisfied(&protect->proof, o->proofs);
+                ProofSet enough = offer_satisfies(o, &protect->proof);
 
                 if (offer_speaks(o, sealed)) {
                         if (speaker && speaker->group != o->group)

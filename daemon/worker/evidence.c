@@ -229,14 +229,15 @@ static void evidences_group(Evidences *l, const Window *w, const RangeSet *lost)
         }
 }
 
-/* Two or more that agree, and are not one and the same. */
+/* Two or more that agree, and are not one and the same. What a surviving byte refutes is no copy of this
+ * file as it is: it vouches for nothing. */
 static void evidences_quorum(Evidences *l) {
         for (size_t i = 0; i < l->n; i++)
                 for (size_t k = 0; k < l->n; k++) {
                         Offer *a = &l->items[i].offer, *b = &l->items[k].offer;
 
-                        if (i != k && a->group != 0 && a->group == b->group &&
-                            strcmp(a->replica, b->replica) != 0)
+                        if (i != k && a->group != 0 && a->group == b->group && !offer_refuted(a) &&
+                            !offer_refuted(b) && strcmp(a->replica, b->replica) != 0)
                                 a->proofs |= PROOF_BIT(PROOF_QUORUM);
                 }
 }

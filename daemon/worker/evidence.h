@@ -25,9 +25,9 @@ void evidences_done(Evidences *l);
 
 /* Asks each of the replicas (NULL-terminated): opens it, reads the window once, compares. `lost`: the
  * file offsets that are to come from one of them. Those that hold the same lost bytes are of one group,
- * and PROOF_QUORUM is shown by two different ones that do. PROOF_SEAL is shown by bytes that are what the
- * seal has; where there is a current seal, bytes that are not prove nothing else either. The outcomes are in
- * the offers; only lack of memory and the like is an error. */
+ * and PROOF_QUORUM is shown by two different ones that do, if no surviving byte refutes either. PROOF_SEAL
+ * is shown by bytes that are what the seal has; where there is a current seal, bytes that are not prove
+ * nothing else either. The outcomes are in the offers; only lack of memory and the like is an error. */
 int evidences_take(char *const *replicas, const Subject *subject, const Sealed *sealed, const Window *w,
                    const RangeSet *lost, Evidences *ret);
 

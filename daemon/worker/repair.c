@@ -166,7 +166,7 @@ static int prove(Repair *r) {
                 return -EINVAL;
 
         if (!r->evidence->bytes || (r->evidence->offer.proofs & r->plan->proofs) != r->plan->proofs ||
-            proof_policy_satisfied(&protect->proof, r->evidence->offer.proofs) == 0)
+            offer_satisfies(&r->evidence->offer, &protect->proof) == 0)
                 return ended(r, r->evidence->offer.state == OFFER_UNREACHABLE ? CASE_WAITING : CASE_REFUSED,
                              offer_reason(&r->evidence->offer),
                              "%s no longer shows what the plan asks for%s%s", r->plan->replica,

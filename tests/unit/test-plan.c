@@ -431,6 +431,35 @@ static void test_sealed(void **state) {
         }
 }
 
+/* Proves that what a surviving byte contradicts is never used, also where the policy does not ask for
+ * neighbours, unless a seal says that the lost bytes are right; and that another replica is, then. */
+static void test_refuted(void **state) {
+        static const char *const proofs[] = { "identity", "quorum", "identity+quorum", "seal,identity" };
+
+        for (size_t i = 0; i < 4; i++)
+                for (int k = 0; k < 3; k++) {
+                        _cleanup_policy_ Policy policy = {};
+                        _cleanup_findings_ Findings f = {};
+                        Offer *o;
+
+                        policy_for_db(&policy);
+                        assert_int_equal(proof_policy_parse(proofs[i], &policy.protects.items[0].proof), 0);
+                        findings_good(&f);
+                        o = f.offers.items;
+                        o->proofs = PROOF_BIT(PROOF_IDENTITY) | PROOF_BIT(PROOF_QUORUM);
+                        o->witness = WITNESS_DIFFER;
+                        if (k == 1)
+                                o->proofs |= PROOF_BIT(PROOF_SEAL);
+                        else if (k == 2)
+                                add_offer(&f, (Offer) { .state = OFFER_HELD, .group = 2,
+                                                        .witness = WITNESS_EQUAL,
+                                                        .proofs = PROOF_BIT(PROOF_IDENTITY) |
+                                                                  PROOF_BIT(PROOF_QUORUM) });
+                        expect(&policy, &f, k == 0 ? VERDICT_REFUSE : VERDICT_REPAIR,
+                               k == 0 ? REASON_REPLICA_STALE : REASON_NONE);
+                }
+}
+
 /* Proves that what the administrator does not allow is not planned. */
 static void test_policy(void **state) {
         for (int i = 0; i < 8; i++) {
@@ -604,7 +633,8 @@ static void check_promises(const Policy *policy, const Findings *f, const Plan *
         for (size_t i = 0; i < f->offers.n; i++) {
                 const Offer *offer = f->offers.items + i;
 
-                if (offer->state == OFFER_HELD && (offer->proofs & p->proofs) == p->proofs)
+                if (offer->state == OFFER_HELD && (offer->proofs & p->proofs) == p->proofs &&
+                    (offer->witness != WITNESS_DIFFER || offer->proofs & PROOF_BIT(PROOF_SEAL)))
                         offered = true;
         }
         assert(offered && p->proofs != 0);
@@ -702,6 +732,7 @@ int main(void) {
                 cmocka_unit_test(test_offers),
                 cmocka_unit_test(test_disagree),
                 cmocka_unit_test(test_sealed),
+                cmocka_unit_test(test_refuted),
                 cmocka_unit_test(test_policy),
                 cmocka_unit_test(test_promises),
                 cmocka_unit_test(test_split),

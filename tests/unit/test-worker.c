@@ -226,17 +226,18 @@ static void test_evidence(void **state) {
 }
 
 /* Copies with the same lost bytes are of one group, and two different ones of a group are a quorum; one
- * that is named twice is none. */
+ * that is named twice is none, nor is one that a surviving byte refutes. */
 static void test_groups(void **state) {
         _cleanup_close_ int device = make_file("device", SIZE), fd = make_file("file", SIZE);
         const Subject subject = { .relative = "", .size = SIZE, .mtime = { .tv_sec = 1000 } };
         const Extent extent = { .range = { 0, SIZE } };
         _cleanup_free_ char *a = make_copy(&(Copy) { "a", SIZE, UINT64_MAX, 0 }),
                        *b = make_copy(&(Copy) { "b", SIZE, 10, 0 }),
-                       *c = make_copy(&(Copy) { "c", SIZE, SIZE - 1, 0 });
-        char *two[] = { a, b, c, NULL }, *twice[] = { a, a, NULL };
+                       *c = make_copy(&(Copy) { "c", SIZE, UINT64_MAX, 1 }),
+                       *d = make_copy(&(Copy) { "d", SIZE, SIZE - 1, 0 });
+        char *two[] = { a, b, c, d, NULL }, *twice[] = { a, a, NULL }, *refuted[] = { a, d, NULL };
         _cleanup_rangeset_ RangeSet bad = {}, lost = {};
-        _cleanup_evidences_ Evidences l = {}, m = {};
+        _cleanup_evidences_ Evidences l = {}, m = {}, n = {};
         _cleanup_window_ Window w = {};
         Site s = SITE_NULL;
 
@@ -252,7 +253,11 @@ static void test_groups(void **state) {
         assert_true(l.items[0].offer.proofs & PROOF_BIT(PROOF_QUORUM));
         assert_false(l.items[1].offer.proofs & PROOF_BIT(PROOF_QUORUM));
         assert_true(l.items[2].offer.proofs & PROOF_BIT(PROOF_QUORUM));
+        assert_int_equal(l.items[3].offer.group, 1);
+        assert_false(l.items[3].offer.proofs & PROOF_BIT(PROOF_QUORUM));
 
+        assert_int_equal(evidences_take(refuted, &subject, &SEALED_NULL, &w, &lost, &n), 0);
+        assert_false((n.items[0].offer.proofs | n.items[1].offer.proofs) & PROOF_BIT(PROOF_QUORUM));
         assert_int_equal(evidences_take(twice, &subject, &SEALED_NULL, &w, &lost, &m), 0);
         assert_false((m.items[0].offer.proofs | m.items[1].offer.proofs) & PROOF_BIT(PROOF_QUORUM));
 }
