@@ -402,7 +402,7 @@ def place_block(lab, f, copy, number):
 
 LIES = {                # what the program does instead, for stat and read
     "file": ("", ""),
-    "too-much": ("", "tail -c +$(($3 + 1)) \"$data\" | head -c $(($4 + 1)); exit"),
+    "too-much": ("", "tail -c +$(($3 + 1)) \"$data\" | head -c $4; echo; exit"),
     "too-little": ("", "tail -c +$(($3 + 1)) \"$data\" | head -c $(($4 - 1)); exit"),
     "nothing": ("", "exit 0"),
     "fails-after": ("", "tail -c +$(($3 + 1)) \"$data\" | head -c $4; exit 1"),
