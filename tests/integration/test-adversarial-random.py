@@ -228,7 +228,7 @@ def main():
     p.add_argument("--failures", type=int, default=10)
     options = p.parse_args()
     if not options.minutes and not options.count:
-        options.count = 3000
+        options.count = 1500
     workerlab.prepare()
     with tempfile.TemporaryDirectory(prefix="bezoar-adversarial-") as folder:
         lab = Lab(Path(folder))
