@@ -101,6 +101,9 @@ static int evidence_recheck(Evidence *e, const Subject *subject) {
         r = replica_open(e->offer.replica, subject, &rep, &again);
         if (r < 0)
                 return r;
+        if (again.state == OFFER_UNREACHABLE)
+                return offer_set(&e->offer, OFFER_UNREACHABLE, "%s", again.detail ? again.detail
+                                 : "it did not answer a second time");
         if (!(again.proofs & PROOF_BIT(PROOF_IDENTITY)))
                 return offer_set(&e->offer, OFFER_UNREADABLE, "it changed while it was read");
         return 0;
