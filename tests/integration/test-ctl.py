@@ -221,6 +221,24 @@ def stacks(program):
         assert [*dm] == ["/dev/pmem0", "/dev/pmem1", "/dev/dm-0", "/dev/dm-1"], dm
 
 
+def side_by_side(program):
+    """Proves that volumes draws two namespaces of one region under it, and what stands on each under that."""
+    with Machine(program, disks=("pmem0", "pmem0.1", "pmem2"), **GOOD) as d:
+        path = d.root / "topology.json"
+        t = json.loads(path.read_text())
+        t["namespaces"][1].update(name="namespace0.1", region="region0")
+        del t["regions"][1]
+        t["disks"].append({"name": "pmem0.1p1", "node": "/dev/pmem0.1p1", "major": 259, "minor": 9, "size": 16 << 20, "logical_block_size": 512})
+        t["links"] = [{"upper": "pmem0.1p1", "lower": "pmem0.1", "map": [{"start": 0, "length": 16 << 20, "to": 1 << 20}]}]
+        path.write_text(json.dumps(t))
+        d.start()
+        lines = [re.split(r"  +", line.strip())[0] for line in d.ctl("volumes", "--no-legend").splitlines()]
+        assert lines == ["region0 (nmem0)", "└─namespace0.0 (fsdax)", "└─/dev/pmem0",
+                         "└─namespace0.1 (fsdax)", "└─/dev/pmem0.1", "└─/dev/pmem0.1p1 (partition)",
+                         "region2 (nmem2)", "└─namespace2.0 (fsdax)", "└─/dev/pmem2"], lines
+        assert [v["Region"] for v in json.loads(d.ctl("volumes", "--json=short")) if "Region" in v][:2] == ["region0"] * 2
+
+
 def plans(program):
     """Proves that plan says what would be done, and that nothing is done; and what it says to wrong ranges and places."""
     with Machine(program, **GOOD) as d:
@@ -531,5 +549,5 @@ def bad_input(program):
         assert r.returncode == 1 and "could not be written" in r.stderr, r
 
 
-run([not_running, not_allowed, status, lists, shows, volumes, stacks, plans, rescans, resolves, modes, monitors, metrics, seals, drills, checks_config, hostile_names,
+run([not_running, not_allowed, status, lists, shows, volumes, stacks, side_by_side, plans, rescans, resolves, modes, monitors, metrics, seals, drills, checks_config, hostile_names,
      terminals, progress, completes, bad_input])

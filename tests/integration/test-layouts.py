@@ -47,9 +47,9 @@ def region(n, size, dimms):
     return {"name": f"region{n}", "bus": "ndbus0", "physical": {"start": PHYSICAL + n * (1 << 30), "length": size}, "dimms": dimms}
 
 
-def namespace(n, mode, name, size, at=0):
+def namespace(n, mode, name, size, at=0, number=0):
     start = PHYSICAL + n * (1 << 30) + at
-    return {"name": f"namespace{n}.0", "region": f"region{n}", "mode": mode, "whole": {"start": start, "length": size},
+    return {"name": f"namespace{n}.{number}", "region": f"region{n}", "mode": mode, "whole": {"start": start, "length": size},
             **({"disk": name, "data": {"start": start + 2 * MIB, "length": size - 2 * MIB}} if name else {})}
 
 
@@ -156,6 +156,35 @@ def disabled(program):
         assert "keeps them for itself" in d.cases()[0]["volume"]["hindrance"], d.cases()
 
 
+def two_namespaces(program):
+    """Proves that of two namespaces in one region each has its own cases, at its own addresses, though the same sectors of both are bad; and
+    that what the second keeps for itself, or neither has, is the region's."""
+    t = {"regions": [region(0, 256 * MIB, ["nmem0"])],
+         "namespaces": [namespace(0, "fsdax", "pmem0", 128 * MIB), namespace(0, "fsdax", "pmem0.1", 112 * MIB, 128 * MIB, 1)],
+         "disks": [disk("pmem0", 126 * MIB, 0, badblocks=True), disk("pmem0.1", 110 * MIB, 1, badblocks=True)],
+         "mounts": [mount("pmem0", "/srv/one", "u1"), mount("pmem0.1", "/srv/two", "u2")]}
+    header, rest = 128 * MIB // PAGE + 5, 245 * MIB // PAGE
+    with Machine(program, **GOOD) as d:
+        d.build(t, lists=["pmem0", "pmem0.1"], regions=["region0"])
+        for name in ("pmem0", "pmem0.1"):
+            d.poison((80, 8), disk=name)
+        d.poison_region("region0", *((n * MIB // 512 + 80, 8) for n in (2, 130)), *((n * PAGE // 512, 8) for n in (header, rest)))
+        d.start()
+        d.wait("all asked", lambda: sum(len(r["ranges"]) for r in d.requests("locate")) >= 4)
+        assert sorted(d.places()) == [("/dev/pmem0", None, 10, 1), ("/dev/pmem0.1", None, 10, 1),
+                                      ("region0", None, header, 1), ("region0", None, rest, 1)], d.places()
+        d.wait("both repaired", lambda: [c["state"] for c in d.cases() if "pmem" in c["volume"]["device"]] == ["healed"] * 2)
+        cases = {(c["volume"]["device"], c["range"]["start"] // PAGE): c for c in d.cases()}
+        for name, uuid, start in (("/dev/pmem0", "u1", 2 * MIB), ("/dev/pmem0.1", "u2", 130 * MIB)):
+            c = cases[name, 10]
+            assert (c["volume"]["uuid"], c["physical"]["start"], c["dimms"]) == (uuid, PHYSICAL + start + 10 * PAGE, ["nmem0"]), c
+        for verb in ("locate", "repair"):
+            asked = {(r["volume"]["device"], r["volume"].get("uuid")) for r in d.requests(verb)} - {("region0", None)}
+            assert asked == {("/dev/pmem0", "u1"), ("/dev/pmem0.1", "u2")}, asked
+        assert "namespace0.1 keeps them for itself" in cases["region0", header]["volume"]["hindrance"], cases
+        assert "no namespace" in cases["region0", rest]["volume"]["hindrance"], cases
+
+
 def appears(program):
     """Proves that an open case follows: when device mapper is made of the disk and something mounted, it is asked of that."""
     t = {"regions": [region(0, 64 * MIB, ["nmem0"])], "namespaces": [namespace(0, "fsdax", "pmem0", 64 * MIB)],
@@ -174,4 +203,4 @@ def appears(program):
         assert d.places() == [("/dev/pmem0", "/dev/dm-0", 10, 1)] and d.cases()[0]["volume"]["uuid"] == "u", d.cases()
 
 
-run([partitions, outside, striped, no_list_of_its_own, disabled, appears])
+run([partitions, outside, striped, no_list_of_its_own, disabled, two_namespaces, appears])
