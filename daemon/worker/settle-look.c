@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The facts about one intent: the file that it is about, what the list has, what can be read. */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "util/file.h"
+#include "util/strv.h"
+#include "worker/page.h"
+#include "worker/settle-look.h"
+#include "write/mapped.h"
+
+void pending_done(Pending *p) {
+        closep(&p->fd);
+        rangeset_done(&p->bad);
+}
+
+uint64_t pending_size(const Pending *p) {
+        const Intent *i = p->intent;
+
+        return i->offset + REPAIR_UNIT <= i->file_size ? REPAIR_UNIT : i->file_size - i->offset;
+}
+
+int pending_open(const Site *s, Pending *p) {
+        MapOwns owns;
+        int r;
+
+        r = mapper_open(s->ops, s->mount_fd, p->intent->inode, p->intent->generation, O_RDWR,
+                        &p->fd);
+        if (r > 0)
+                return 0;
+        if (r < 0)
+                return r;
+        /* Before anything is looked at, so that it stays as it was seen. */
+        (void) lease_take(p->fd, &p->lease);
+        if (fstat(p->fd, &p->st) < 0)
+                return -errno;
+
+        r = site_owns(s, p->fd, p->intent->range, p->intent->offset, &owns);
+        if (r < 0)
+                return r;
+        p->facts.owned = owns != MAP_OTHERS;
+        /* What was written in place was written for all who share it. */
+        p->facts.shared = owns == MAP_SHARED && !p->intent->in_place;
+        p->others = owns == MAP_SHARED;
+        return 0;
+}
+
+static bool same_time(const Pending *p) {
+        return p->st.st_mtim.tv_sec == p->intent->mtime_sec &&
+               p->st.st_mtim.tv_nsec == p->intent->mtime_nsec;
+}
+
+void pending_restore_times(Pending *p) {
+        const struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, p->st.st_mtim };
+
+        if (lease_holds(&p->lease))
+                (void) futimens(p->fd, times);
+}
+
+/* A crash between writing the last page whole and cutting the file back leaves it a part of a page too
+ * long. The bytes behind the old end are the zeroes of the intent then, and the recovery write has moved
+ * no time; anything else was appended by somebody. 1: done. -EBUSY: not while somebody else has it open. */
+static int cut_back(Pending *p) {
+        uint64_t end = p->intent->offset + REPAIR_UNIT, n = pending_size(p);
+        uint8_t tail[REPAIR_UNIT];
+
+        if (p->intent->file_size >= end || (uint64_t) p->st.st_size != end || !same_time(p))
+                return 0;
+        if (pread_full(p->fd, tail, REPAIR_UNIT - n, p->intent->file_size) < 0)
+                return 0;
+        for (uint64_t i = 0; i < REPAIR_UNIT - n; i++)
+                if (tail[i] != 0)
+                        return 0;
+
+        if (!lease_holds(&p->lease))
+                return -EBUSY;
+        if (ftruncate(p->fd, (off_t) p->intent->file_size) < 0)
+                return -errno;
+        pending_restore_times(p);
+        return 1;
+}
+
+static void compare(Pending *p, const uint8_t *found) {
+        uint64_t n = pending_size(p);
+
+        p->facts.good_equal = p->facts.bad_equal = true;
+        for (uint64_t at = 0; at < n; at += SECTOR_SIZE) {
+                uint64_t size = at + SECTOR_SIZE <= n ? SECTOR_SIZE : n - at;
+                bool bad = rangeset_overlaps(&p->bad,
+                                             (Range) { p->intent->offset + at,
+                                                      p->intent->offset + at + size });
+
+                if (memcmp(found + at, p->page + at, size) != 0)
+                        *(bad ? &p->facts.bad_equal : &p->facts.good_equal) = false;
+        }
+}
+
+/* A page that is not present for read(2) is there for a mapping. */
+static int load_absent(const Pending *p, uint8_t *found) {
+        _cleanup_mapped_ Mapped m = {};
+        int r;
+
+        r = mapped_open(p->fd, p->intent->offset, &m);
+        return r < 0 ? r : mapped_load(&m, found);
+}
+
+/* What the list and the file have of the page now. */
+int pending_look_at_bytes(const Site *s, Pending *p) {
+        _cleanup_rangeset_ RangeSet listed = {};
+        uint8_t found[REPAIR_UNIT];
+        struct stat st;
+        int r;
+
+        r = site_listed(s, p->intent->range, &listed);
+        if (r < 0)
+                return r;
+        p->facts.listed = listed.n > 0;
+        if (!p->facts.owned)
+                return 0;
+
+        if (fstat(p->fd, &st) < 0)
+                return -errno;
+        p->facts.modified = p->facts.modified || st.st_mtim.tv_sec != p->st.st_mtim.tv_sec ||
+                            st.st_mtim.tv_nsec != p->st.st_mtim.tv_nsec;
+
+        r = pread_full(p->fd, found, pending_size(p), p->intent->offset);
+        p->facts.read = r >= 0 ? SETTLE_READ_OK : r == -EFAULT ? SETTLE_READ_ABSENT : SETTLE_READ_POISON;
+        if (r == -EFAULT && !p->facts.listed)
+                r = load_absent(p, found);
+        if (r >= 0)
+                compare(p, found);
+        return 0;
+}
+
+int pending_look(const Site *s, const char *boot_id, Pending *p) {
+        const Intent *i = p->intent;
+        int r = 0;
+
+        for (size_t k = 0; r >= 0 && k < i->bad.n; k++)
+                r = rangeset_add(&p->bad, (Range) { i->offset + (i->bad.items[k].start - i->range.start),
+                                                    i->offset + (i->bad.items[k].end - i->range.start) });
+        if (r < 0)
+                return r;
+
+        p->facts.same_boot = streq_ptr(i->boot_id, boot_id);
+        p->facts.alone = i->alone;
+        if (p->facts.owned) {
+                r = cut_back(p);
+                if (r < 0)
+                        return r;
+                p->facts.modified = !same_time(p) || ((uint64_t) p->st.st_size != i->file_size && r == 0);
+        }
+        return pending_look_at_bytes(s, p);
+}
