@@ -12,12 +12,13 @@ Errand *errand_free(Errand *e) {
         if (!e)
                 return NULL;
         for (size_t i = 0; i < e->cases.n; i++)
-                e->cases.items[i]->busy = false;
+                tracked_end_request(e->cases.items[i]);
         vec_done(&e->cases);
         free(e->disk);
         free(e);
         return NULL;
 }
+
 int errand_new(Manager *m, const char *disk, Errand **ret) {
         _cleanup_(errand_freep) Errand *e = calloc(1, sizeof(*e));
 

@@ -27,6 +27,8 @@ typedef struct Tracked {
         bool hold_stored;       /* a copy of it outlives us: its page may be absent */
         bool listed;            /* the kernel lists some of it */
         bool busy;              /* a request about it is on its way */
+        bool missed_change;     /* meanwhile: the list said something else of it */
+        bool missed_hint;       /* meanwhile: there was reason to look again */
         bool wants_locate;
         bool wants_repair;
         bool scrubbed;          /* a scrub has ended since; for REASON_UNLISTED */
@@ -121,6 +123,7 @@ int manager_device_node(const Manager *m, const char *disk, char **ret);        
 size_t manager_closed_index(const Manager *m, uint64_t id);     /* where that closed case is, or would be */
 void manager_want_scan(Manager *m, const char *disk);           /* NULL: all */
 void tracked_want_again(Tracked *t);                            /* look again, as if it were new */
+void tracked_end_request(Tracked *t);                           /* no longer busy: what it missed is due */
 
 #define manager_tell(m, what, ...)                                                      \
         do {                                                                            \

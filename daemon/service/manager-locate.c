@@ -206,19 +206,11 @@ static void locate_failed(Errand *e, const EngineAnswer *a) {
         }
 }
 
-/* A case that left the list while it was asked about was passed over by the scan that saw it. */
-static void scan_passed_over(const Errand *e) {
-        for (size_t i = 0; i < e->cases.n; i++)
-                if (!e->cases.items[i]->listed && e->cases.items[i]->c->reason != REASON_PAGE_NOT_PRESENT)
-                        manager_want_scan(e->manager, e->disk);
-}
-
 static void on_located(const EngineAnswer *a, void *userdata) {
         _cleanup_(errand_freep) Errand *e = userdata;
         size_t hold = 0;
 
         manager_poke(e->manager);
-        scan_passed_over(e);
         if (a->error < 0) {
                 locate_failed(e, a);
                 return;

@@ -68,15 +68,29 @@ void manager_want_scan(Manager *m, const char *disk) {
         manager_poke(m);
 }
 
-/* Look again at an open case: at what a write may have left, or at whose it is. */
+/* Look again at an open case: at what a write may have left, or at whose it is. While a request is on its
+ * way, its answer may be about what was before: then once more after it. */
 void tracked_want_again(Tracked *t) {
         Device *d = manager_find_device(t->manager, tracked_disk(t));
 
         t->retry_at = USEC_INFINITY;
-        if (t->busy)
+        if (t->busy) {
+                t->missed_hint = true;
                 return;
+        }
         if (case_outlives_listing(t->c) && d)
                 d->wants_settle = true;
         if (t->listed || t->c->reason == REASON_PAGE_NOT_PRESENT)
                 t->wants_locate = true;
+}
+
+void tracked_end_request(Tracked *t) {
+        t->busy = false;
+        if (t->missed_change)
+                manager_want_scan(t->manager, tracked_disk(t));
+        if (t->missed_hint && !case_state_is_closed(t->c->state)) {
+                tracked_want_again(t);
+                manager_poke(t->manager);
+        }
+        t->missed_change = t->missed_hint = false;
 }

@@ -65,7 +65,6 @@ static void on_repaired(const EngineAnswer *a, void *userdata) {
                         d->wants_settle = true;
         }
 
-        t->busy = false;
         manager_want_scan(e->manager, e->disk);
         errand_free(e);
 }

@@ -91,8 +91,10 @@ static void scan_known(Manager *m, Device *d, const RangeSet *bad, bool truncate
                         continue;
 
                 t->listed = now.n > 0;
-                if (t->busy)
+                if (t->busy) {
+                        t->missed_change = t->missed_change || !rangeset_equal(&now, &t->c->bad);
                         continue;
+                }
                 if (t->listed && t->found.range.end == 0)
                         t->wants_locate = true; /* from the ledger: whose it is now is not known yet */
                 if (t->listed && !rangeset_equal(&now, &t->c->bad)) {
