@@ -6,6 +6,7 @@
  *      POINT:ACTION[=VALUE][,POINT:ACTION[=VALUE]…]
  *      POINT   a name, "before-write", "after-write", or one that the worker calls itself (fault_point())
  *      ACTION  sleep=SECONDS  kill (SIGKILL to ourselves)  error=ERRNO (a number)
+ *              stop (SIGSTOP to ourselves: until somebody has done what he wants meanwhile)
  *              skip (before-write only: say 0, write nothing)
  *              absent (before-write only: say WRITE_E_ABSENT, write nothing)
  *              unlist (around a write: the whole list of bad blocks is emptied, as the kernel would
@@ -75,6 +76,8 @@ static int fault_apply(const char *part, size_t n, const char *point, const char
                 (void) sleep((unsigned) number);
         else if (strcmp(action, "kill") == 0)
                 (void) raise(SIGKILL);
+        else if (strcmp(action, "stop") == 0)
+                (void) raise(SIGSTOP);
         else if (strcmp(action, "error") == 0)
                 return -(int) number;
         else if (strcmp(action, "skip") == 0)

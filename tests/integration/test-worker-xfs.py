@@ -14,7 +14,7 @@ import sys
 import time
 from pathlib import Path
 
-from workerlab import FICLONE, PAGE, SECTOR, File, boot_id, expect, expect_healed, extent, meanwhile, run, run_tests
+from workerlab import FICLONE, PAGE, SECTOR, File, begin, boot_id, expect, expect_healed, extent, go_on, meanwhile, run, run_tests
 
 
 # ---- healed ----
@@ -293,8 +293,8 @@ def test_replica_changes_while_read(lab):
     "the copy is written to right after it was read"
     f = File(lab)
     found = f.locate()
-    started = f.start_repair(found, fault="replica-read:sleep=2,after-write:unlist")
-    answer = meanwhile(lab, started, lambda: f.copy.write_bytes(f.data))
+    started = f.start_repair(found, fault="replica-read:stop,after-write:unlist")
+    answer = meanwhile(started, lambda: f.copy.write_bytes(f.data))
     expect(answer, "refused", "replica-unreadable")
     f.check_untouched()
 
@@ -337,9 +337,9 @@ def file_changes(change, state, reason, during):
         f = File(lab)
         found = f.locate()
         if during:
-            started = f.start_repair(found, exclusion="optimistic", fault="before-look:sleep=2,after-write:unlist")
+            started = f.start_repair(found, exclusion="optimistic", fault="before-look:stop,after-write:unlist")
             # what it answers must not depend on the identity alone
-            answer = meanwhile(lab, started, lambda: change(f))
+            answer = meanwhile(started, lambda: change(f))
         else:
             change(f)
             answer = f.repair(found)
@@ -353,7 +353,7 @@ def file_changes(change, state, reason, during):
 def test_deleted_during(lab):
     "deleted while it is being repaired: it is still a file, and held open"
     f = File(lab)
-    answer = meanwhile(lab, f.start_repair(f.locate(), fault="before-look:sleep=2,after-write:unlist"), lambda: delete(f))
+    answer = meanwhile(f.start_repair(f.locate(), fault="before-look:stop,after-write:unlist"), lambda: delete(f))
     assert answer["state"] == "healed", answer
 
 
@@ -366,9 +366,9 @@ def test_lease_wanted(lab):
             os.close(os.open(f.path, os.O_RDWR | os.O_NONBLOCK))
             raise AssertionError("there was no lease")
         except BlockingIOError:
-            pass
+            time.sleep(1)       # at first the lease still holds: worker/lease.c
 
-    answer = meanwhile(lab, f.start_repair(f.locate(), fault="before-look:sleep=2,after-write:unlist"), want)
+    answer = meanwhile(f.start_repair(f.locate(), fault="before-look:stop,after-write:unlist"), want)
     expect(answer, "waiting", "file-busy")
     f.check_untouched()
 
@@ -380,7 +380,7 @@ def test_good_bytes_change(lab):
     def store():
         lab.device_write(f.at, b"new!")
 
-    answer = meanwhile(lab, f.start_repair(f.locate(), fault="before-look:sleep=2,after-write:unlist"), store)
+    answer = meanwhile(f.start_repair(f.locate(), fault="before-look:stop,after-write:unlist"), store)
     expect(answer, "healed")
     assert lab.device(f.at, 4) == b"new!"
     assert lab.device(f.at + 4, PAGE - 4) == f.data[f.offset + 4:f.offset + PAGE]
@@ -417,13 +417,10 @@ def test_two_workers(lab):
     "a second worker on the same device waits for the first"
     f = File(lab)
     found = f.locate()
-    first, request = f.start_repair(found, fault="before-look:sleep=2,after-write:unlist")
-    first.stdin.write(json.dumps(request) + "\n")
-    first.stdin.flush()
-    time.sleep(1)
+    first = begin(f.start_repair(found, fault="before-look:stop,after-write:unlist"))
     expect(f.repair(found, exclusion="optimistic"), "waiting", "file-busy")
     assert "error" in f.settle()[-1]
-    lab.finish((first, {}))
+    expect(go_on(first)[-1], "healed")
     f.check_healed()
 
 

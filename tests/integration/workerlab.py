@@ -11,6 +11,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import struct
 import subprocess
 import sys
@@ -42,6 +43,7 @@ class Lab:
         self.random = random.Random(SEED)
         self.count = 0
         self.loop = None
+        self.freeze_seconds = 60        # what is not about the limit is not to fail by it; None: that of the worker
         for d in (self.mount, self.mirror, self.state):
             d.mkdir()
         with self.image.open("wb") as f:
@@ -79,13 +81,15 @@ class Lab:
     def worker(self, request, fault=None, **more):
         env = {k: v for k, v in os.environ.items() if not k.startswith("BEZOAR_")}
         env.update(more, BEZOAR_SYSFS=str(self.sys))
+        if self.freeze_seconds:
+            env["BEZOAR_FREEZE_SEC"] = str(self.freeze_seconds)
         if fault:
             env["BEZOAR_FAULT"] = fault
         return subprocess.Popen([WORKER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env), request
 
     def finish(self, started):
         process, request = started
-        out, _ = process.communicate(json.dumps(request) + "\n", timeout=60)
+        out, _ = process.communicate(json.dumps(request) + "\n", timeout=180)
         return [json.loads(line) for line in out.splitlines()]
 
     def intents(self):
@@ -217,15 +221,48 @@ def expect_healed(f, **more):
     f.check_healed()
 
 
-def meanwhile(lab, started, action, delay=1):
+def wait_for(what, condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"not within {seconds} s: {what}"
+        time.sleep(0.01)
+
+
+def process_state(pid):
+    """R, S, D, T, Z; None: it is no more."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+
+
+def begin(started):
+    """Sends the request of a worker that stops by itself ("POINT:stop"), and waits until it has."""
     process, request = started
     process.stdin.write(json.dumps(request) + "\n")
+    process.stdin.flush()
+    wait_for("the worker stops", lambda: process_state(process.pid) in ("T", "Z"))
+    return process
+
+
+def go_on(process):
+    """Until its end, wherever else it stops. Its answers."""
     process.stdin.close()
-    time.sleep(delay)
+
+    def ended():
+        if process_state(process.pid) == "T":
+            process.send_signal(signal.SIGCONT)
+        return process.poll() is not None
+
+    wait_for("the worker ends", ended)
+    return [json.loads(line) for line in process.stdout]
+
+
+def meanwhile(started, action):
+    process = begin(started)
+    assert process_state(process.pid) == "T", "it never came to that point"
     action()
-    lines = [json.loads(line) for line in process.stdout]
-    process.wait(timeout=60)
-    return lines[-1]
+    return go_on(process)[-1]
 
 
 def prepare():
