@@ -4,6 +4,7 @@ that says what it is told to. No binding is needed, and strings of any length ca
 import os, pathlib, socket, struct, subprocess, tempfile, threading, time
 
 FIXED = {"y": "B", "b": "I", "n": "h", "q": "H", "i": "i", "u": "I", "x": "q", "t": "Q", "d": "d"}
+LIMIT = 60              # seconds: as in daemon.py
 CALL, RETURN, ERROR, SIGNAL = 1, 2, 3, 4
 MANAGER = ("org.bezoar1", "/org/bezoar1", "org.bezoar1.Manager")
 PROPERTIES = "org.freedesktop.DBus.Properties"
@@ -112,7 +113,7 @@ class Connection:
 
     def __init__(self, address, uid=None, groups=()):
         self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(20)
+        self.socket.settimeout(LIMIT)
         self.serial, self.buffer, self.signals, self.answers = 0, b"", [], {}
         me = os.geteuid()
         if uid not in (None, me):
@@ -197,7 +198,7 @@ class Connection:
     def listen(self):
         self.driver("AddMatch", "s", "type='signal',sender='org.bezoar1'")
 
-    def heard(self, until, seconds=10):
+    def heard(self, until, seconds=LIMIT):
         """The signals so far, once until(them) holds."""
         end = time.monotonic() + seconds
         while not until(self.signals):
@@ -210,7 +211,7 @@ class Connection:
             except TimeoutError:
                 continue
             finally:
-                self.socket.settimeout(20)
+                self.socket.settimeout(LIMIT)
             if m.type == SIGNAL:
                 self.signals.append(m)
         return self.signals
@@ -261,7 +262,7 @@ class PrivateBus:
             self.process.wait()
             self.process = None
 
-    def wait(self, what, predicate, seconds=10):
+    def wait(self, what, predicate, seconds=LIMIT):
         end = time.monotonic() + seconds
         while not predicate():
             if time.monotonic() > end:
@@ -269,11 +270,14 @@ class PrivateBus:
             time.sleep(0.01)
 
     def connect(self, **kwargs):
-        for tries in range(100):
+        end = time.monotonic() + LIMIT
+        while True:
             try:
                 c = Connection(self.address, **kwargs)
                 break
             except ConnectionRefusedError:          # bound, but not yet listening
+                if time.monotonic() > end:
+                    raise
                 time.sleep(0.05)
         self.open.append(c)
         return c

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What an operator is told, how loudly, and how often."""
-import json, os, re, struct, subprocess, time
+import json, os, re, socket, struct, subprocess, time
 
 from daemon import PHYSICAL, Daemon, run
 
@@ -30,7 +30,11 @@ class Machine(Daemon):
         (self.root / "bus.conf").write_text(CONFIG.format(path=self.root / name))
         self.helpers.append(subprocess.Popen(["dbus-daemon", "--nofork", f"--config-file={self.root}/bus.conf"],
                                              stderr=open(self.root / "bus.log", "w")))
-        self.wait("bus", (self.root / name).exists)
+        self.wait("bus", lambda: self.listens(name))
+
+    def listens(self, name):
+        with socket.socket(socket.AF_UNIX) as s:
+            return s.connect_ex(str(self.root / name)) == 0
 
     def start_systemd(self, name="bus"):
         env = dict(os.environ, DBUS_SYSTEM_BUS_ADDRESS=f"unix:path={self.root}/{name}")
@@ -265,7 +269,7 @@ def unlisted(program):
             d.poison((80, 1))
             fail_memory(fifo, PHYSICAL + 80 * 512, PHYSICAL + 800 * 512, PHYSICAL + 801 * 512, PHYSICAL - 4096)
             d.wait_states("healed")
-            d.wait("a second case", lambda: len(d.cases()) == 2, 20)
+            d.wait("a second case", lambda: len(d.cases()) == 2)
             d.wait_states("healed", "waiting")
             d.rescan()
             time.sleep(0.5)

@@ -4,7 +4,7 @@
 import json, os, pathlib, re, select, socket, statistics, threading, time
 import xml.etree.ElementTree as ElementTree
 
-from daemon import PHYSICAL, SIZE, Daemon, run
+from daemon import LIMIT, PHYSICAL, SIZE, Daemon, run
 from privatebus import MANAGER, SYSTEM_POLICY, Failed, Polkit, PrivateBus
 
 SOURCE = pathlib.Path(__file__).parents[2]
@@ -360,7 +360,7 @@ def plans(program):
         assert c.manager("ListProtected") == [("t", "/srv/t", "", ["mirror:/srv/mirror"])], c.manager("ListProtected")
         (d.root / "etc/protect.d/t.conf").unlink()
         d.rescan()
-        assert c.manager("ListProtected") == []
+        d.wait("the configuration", lambda: c.manager("ListProtected") == [])
         d.wait("no protect file", lambda: c.manager("ListVolumes")[0]["Protected"] == [])
         part, = json.loads(c.manager("Plan", "stt", "/srv/t/a", 0, 4096))["parts"]
         assert (part["plan"]["verdict"], part["plan"]["reason"]) == ("refuse", "not-protected") and part["explanation"] and part["advice"]
@@ -369,14 +369,20 @@ def plans(program):
 
 def plans_that_fail(program):
     """Proves that each way in which a plan cannot be made has its error, and that the daemon goes on."""
-    with Scene(program, poison=(), states=(), config="[Bezoar]\nWorkerTimeoutSec=1s\n") as (_, d, c):
-        def plan(target="/srv/t/a", offset=0, length=4096):
-            return c.manager("Plan", "stt", target, offset, length)
+    def plan(target="/srv/t/a", offset=0, length=4096):
+        return c.manager("Plan", "stt", target, offset, length)
 
-        for how, name, words in (("die", "WorkerFailed", "killed"), ("garbage", "WorkerFailed", ""), ("error", "WorkerFailed", "not today"),
-                                 ("hang", "WorkerTimeout", "in time")):
+    with Scene(program, poison=(), states=(), config="[Bezoar]\nWorkerTimeoutSec=1s\n", plan="hang") as (_, d, c):
+        fails("WorkerTimeout", plan, "in time")
+        (d.root / "etc/bezoar.conf").write_text("[Bezoar]\nMode=observe\n")     # with time for an answer
+        d.rescan()
+        d.wait("the configuration", lambda: c.get("/org/bezoar1", MANAGER[2], "ConfiguredMode") == "observe")
+        d.answer(**GOOD)
+        plan()
+    with Scene(program, poison=(), states=()) as (_, d, c):
+        for how, words in (("die", "killed"), ("garbage", ""), ("error", "not today")):
             d.answer(**{**GOOD, "plan": how})
-            fails(name, plan, words)
+            fails("WorkerFailed", plan, words)
         d.answer(**GOOD)
         plan()
         fails("NoSuchVolume", lambda: plan("/home/somebody"), "'/home/somebody'")
@@ -404,9 +410,7 @@ def too_many_plans(program):
         d.poison((80, 1))
         c.manager("Rescan")
         d.wait_states("healed")
-        begin = time.monotonic()
-        assert d.stop() == 0
-        assert time.monotonic() - begin < 5
+        assert d.stop() == 0            # sooner than the workers have to answer
         for serial in serials:
             fails("Stopping", lambda: c.finish(serial), "stops")
 
@@ -466,9 +470,26 @@ def busy(program):
         d.wait("asked", lambda: d.requests("locate"))
         for action in ("retry", "ignore"):
             fails("Busy", lambda: c.manager("Resolve", "ss", "1", action), "in hand")
-    with Scene(program, states=("repairing",), repair="slow", protect="[Protect]\nPath=/srv/t\nReplica=mirror:/srv/mirror\n") as (_, d, c):
+    with Scene(program, states=("repairing",), repair="hold", protect="[Protect]\nPath=/srv/t\nReplica=mirror:/srv/mirror\n") as (_, d, c):
         fails("Busy", lambda: c.manager("Resolve", "ss", "1", "retry"), "in hand")
+        d.release()
         d.wait_states("healed")
+
+
+def asked_meanwhile(program):
+    """Proves that a configuration that is loaded while a worker has a case in hand is not lost, although the answer is about what was
+    before: the case is asked about once more."""
+    with Scene(program) as (_, d, c):
+        d.answer(**{**GOOD, "locate": "hold"})
+        n = len(d.requests("locate"))
+        d.rescan()
+        d.wait("in hand", lambda: len(d.requests("locate")) > n)
+        (d.root / "etc/protect.d/t.conf").write_text("[Protect]\nPath=/srv/t\nReplica=mirror:/srv/mirror\n")
+        d.rescan()
+        d.wait("the configuration", lambda: c.manager("ListProtected"))
+        d.release()
+        d.wait_states("healed")
+        assert [len(r["policy"]["protects"]) for r in d.requests("locate")][-2:] == [0, 1], "an answer to another question was used"
 
 
 def brake(program):
@@ -647,7 +668,7 @@ def bus_later(program):
             bus.begin()
             begin = time.monotonic()
             c = bus.client()
-            assert time.monotonic() - begin < 5
+            print(f"# on the bus after {time.monotonic() - begin:.1f} s")
             assert [r[0] for r in c.manager("ListCases", "a{sv}", {"closed": ("b", True)})] == ["1"]
             bus.end()
         assert d.stop() == 0
@@ -670,7 +691,7 @@ def ready_without_bus(program):
     with Daemon(program, **GOOD) as d:
         begin = time.monotonic()
         d.start()
-        assert time.monotonic() - begin < 5, d.text()
+        absent = time.monotonic() - begin
         assert d.stop() == 0
     with Daemon(program, **GOOD) as d, socket.socket(socket.AF_UNIX) as mute:
         mute.bind(f"{d.root}/mute")
@@ -684,7 +705,7 @@ def ready_without_bus(program):
         healed = time.monotonic() - begin
         healer.join()
         ready = time.monotonic() - begin
-        assert healed < ready and 8 < ready < 20, (healed, ready)
+        assert absent < ready and healed < ready and 8 < ready, (absent, healed, ready)
 
 
 def name_is_taken(program):
@@ -701,8 +722,10 @@ def name_is_taken(program):
 # ---- many ----
 
 def many_clients(program):
-    """Proves that 200 clients are answered while a worker hangs, in under 50 ms each in the median."""
-    with Scene(program, states=(), locate="hang", poison=tuple((i * 80, 1) for i in range(50))) as (bus, d, _):
+    """Proves that 200 clients are answered while a worker hangs and none of them waits for it: it hangs for longer than an answer may take,
+    and when all have theirs nothing has moved. How long it took is told, and bounds nothing."""
+    with Scene(program, states=(), locate="hang", poison=tuple((i * 80, 1) for i in range(50)), config="[Bezoar]\nWorkerTimeoutSec=1h\n") as (
+            bus, d, _):
         d.wait("asked", lambda: d.requests("locate"))
         clients = [bus.client() for _ in range(200)]
         questions = (("ListCases", "a{sv}", {}), ("GetCase", "s", "1"), ("Explain", "s", "50"), ("ListVolumes",), ("GetTopology",))
@@ -713,8 +736,6 @@ def many_clients(program):
             c.manager(*questions[i % len(questions)])
             took.append(1000 * (time.perf_counter() - begin))
         print(f"# one after another: median {statistics.median(took):.1f} ms, worst {max(took):.1f} ms")
-        assert statistics.median(took) < 50, took
-
         waiting, together = {}, []
         poll = select.poll()
         for i, c in enumerate(clients):
@@ -722,7 +743,9 @@ def many_clients(program):
             poll.register(c.socket, select.POLLIN)
         answered = []
         while waiting:
-            for fd, _ in poll.poll(20000):
+            ready = poll.poll(1000 * LIMIT)
+            assert ready, f"{len(waiting)} have no answer"
+            for fd, _ in ready:
                 c, begin, serial = waiting.pop(fd)
                 together.append(1000 * (time.perf_counter() - begin))
                 answered.append((c, serial))
@@ -730,10 +753,10 @@ def many_clients(program):
         for c, serial in answered:
             c.finish(serial)
         print(f"# all at once: median {statistics.median(together):.1f} ms, worst {max(together):.1f} ms")
-        assert statistics.median(together) < 50, together
-        assert not any(c["state"] != "detected" for c in d.cases()), "the worker did not hang"
+        assert [c["state"] for c in d.cases()] == ["detected"] * 50 and len(d.requests("locate")) == 1, "the worker did not hang"
 
 
 run([introspection_is_the_manual, cases, closed_cases, filters, volumes, explain, healing_is_told, changes_are_gathered, counts, figures, rehearsals, plans,
-     plans_that_fail, too_many_plans, retry, ignore, busy, brake, mode_of_the_configuration, polkit, polkit_hangs, bus_policy, bad_input,
+     plans_that_fail, too_many_plans, retry, ignore, busy,
+     asked_meanwhile, brake, mode_of_the_configuration, polkit, polkit_hangs, bus_policy, bad_input,
      bus_later, ready_is_answering, ready_without_bus, name_is_taken, many_clients])

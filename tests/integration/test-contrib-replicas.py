@@ -7,6 +7,7 @@ and ssh to this machine. What is not installed is skipped."""
 import os
 import random
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -85,7 +86,9 @@ def test_ssh(lab):
         raise Skip("sshd needs root")
     for name in ("ssh-key", "host-key"):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(lab.secrets / name)], check=True)
-    port = "28022"
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = str(s.getsockname()[1])
     (lab.secrets / "authorized").write_text((lab.secrets / "ssh-key.pub").read_text())
     (lab.secrets / "ssh-known-hosts").write_text(f"[127.0.0.1]:{port} " + (lab.secrets / "host-key.pub").read_text())
     Path("/run/sshd").mkdir(exist_ok=True)
@@ -94,7 +97,11 @@ def test_ssh(lab):
                              "-o", "PidFile=none", "-o", "PermitRootLogin=yes"], stderr=subprocess.DEVNULL)
     options = {"SSH_OPTIONS": f"-p {port}"}
     try:
-        time.sleep(1)
+        for _ in range(600):
+            with socket.socket() as s:
+                if s.connect_ex(("127.0.0.1", int(port))) == 0:
+                    break
+            time.sleep(0.1)
         lab.check("replica-ssh", "root@127.0.0.1", lab.data, **options)
     finally:
         sshd.terminate()

@@ -3,7 +3,7 @@
 """The daemon between its hints, its workers and its ledger."""
 import os, signal, sys, time
 
-from daemon import PHYSICAL, Daemon, run
+from daemon import LIMIT, PHYSICAL, Daemon, run
 
 GOOD = {"locate": "one-file", "repair": "healed"}
 
@@ -94,6 +94,7 @@ def worker_hangs(program):
         d.start()
         d.wait_states("waiting")
         assert d.cases()[0]["reason"] == "worker-timeout", d.cases()
+        (d.root / "etc/bezoar.conf").write_text("")     # a good answer may take longer on a busy machine
         d.answer(**GOOD)
         d.rescan()
         d.wait_states("healed")
@@ -251,11 +252,15 @@ def killed_in_repair(program):
 
 def stop_finishes(program):
     """Proves that SIGTERM lets a repair that has begun end first."""
-    with Daemon(program, locate="one-file", repair="slow") as d:
+    with Daemon(program, locate="one-file", repair="hold") as d:
         d.poison((80, 1))
         d.start()
-        d.wait_states("repairing")
-        assert d.stop() == 0
+        d.wait("the worker", lambda: d.requests("repair"))
+        d.process.send_signal(signal.SIGTERM)
+        time.sleep(0.3)
+        assert d.process.poll() is None and d.cases()[0]["state"] == "repairing", d.cases()
+        d.release()
+        assert d.process.wait(LIMIT) == 0
         assert d.cases()[0]["state"] == "healed", d.cases()
 
 
@@ -294,14 +299,14 @@ def many(program):
     with Daemon(program, config="[Bezoar]\nRepairBudget=100000/1h\n", **GOOD) as d:
         d.poison((0, 4096), *((100000 + i * 80, 1) for i in range(200)))
         d.start()
-        d.wait("all healed", lambda: len(d.cases()) == 202 and all(c["state"] == "healed" for c in d.cases()), 60)
+        d.wait("all healed", lambda: len(d.cases()) == 202 and all(c["state"] == "healed" for c in d.cases()), 180)
         assert max(c["range"]["length"] for c in d.cases()) == 1 << 20
         assert not d.badblocks()
 
 
 def parks(program):
     """Proves that free space whose page may be absent is parked, before anything is repaired, as often as it takes; and stays as it is."""
-    with Daemon(program, config="[Bezoar]\nWorkerTimeoutSec=2\n", locate="free") as d:
+    with Daemon(program, config="[Bezoar]\nWorkerTimeoutSec=10\n", locate="free") as d:
         d.poison((80, 8))
         d.start()
         d.wait_states("harmless")
@@ -313,7 +318,7 @@ def parks(program):
         assert case["reason"] == "parked" and [e["state"] for e in case["events"]] == ["detected", "located", "repairing", "harmless"], case
         plan = d.requests("park")[0]["plan"]
         assert plan["verdict"] == "park" and plan["steps"][0]["range"] == {"start": 80 * 512, "length": 4096}, plan
-        time.sleep(2.5)         # the request has ended: nothing is timed out
+        time.sleep(10.5)        # the request has ended: nothing is timed out
         d.answer(locate="free")
         d.poison((80, 8), (160, 8))
         d.rescan()
@@ -326,7 +331,13 @@ def holds_survive(program):
     meanwhile, and is let go, there too, when its page can be read."""
     def held(d):
         folder = f"/proc/{d.process.pid}/fd"
-        return [l for l in (os.readlink(f"{folder}/{fd}") for fd in os.listdir(folder)) if "/fake/held" in l]
+        links = []
+        for fd in os.listdir(folder):
+            try:
+                links.append(os.readlink(f"{folder}/{fd}"))
+            except FileNotFoundError:           # closed meanwhile
+                pass
+        return [l for l in links if "/fake/held" in l]
 
     with Daemon(program, protect=None, locate="held") as d:
         (d.root / "fake/held").write_text("x")

@@ -284,7 +284,8 @@ def test_interrupted(f):
         with big.open("r+b"):
             waited = time.monotonic() - began
             _, err = p.communicate(timeout=60)
-        assert waited < 2, f"the program waited {waited:.1f} s"
+        print(f"# the program waited {waited:.2f} s")
+        assert waited < 30, "it waited until the kernel took the lease away"    # fs.lease-break-time: 45 s
         if p.returncode == 1:
             assert "while it was read" in err or "open for writing" in err, err
             break

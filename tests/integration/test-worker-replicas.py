@@ -545,9 +545,15 @@ class Nbdkit:
             raise workerlab.Skip("nbdkit is not installed")
         self.process = subprocess.Popen(["nbdkit", "--foreground", "--exit-with-parent", *(str(a) for a in arguments)],
                                         stderr=subprocess.DEVNULL)
+        at = {a: str(v) for a, v in zip(arguments, arguments[1:])}
+        self.address = (socket.AF_UNIX, at["-U"]) if "-U" in at else (socket.AF_INET, (at["-i"], int(at["-p"])))
+
+    def listens(self):
+        with socket.socket(self.address[0]) as s:
+            return s.connect_ex(self.address[1]) == 0
 
     def __enter__(self):
-        time.sleep(1)
+        workerlab.wait_for("nbdkit listens", lambda: self.process.poll() is not None or self.listens())
         return self
 
     def __exit__(self, *_):
