@@ -152,6 +152,63 @@ int codec_read_offer(const CodecNode *at, Offer *ret) {
         return 0;
 }
 
+static struct json_object *make_mend(const Mend *m) {
+        _cleanup_json_ struct json_object *o = json_object_new_object(), *parts = json_object_new_array();
+
+        for (MendPart p = 0; parts && p < _MEND_PART_MAX; p++) {
+                struct json_object *word;
+
+                if (!(m->parts & MEND_BIT(p)))
+                        continue;
+                word = json_object_new_string(mend_part_to_string(p));
+                if (!word || json_object_array_add(parts, word) < 0) {
+                        json_object_put(word);
+                        return NULL;
+                }
+        }
+
+        return o && parts && codec_put(o, "parts", TAKE_PTR(parts)) &&
+               (m->inode ? codec_put_u64(o, "inode", m->inode) &&
+                           codec_put_u64(o, "generation", m->generation)
+                         : codec_put_u64(o, "group", m->group)) ? TAKE_PTR(o) : NULL;
+}
+
+static int read_mend_part(const CodecNode *at, Mend *m) {
+        MendPart p = mend_part_from_string(json_object_get_string(at->value));
+
+        if (p < 0 || !json_object_is_type(at->value, json_type_string))
+                return codec_fail(at, NULL, "the word is not known");
+        m->parts |= MEND_BIT(p);
+        return 0;
+}
+
+static int get_mend(const CodecNode *at, Mend *ret) {
+        CodecNode node = {}, array = {};
+        Mend m = {};
+        size_t n;
+        int r;
+
+        r = codec_get(at, "mend", CODEC_OPTIONAL, json_type_object, &node);
+        if (r < 0 || !node.value)
+                return r;
+        r = codec_get_array(&node, "parts", CODEC_REQUIRED, &array, &n);
+        for (size_t i = 0; r >= 0 && i < n; i++) {
+                CodecNode item = codec_item(&array, i);
+
+                r = read_mend_part(&item, &m);
+        }
+        if (r < 0 ||
+            (r = codec_get_u32(&node, "group", CODEC_OPTIONAL, &m.group)) < 0 ||
+            (r = codec_get_u64(&node, "inode", CODEC_OPTIONAL, &m.inode)) < 0 ||
+            (r = codec_get_u32(&node, "generation", CODEC_OPTIONAL, &m.generation)) < 0)
+                return r;
+        if (m.parts == 0 || !mend_is_sane(&m))
+                return codec_fail(at, "mend", "parts of one group, or one of an inode, are wanted");
+
+        *ret = m;
+        return 0;
+}
+
 struct json_object *codec_make_findings(const void *findings) {
         _cleanup_json_ struct json_object *o = json_object_new_object();
         const Findings *f = findings;
@@ -170,6 +227,8 @@ struct json_object *codec_make_findings(const void *findings) {
                codec_put_flag(o, "coarse", f->coarse) &&
                codec_put_flag(o, "clonable", f->clonable) &&
                codec_put_flag(o, "freezable", f->freezable) &&
+               (f->mend.parts == 0 || codec_put(o, "mend", make_mend(&f->mend))) &&
+               codec_put_text(o, "mended", f->mended) &&
                codec_put_flag(o, "held", f->held) ? TAKE_PTR(o) : NULL;
 }
 
@@ -190,6 +249,8 @@ int codec_read_findings(const CodecNode *at, Findings *ret) {
             (r = codec_get_bool(at, "coarse", CODEC_OPTIONAL, &f.coarse)) < 0 ||
             (r = codec_get_bool(at, "clonable", CODEC_OPTIONAL, &f.clonable)) < 0 ||
             (r = codec_get_bool(at, "freezable", CODEC_OPTIONAL, &f.freezable)) < 0 ||
+            (r = get_mend(at, &f.mend)) < 0 ||
+            (r = codec_get_text(at, "mended", CODEC_OPTIONAL, &f.mended)) < 0 ||
             (r = codec_get_bool(at, "held", CODEC_OPTIONAL, &f.held)) < 0)
                 return r;
 

@@ -122,7 +122,7 @@ static struct json_object *make_volume(const void *volume) {
 }
 
 static bool verb_has_plan(Verb v) {
-        return v == VERB_REPAIR || v == VERB_PARK;
+        return v == VERB_REPAIR || v == VERB_PARK || v == VERB_MEND;
 }
 
 static struct json_object *make_request(const Request *r) {
@@ -157,7 +157,6 @@ char *codec_request_encode(const Request *r) {
 /* The plan, and that it stays within what was found. */
 static int get_plan(const CodecNode *at, Request *q) {
         CodecNode plan;
-        bool repair;
         int r;
 
         r = codec_get(at, "plan", CODEC_REQUIRED, json_type_object, &plan);
@@ -167,8 +166,7 @@ static int get_plan(const CodecNode *at, Request *q) {
         if (r < 0)
                 return r;
 
-        repair = q->plan.verdict == VERDICT_REPAIR;
-        if (!verdict_acts(q->plan.verdict) || repair != (q->verb == VERB_REPAIR))
+        if (!verdict_acts(q->plan.verdict) || verb_for_verdict(q->plan.verdict) != q->verb)
                 return codec_fail(&plan, "verdict", "it is not what this verb does");
         if (q->ranges.n != 1)
                 return codec_fail(at, "ranges", "a plan is for one range");

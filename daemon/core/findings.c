@@ -17,6 +17,7 @@ void findings_done(Findings *f) {
         owners_done(&f->owners);
         offers_done(&f->offers);
         free(f->fs);
+        free(f->mended);
         *f = (Findings) {};
 }
 
@@ -31,6 +32,7 @@ int findings_copy(const Findings *f, Findings *ret) {
                 .coarse = f->coarse,
                 .clonable = f->clonable,
                 .freezable = f->freezable,
+                .mend = f->mend,
                 .held = f->held,
         };
         int r;
@@ -40,6 +42,8 @@ int findings_copy(const Findings *f, Findings *ret) {
                 r = owners_copy(&f->owners, &copy.owners);
         if (r >= 0)
                 r = str_copy(f->fs, &copy.fs);
+        if (r >= 0)
+                r = str_copy(f->mended, &copy.mended);
         for (size_t i = 0; r >= 0 && i < f->offers.n; i++) {
                 _cleanup_offer_ Offer o = {};
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "core/mend.h"
 #include "core/offer.h"
 #include "core/owner.h"
 #include "core/rangeset.h"
@@ -24,6 +25,8 @@ typedef struct Findings {
         bool coarse;            /* the device cannot be written in single sectors (logical blocks of 4096) */
         bool clonable;          /* its files can share blocks, and guard files can keep them */
         bool freezable;         /* the file system can be frozen: nothing that a repair needs lies on it */
+        Mend mend;              /* metadata: what of it the file system can rebuild by itself */
+        char *mended;           /* what came of that, which is tried once; NULL: it was not */
         bool held;              /* a descriptor that keeps the owning file's blocks allocated came along */
 } Findings;
 

@@ -4,6 +4,7 @@
 
 #include <assert.h>
 
+#include "core/choice.h"
 #include "core/forecast.h"
 #include "util/str.h"
 #include "util/vec.h"

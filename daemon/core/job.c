@@ -16,6 +16,7 @@ static const char *const verb_table[_VERB_MAX] = {
         [VERB_PLAN] = "plan",
         [VERB_HEALTH] = "health",
         [VERB_PARK] = "park",
+        [VERB_MEND] = "mend",
 };
 
 void request_done(Request *r) {
@@ -49,6 +50,10 @@ void locate_reply_done(LocateReply *r) {
         for (size_t i = 0; i < r->found.n; i++)
                 findings_done(&r->found.items[i]);
         vec_done(&r->found);
+}
+
+Verb verb_for_verdict(Verdict v) {
+        return v == VERDICT_REPAIR ? VERB_REPAIR : v == VERDICT_MEND ? VERB_MEND : VERB_PARK;
 }
 
 bool verb_is_of_machine(Verb v) {

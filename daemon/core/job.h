@@ -6,10 +6,10 @@
 
 /* What crosses between the daemon and a worker, both ways, one JSON value a line (core/codec). A worker
  * serves requests from its standard input one after another until that ends. It answers `locate` with one
- * LocateReply; `repair`, `park` (a plan to park or to unpark) and `settle` with any number of progress
- * lines and then one result line for each page run or intent; `topology` and `health`, requests of that
- * word alone, with the Topology and what the memory modules say of themselves; `plan`, a rehearsal, as
- * locate, but without descriptors, and also for the bytes of a file by its path. */
+ * LocateReply; `repair`, `park` (a plan to park or to unpark), `mend` and `settle` with any number of
+ * progress lines and then one result line for each page run or intent; `topology` and `health`, requests
+ * of that word alone, with the Topology and what the memory modules say of themselves; `plan`, a rehearsal,
+ * as locate, but without descriptors, and also for the bytes of a file by its path. */
 
 typedef enum Verb {
         VERB_LOCATE,
@@ -19,6 +19,7 @@ typedef enum Verb {
         VERB_PLAN,
         VERB_HEALTH,
         VERB_PARK,
+        VERB_MEND,
         _VERB_MAX,
         _VERB_INVALID = -EINVAL,
 } Verb;
@@ -77,6 +78,9 @@ typedef struct LocateReply {
 
 void locate_reply_done(LocateReply *r);
 #define _cleanup_locate_reply_ _cleanup_(locate_reply_done)
+
+/* What carries out plans with such a verdict, one that acts. */
+Verb verb_for_verdict(Verdict v);
 
 /* Asks of the machine, and of no volume. */
 bool verb_is_of_machine(Verb v);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/choice.h"
 #include "core/plan.h"
 #include "util/strv.h"
 #include "util/vec.h"
@@ -27,13 +28,14 @@ static const char *const verdict_table[_VERDICT_MAX] = {
         [VERDICT_REPAIR] = "repair",
         [VERDICT_PARK] = "park",
         [VERDICT_UNPARK] = "unpark",
+        [VERDICT_MEND] = "mend",
         [VERDICT_HARMLESS] = "harmless",
         [VERDICT_REFUSE] = "refuse",
         [VERDICT_WAIT] = "wait",
 };
 
 bool verdict_acts(Verdict v) {
-        return v == VERDICT_REPAIR || v == VERDICT_PARK || v == VERDICT_UNPARK;
+        return v == VERDICT_REPAIR || v == VERDICT_PARK || v == VERDICT_UNPARK || v == VERDICT_MEND;
 }
 
 const char *verdict_to_string(Verdict v) {
@@ -159,15 +161,43 @@ static int judge_guard(const Policy *policy, const Findings *f, const Owner *o, 
         return make_steps(f, o, p);
 }
 
-/* The structure by its name, so that a person knows what is at stake. */
-static int judge_metadata(const Owner *o, Plan *p) {
-        size_t n = o->detail ? strlen(o->detail) : 0, w = strlen("inode");
+/* Metadata that the file system could rebuild by itself: why that is not to be tried. NULL: it is. Where the
+ * page may be absent, a rebuild would set its block free, or write to it. */
+static const char *mend_hindrance(const Policy *policy, const Findings *f) {
+        if (f->mended)
+                return f->mended;
+        if (f->owners.n != 1)
+                return "it has several owners";
+        if (findings_page_may_be_absent(f))
+                return "the file system could rebuild it, but its page may be absent";
+        if (f->read_only)
+                return "the file system could rebuild it, but is mounted read-only";
+        if (policy->mode != MODE_REPAIR)
+                return "the file system could rebuild it, but the daemon only observes";
+        return NULL;
+}
 
-        if (n == 0 || o->inode == 0)
-                return verdict(p, VERDICT_REFUSE, REASON_METADATA, n > 0 ? "%s" : NULL, o->detail);
-        return verdict(p, VERDICT_REFUSE, REASON_METADATA, "%s%s %llu", o->detail,
-                       n >= w && strcmp(o->detail + n - w, "inode") == 0 ? "" : " of inode",
-                       (unsigned long long) o->inode);
+/* The structure by its name, so that a person knows what is at stake. */
+static int judge_metadata(const Policy *policy, const Findings *f, const Owner *o, Plan *p) {
+        const char *name = o->detail ? o->detail : "", *why = NULL;
+        size_t n = strlen(name), w = strlen("inode");
+        char inode[32] = "";
+
+        if (f->mend.parts != 0) {
+                why = mend_hindrance(policy, f);
+                if (!why) {
+                        p->verdict = VERDICT_MEND;
+                        return make_steps(f, o, p);
+                }
+        } else
+                why = f->mended;        /* something else has the place now */
+
+        if (n > 0 && o->inode != 0)
+                (void) snprintf(inode, sizeof(inode), "%s %llu",
+                                n >= w && strcmp(name + n - w, "inode") == 0 ? "" : " of inode",
+                                (unsigned long long) o->inode);
+        return verdict(p, VERDICT_REFUSE, REASON_METADATA, n > 0 || why ? "%s%s%s%s" : NULL, name, inode,
+                       n > 0 && why ? "; " : "", why ? why : "");
 }
 
 /* Files that share these bytes: what one of them can prove is right for all. Only the first one's size is
@@ -222,7 +252,7 @@ static int judge_owner(const Policy *policy, const Findings *f, Plan *p, const O
         case OWNER_FREE:
                 return judge_nothing_lost(policy, f, o, p);
         case OWNER_METADATA:
-                return judge_metadata(o, p);
+                return judge_metadata(policy, f, o, p);
         case OWNER_LOG:
                 return verdict(p, VERDICT_REFUSE, REASON_LOG, NULL);
         case OWNER_UNMOUNTED:
@@ -237,124 +267,21 @@ static int judge_owner(const Policy *policy, const Findings *f, Plan *p, const O
         }
 }
 
-bool offer_is_enough(const Protect *protect, const Offer *o) {
-        return offer_satisfies(o, &protect->proof) != 0;
-}
-
-Reason offer_reason(const Offer *o) {
-        switch (o->state) {
-        case OFFER_MISSING:
-                return REASON_REPLICA_MISSING;
-        case OFFER_SHORT:
-                return REASON_REPLICA_SHORT;
-        case OFFER_NOT_REGULAR:
-                return REASON_REPLICA_NOT_REGULAR;
-        case OFFER_ESCAPES:
-                return REASON_REPLICA_ESCAPES;
-        case OFFER_UNREADABLE:
-                return REASON_REPLICA_UNREADABLE;
-        case OFFER_UNREACHABLE:
-                return REASON_REPLICA_UNREACHABLE;
-        case OFFER_SAME_DEVICE:
-                return REASON_REPLICA_SAME_DEVICE;
-        case OFFER_STALE:
-        case OFFER_NOT_AS_SEALED:
-                return REASON_REPLICA_STALE;
-        case OFFER_HELD:
-                if (o->witness == WITNESS_DIFFER ||
-                    (!o->untimed && !(o->proofs & PROOF_BIT(PROOF_IDENTITY))))
-                        return REASON_REPLICA_STALE;
-                return REASON_PROOF_MISSING;
-        case _OFFER_STATE_MAX:
-        case _OFFER_STATE_INVALID:
-        default:
-                return REASON_PROOF_MISSING;
-        }
-}
-
-/* No offer is good enough: the verdict comes from the one that came nearest, the sentence from all of
- * them. */
-static int refuse_offers(const Findings *f, Plan *p) {
-        _cleanup_free_ char *all = NULL;
-        const Offer *nearest = NULL;
-        bool unreachable = false;
-        size_t size;
-        FILE *out;
-
-        out = open_memstream(&all, &size);
-        if (!out)
-                return -ENOMEM;
-
-        for (size_t i = 0; i < f->offers.n; i++) {
-                const Offer *o = f->offers.items + i;
-
-                if (!nearest || (o->state == OFFER_HELD && nearest->state != OFFER_HELD))
-                        nearest = o;
-                unreachable = unreachable || o->state == OFFER_UNREACHABLE;
-                fprintf(out, "%s%s: ", i > 0 ? "; " : "", o->replica);
-                if (o->witness == WITNESS_DIFFER)
-                        fprintf(out, "a surviving neighbour differs at file offset %llu%s",
-                                (unsigned long long) o->witness_at, o->detail ? ", " : "");
-                if (o->detail)
-                        fputs(o->detail, out);
-                else if (o->witness != WITNESS_DIFFER)
-                        fputs(offer_state_to_string(o->state), out);
-        }
-
-        if (fclose(out) != 0)
-                return -ENOMEM;
-
-        /* A replica that is away may come back and be better than those that are here. */
-        return verdict(p, unreachable ? VERDICT_WAIT : VERDICT_REFUSE,
-                       unreachable ? REASON_REPLICA_UNREACHABLE : offer_reason(nearest), "%s", all);
-}
-
-/* Two replicas speak for the same bytes when nothing shows either of them to be stale; then they must say
- * the same. Where one is as sealed, what others say has been decided. */
-static bool offer_speaks(const Offer *o, bool sealed) {
-        if (o->state != OFFER_HELD || o->proofs == 0)
-                return false;
-        return o->proofs & PROOF_BIT(PROOF_SEAL) || (!sealed && o->witness != WITNESS_DIFFER);
-}
-
-static bool is_any_sealed(const Findings *f) {
-        for (size_t i = 0; i < f->offers.n; i++)
-                if (f->offers.items[i].state == OFFER_HELD &&
-                    f->offers.items[i].proofs & PROOF_BIT(PROOF_SEAL))
-                        return true;
-        return false;
-}
-
+/* A replica that cannot be reached is waited for. */
 static int choose_offer(const Protect *protect, const Findings *f, Plan *p) {
-        const Offer *best = NULL, *speaker = NULL;
-        bool sealed = is_any_sealed(f);
-        size_t best_rank = SIZE_MAX;
+        _cleanup_choice_ Choice c = {};
+        int r;
 
-        for (size_t i = 0; i < f->offers.n; i++) {
-                const Offer *o = f->offers.items + i;
-                ProofSet enough = offer_satisfies(o, &protect->proof);
+        r = choice_make(protect, f, &c);
+        if (r < 0)
+                return r;
+        if (c.reason != REASON_NONE)
+                return verdict(p, c.reason == REASON_REPLICA_UNREACHABLE ? VERDICT_WAIT : VERDICT_REFUSE,
+                               c.reason, "%s", c.detail);
 
-                if (offer_speaks(o, sealed)) {
-                        if (speaker && speaker->group != o->group)
-                                return verdict(p, VERDICT_REFUSE, REASON_REPLICAS_DISAGREE,
-                                               "%s and %s hold different bytes for the lost ones",
-                                               speaker->replica, o->replica);
-                        speaker = o;
-                }
-
-                for (size_t k = 0; enough != 0 && k < protect->proof.n && k < best_rank; k++)
-                        if (protect->proof.any_of[k] == enough) {
-                                best = o;
-                                best_rank = k;
-                                p->proofs = enough;
-                        }
-        }
-
-        if (!best)
-                return refuse_offers(f, p);
-
-        p->replica = strdup(best->replica);
-        return p->replica ? 0 : -ENOMEM;
+        p->replica = TAKE_PTR(c.replica);
+        p->proofs = c.proofs;
+        return 0;
 }
 
 static int choose_means(const Protect *protect, const Findings *f, Plan *p) {

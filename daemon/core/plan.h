@@ -11,6 +11,7 @@ typedef enum Verdict {
         VERDICT_PARK,           /* free space that crashes the kernel when somebody is given it: a guard file
                                  * is to own it */
         VERDICT_UNPARK,         /* the page is there again: clean it through its guard file, and let it go */
+        VERDICT_MEND,           /* metadata: the file system is to rebuild it from what it has elsewhere */
         VERDICT_HARMLESS,       /* no data is lost, nothing is to be written */
         VERDICT_REFUSE,         /* writing would be wrong: `reason` */
         VERDICT_WAIT,           /* cannot be judged or done now: `reason` says what for */
@@ -30,7 +31,7 @@ typedef struct Plan {
         Reason reason;          /* unless there are steps */
         char *detail;           /* a sentence with the particulars (which replica, what differed); NULL */
 
-        /* VERDICT_REPAIR, VERDICT_PARK and VERDICT_UNPARK: pages with bad sectors (to park: offset 0) */
+        /* VERDICT_REPAIR, _PARK, _UNPARK and _MEND: pages with bad sectors (to park, to mend: offset 0) */
         struct { Step *items; size_t n, allocated; } steps;
 
         /* VERDICT_REPAIR only: */
@@ -59,12 +60,7 @@ Verdict verdict_from_string(const char *s);
  * (else: a kernel oops), in single sectors, and frozen; each exclusion has a writer that suits it and the
  * other way round; p->proofs is an alternative of the policy and contained in what the chosen offer
  * shows. Parked is only free space of a file system of which it is known that it needs it, unparked only
- * what a guard owns and whose page cannot be absent; neither in MODE_OBSERVE or on a file system that is
- * mounted read-only. */
+ * what a guard owns and whose page cannot be absent; mended only metadata of which the file system says
+ * that it can rebuild it, whose page cannot be absent, and once. None of these in MODE_OBSERVE or on a file
+ * system that is mounted read-only. */
 int plan_make(const Policy *policy, const Findings *f, Plan *ret);
-
-/* Does it show what Proof= asks for? */
-bool offer_is_enough(const Protect *protect, const Offer *o);
-
-/* The reason why an offer is not good enough. */
-Reason offer_reason(const Offer *o);

@@ -32,6 +32,7 @@ static const char *const writer_table[_WRITER_MAX] = {
         [WRITER_BLOCK] = "block",
         [WRITER_CLONE] = "clone",
         [WRITER_PARK] = "park",
+        [WRITER_MEND] = "mend",
         [WRITER_CLEAR] = "clear",
         [WRITER_PUNCH] = "punch",
 };

@@ -33,6 +33,7 @@ typedef enum WriterKind {
         WRITER_BLOCK,
         WRITER_CLONE,
         WRITER_PARK,
+        WRITER_MEND,            /* the file system, rebuilding a part of itself */
         WRITER_CLEAR,
         WRITER_PUNCH,
         _WRITER_MAX,

@@ -35,6 +35,9 @@ static Words words_of_verdict(Verdict v) {
         case VERDICT_UNPARK:
                 return (Words) { "would be cleaned and given back", COLOUR_GOOD };
 
+        case VERDICT_MEND:
+                return (Words) { "would be rebuilt by the file system", COLOUR_GOOD };
+
         case VERDICT_HARMLESS:
                 return (Words) { "nothing would be lost", COLOUR_DIM };
 

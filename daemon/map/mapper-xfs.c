@@ -303,4 +303,6 @@ const MapperOps mapper_xfs = {
         .path = xfs_path,
         .groups = xfs_groups,
         .shares = xfs_shares,
+        .mendable = xfs_mendable,
+        .mend = xfs_mend,
 };

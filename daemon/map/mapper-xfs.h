@@ -70,5 +70,9 @@ int xfs_scan(int mount_fd, const XfsGeometry *g, const RangeSet *ranges, OwnerFn
  * missing. Of a free last block of the file system nothing can be heard there: it stays unknown. */
 int xfs_widen(Range range, uint32_t block_size, Range *ret);
 
+/* MapperOps.mendable and MapperOps.mend. */
+int xfs_mendable(int mount_fd, Range range, const RangeSet *bad, Mend *ret);
+int xfs_mend(int mount_fd, const Mend *m, MendPart part);
+
 /* MapperOps.path, by parent pointers. */
 int xfs_path(int mount_fd, uint64_t inode, uint32_t generation, char **ret);

@@ -3,6 +3,7 @@
 
 #include <sys/stat.h>
 
+#include "core/mend.h"
 #include "core/owner.h"
 #include "core/rangeset.h"
 
@@ -68,6 +69,15 @@ typedef struct MapperOps {
 
         /* Can its files share blocks? Optional: no. */
         bool (*shares)(int mount_fd);
+
+        /* Which parts of itself the file system, as it is mounted and on this kernel, can rebuild that have
+         * the sectors `bad` within `range`. Changes nothing. Optional: none. 0, or a negative errno. */
+        int (*mendable)(int mount_fd, Range range, const RangeSet *bad, Mend *ret);
+
+        /* Has the file system rebuild one of the parts of `m`, whether it finds it damaged or not. 0: it
+         * has, and has looked at it afterwards; -ENOENT: there is no such part; -EUCLEAN: it is damaged
+         * still; or another negative errno. */
+        int (*mend)(int mount_fd, const Mend *m, MendPart part);
 } MapperOps;
 
 extern const MapperOps *const mapper_table[];   /* NULL-terminated; mappers.c */
@@ -86,6 +96,13 @@ int mapper_groups(const MapperOps *ops, int mount_fd, MapGroups *ret);
 
 /* Can its files share blocks (FICLONERANGE)? */
 bool mapper_shares(const MapperOps *ops, int mount_fd);
+
+/* As ops->mendable, for metadata in `range` (of the file system's device; whole pages); what it says makes
+ * sense (mend.h), else -EUCLEAN. */
+int mapper_mendable(const MapperOps *ops, int mount_fd, Range range, const RangeSet *bad, Mend *ret);
+
+/* As ops->mend; `part` is one of m->parts. */
+int mapper_mend(const MapperOps *ops, int mount_fd, const Mend *m, MendPart part);
 
 /* As ops->open; checks that it is that inode of that file system and a regular file (fstat(2)), and,
  * unless O_PATH, that generation (FS_IOC_GETVERSION, where the file system answers it): else MAP_E_GONE.

@@ -263,3 +263,30 @@ int mapper_groups(const MapperOps *ops, int mount_fd, MapGroups *ret) {
         *ret = g;
         return 0;
 }
+
+int mapper_mendable(const MapperOps *ops, int mount_fd, Range range, const RangeSet *bad, Mend *ret) {
+        Mend m = {};
+        int r;
+
+        assert(ret);
+
+        if (!ops || !ops->mendable || !ops->mend || bad->n == 0 ||
+            !range_contains(range, (Range) { bad->items[0].start, bad->items[bad->n - 1].end })) {
+                *ret = m;
+                return 0;
+        }
+        r = ops->mendable(mount_fd, range, bad, &m);
+        if (r < 0)
+                return r;
+        if (!mend_is_sane(&m))
+                return -EUCLEAN;
+
+        *ret = m;
+        return 0;
+}
+
+int mapper_mend(const MapperOps *ops, int mount_fd, const Mend *m, MendPart part) {
+        if (!ops || !ops->mend || !mend_is_sane(m) || part < 0 || !(m->parts & MEND_BIT(part)))
+                return -EINVAL;
+        return ops->mend(mount_fd, m, part);
+}

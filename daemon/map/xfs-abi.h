@@ -167,6 +167,34 @@ typedef struct XfsParent {              /* struct xfs_getparents_rec */
 } XfsParent;
 _Static_assert(__builtin_offsetof(XfsParent, name) == 32, "as in the kernel");
 
+typedef struct XfsScrub {               /* struct xfs_scrub_metadata */
+        __u32 type;                     /* XFS_SCRUB_* */
+        __u32 flags;
+        __u64 ino;                      /* of what belongs to an inode, as the generation */
+        __u32 generation;
+        __u32 group;                    /* of what belongs to an allocation group */
+        __u64 reserved[5];
+} XfsScrub;
+_Static_assert(sizeof(XfsScrub) == 64, "size is part of the ioctl's number");
+#define XFS_SCRUB_PROBE 0U              /* XFS_SCRUB_TYPE_PROBE, and so on */
+#define XFS_SCRUB_SB 1U
+#define XFS_SCRUB_AGF 2U
+#define XFS_SCRUB_AGFL 3U
+#define XFS_SCRUB_AGI 4U
+#define XFS_SCRUB_BNOBT 5U
+#define XFS_SCRUB_INOBT 7U
+#define XFS_SCRUB_FINOBT 8U
+#define XFS_SCRUB_RMAPBT 9U
+#define XFS_SCRUB_REFCNTBT 10U
+#define XFS_SCRUB_BMBTD 12U
+#define XFS_SCRUB_BMBTA 13U
+#define XFS_SCRUB_DIR 15U
+#define XFS_SCRUB_REPAIR (1U << 0)      /* in: XFS_SCRUB_IFLAG_REPAIR */
+#define XFS_SCRUB_FORCE (1U << 8)       /* in: XFS_SCRUB_IFLAG_FORCE_REBUILD (Linux 6.6) */
+#define XFS_SCRUB_WRONG ((1U << 1) | (1U << 4)) /* out: XFS_SCRUB_OFLAG_CORRUPT, _XCORRUPT */
+#define XFS_SCRUB_INCOMPLETE (1U << 5)  /* out: XFS_SCRUB_OFLAG_INCOMPLETE */
+
+#define XFS_SCRUB_METADATA _IOWR('X', 60, XfsScrub)             /* XFS_IOC_SCRUB_METADATA */
 #define XFS_GET_PARENTS_BY_HANDLE _IOWR('X', 63, XfsParents)    /* XFS_IOC_GETPARENTS_BY_HANDLE */
 #define XFS_OPEN_BY_HANDLE _IOWR('X', 107, XfsHandleRequest)    /* XFS_IOC_OPEN_BY_HANDLE */
 #define XFS_GET_GEOMETRY _IOR('X', 126, XfsGeometry)            /* XFS_IOC_FSGEOMETRY */

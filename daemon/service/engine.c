@@ -185,6 +185,7 @@ static void on_line(const char *line, int *holds, size_t n_holds, void *userdata
                 break;
         case VERB_REPAIR:
         case VERB_PARK:
+        case VERB_MEND:
         case VERB_SETTLE:
         case _VERB_MAX:
         case _VERB_INVALID:

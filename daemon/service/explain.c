@@ -9,6 +9,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "core/choice.h"
 #include "core/codec.h"
 #include "core/remedy.h"
 #include "service/explain.h"

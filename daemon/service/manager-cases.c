@@ -24,6 +24,7 @@ Tracked *tracked_free(Tracked *t) {
         closep(&t->hold);
         findings_done(&t->found);
         plan_done(&t->plan);
+        free(t->mended);
         case_free(t->c);
         free(t);
         return NULL;

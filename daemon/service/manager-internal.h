@@ -21,7 +21,9 @@ typedef struct Tracked {
         Manager *manager;
         Case *c;
         Findings found;         /* as last located; found.range.end == 0: not yet */
-        Plan plan;              /* VERDICT_REPAIR: to be carried out */
+        Plan plan;              /* if verdict_acts(): to be carried out */
+        char *mended;           /* what came of asking the file system to rebuild it, by this daemon; NULL:
+                                 * not asked yet */
         int hold;               /* O_PATH descriptor of the owning file, or -1: its blocks cannot become free
                                  * space while we have it */
         bool hold_stored;       /* a copy of it outlives us: its page may be absent */

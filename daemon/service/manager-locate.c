@@ -13,6 +13,7 @@
 #include "service/errand.h"
 #include "service/manager-internal.h"
 #include "util/log.h"
+#include "util/str.h"
 #include "util/strv.h"
 #include "util/time-util.h"
 #include "util/vec.h"
@@ -50,6 +51,7 @@ static void judge(Tracked *t) {
         case VERDICT_REPAIR:
         case VERDICT_PARK:
         case VERDICT_UNPARK:
+        case VERDICT_MEND:
                 /* From refused or harmless there is no way to a repair but the beginning. */
                 if (!case_may(t->c->state, CASE_LOCATED))
                         tracked_move(t, CASE_DETECTED, REASON_NONE,
@@ -118,7 +120,9 @@ static int take_found(Tracked *t, Findings *f, int *hold) {
         Owners owners = {};
         int r;
 
-        r = owners_copy(&f->owners, &owners);
+        r = str_copy(t->mended, &f->mended);
+        if (r >= 0)
+                r = owners_copy(&f->owners, &owners);
         if (r < 0)
                 return r;
 

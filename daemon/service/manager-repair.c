@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,6 +43,29 @@ void tracked_take_result(Tracked *t, const Result *result) {
                 tracked_retry_later(t);         /* also what was parked: it should have another owner now */
 }
 
+/* Once is enough: what the file system cannot rebuild now, it cannot rebuild in a minute either. */
+static int set_mended(Tracked *t, const char *outcome) {
+        char *copy = NULL;
+
+        if (t->plan.verdict != VERDICT_MEND)
+                return 0;
+        if (asprintf(&copy, "the file system was asked to rebuild it: %s", outcome) < 0)
+                return -ENOMEM;
+        free(t->mended);
+        t->mended = copy;
+        return 0;
+}
+
+/* Not tried, after all: it may be later. */
+static void take_mended(Tracked *t, const Result *result) {
+        if (result->reason == REASON_NONE && result->detail)
+                (void) set_mended(t, result->detail);
+        else {
+                free(t->mended);
+                t->mended = NULL;
+        }
+}
+
 static void on_repaired(const EngineAnswer *a, void *userdata) {
         Errand *e = userdata;
         Tracked *t = e->cases.items[0];
@@ -52,9 +76,10 @@ static void on_repaired(const EngineAnswer *a, void *userdata) {
                 return;
         }
 
-        if (a->result)
+        if (a->result) {
+                take_mended(t, a->result);
                 tracked_take_result(t, a->result);
-        else {
+        } else {
                 Device *d = manager_find_device(e->manager, e->disk);
 
                 /* What it had begun is in the intent log: settle that before anything else. */
@@ -72,6 +97,7 @@ static void on_repaired(const EngineAnswer *a, void *userdata) {
 static const char *what_begins(Verdict v) {
         return v == VERDICT_PARK ? "a guard file is to own the block, so that nobody is given it"
                : v == VERDICT_UNPARK ? "the page is present again: it is cleaned, and given back"
+               : v == VERDICT_MEND   ? "the file system is asked to rebuild what was lost of it"
                                      : NULL;
 }
 
@@ -83,8 +109,7 @@ static int start_repair(Manager *m, Tracked *t) {
 
         r = errand_new(m, tracked_disk(t), &e);
         if (r >= 0)
-                r = manager_request(m, t->plan.verdict == VERDICT_REPAIR ? VERB_REPAIR : VERB_PARK, e->disk,
-                                    &q);
+                r = manager_request(m, verb_for_verdict(t->plan.verdict), e->disk, &q);
         if (r >= 0)
                 r = request_set_volume(&q, &t->c->volume);
         if (r >= 0)
@@ -97,7 +122,9 @@ static int start_repair(Manager *m, Tracked *t) {
         q.id = t->c->id;
         q.plan = t->plan;
 
-        r = errand_take(e, t);
+        r = set_mended(t, "what came of it is not known");
+        if (r >= 0)
+                r = errand_take(e, t);
         if (r >= 0) {
                 /* On record before the worker can begin. */
                 tracked_move(t, CASE_REPAIRING, REASON_NONE, what_begins(t->plan.verdict));

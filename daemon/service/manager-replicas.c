@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/choice.h"
 #include "core/codec.h"
 #include "service/manager-internal.h"
 #include "util/log-ids.h"

@@ -147,6 +147,7 @@ int confine_for(Verb v) {
         case VERB_REPAIR:
         case VERB_SETTLE:
         case VERB_PARK:
+        case VERB_MEND:
         case _VERB_MAX:
         case _VERB_INVALID:
         default:

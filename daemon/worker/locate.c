@@ -20,6 +20,7 @@
 #include "worker/freeze.h"
 #include "worker/guard.h"
 #include "worker/locate.h"
+#include "worker/mend.h"
 #include "worker/places.h"
 #include "worker/subject.h"
 
@@ -430,6 +431,8 @@ static int locate_part(const Findings *part, void *userdata) {
                 r = probe_absent(l, &f);
         if (r >= 0 && f.owners.n > 0 && f.owners.items[0].type == OWNER_FILE)
                 r = look_at_file(l, &f);
+        if (r >= 0 && f.owners.n == 1 && f.owners.items[0].type == OWNER_METADATA)
+                r = mend_look(&l->site, f.range, &f.bad, &f.mend);
         if (r >= 0)
                 r = vec_push(&l->reply->found, f);
         if (r >= 0)

@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/choice.h"
 #include "util/file.h"
 #include "util/strv.h"
 #include "worker/evidence.h"

@@ -13,6 +13,7 @@
 #include "util/time-util.h"
 #include "worker/confine.h"
 #include "worker/locate.h"
+#include "worker/mend.h"
 #include "worker/park.h"
 #include "worker/rehearse.h"
 #include "worker/repair.h"
@@ -117,8 +118,9 @@ static int serve_repair(const Request *request, int fd) {
 
         r = fault_point(getenv("BEZOAR_FAULT"), "before-repair");
         if (r >= 0)
-                r = request->verb == VERB_PARK ? park(request, result_write, &out, &result)
-                                               : repair(request, result_write, &out, &result);
+                r = (request->verb == VERB_PARK   ? park
+                     : request->verb == VERB_MEND ? mend
+                                                  : repair)(request, result_write, &out, &result);
         if (r < 0)
                 return r;
 
@@ -177,6 +179,7 @@ int serve_request(const Request *request, int out_fd) {
                 break;
         case VERB_REPAIR:
         case VERB_PARK:
+        case VERB_MEND:
                 r = serve_repair(request, out_fd);
                 break;
         case VERB_SETTLE:

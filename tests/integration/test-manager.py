@@ -326,6 +326,47 @@ def parks(program):
         assert d.stop() == 0
 
 
+def mends(program):
+    """Proves that the file system is asked to rebuild what was lost of it, once by each daemon; that what came of it is in the case and in the
+    refusal; that a worker that dies of it counts as asked; and that who could not ask yet asks again."""
+    with Daemon(program, protect=None, locate="mendable", mend={"state": "healed", "writer": "mend", "detail": "bnobt: rebuilt"}) as d:
+        d.poison((80, 1))
+        d.start()
+        d.wait_states("healed")
+        case, = d.cases()
+        assert case["writer"] == "mend" and case["events"][-1]["detail"] == "bnobt: rebuilt", case
+        plan = d.requests("mend")[0]["plan"]
+        assert plan["verdict"] == "mend" and plan["steps"][0]["range"] == {"start": 80 * 512, "length": 4096}, plan
+        assert d.stop() == 0
+
+    for how, said in (({"state": "detected", "writer": "mend", "detail": "rmapbt: damaged still"}, "rmapbt: damaged still"),
+                      ("die", "what came of it is not known")):
+        with Daemon(program, protect=None, locate="mendable", mend=how) as d:
+            d.poison((80, 1))
+            d.start()
+            d.wait_states("refused")
+            case, = d.cases()
+            assert case["reason"] == "metadata", case
+            assert case["events"][-1]["detail"] == f"btrees of group 1; the file system was asked to rebuild it: {said}", case
+            located = len(d.requests("locate"))
+            d.rescan()
+            d.wait("it is looked at again", lambda: len(d.requests("locate")) > located)
+            time.sleep(0.3)
+            assert len(d.requests("mend")) == 1 and d.cases()[0]["state"] == "refused", d.requests("mend")
+            assert d.stop() == 0
+            d.start()
+            d.wait("the next daemon asks again", lambda: len(d.requests("mend")) == 2)
+            d.wait_states("refused")
+
+    with Daemon(program, protect=None, locate="mendable", mend={"state": "waiting", "reason": "file-busy", "writer": "auto"}) as d:
+        d.poison((80, 1))
+        d.start()
+        d.wait_states("waiting")
+        d.answer(locate="mendable", mend={"state": "healed", "writer": "mend", "detail": "bnobt: rebuilt"})
+        d.rescan()
+        d.wait_states("healed")
+
+
 def holds_survive(program):
     """Proves that a file whose page may be absent is handed to the service manager, is held again by the next daemon although it was deleted
     meanwhile, and is let go, there too, when its page can be read."""
@@ -394,6 +435,6 @@ def observes_free_space(program):
         assert not d.requests("park")
 
 
-run([heals, parks, observes_free_space, holds_survive, no_hold_for_the_rest, later_poison, observe, unprotected, refused_then_protected, split, worker_dies, worker_hangs, repair_dies, cleared_but_absent, present_again, never_stored,
+run([heals, parks, mends, observes_free_space, holds_survive, no_hold_for_the_rest, later_poison, observe, unprotected, refused_then_protected, split, worker_dies, worker_hangs, repair_dies, cleared_but_absent, present_again, never_stored,
      settled_in_part, damaged_intent, settlement_fails, cut_off_is_not_gone,
      cleared_by_others, restart, killed_in_repair, stop_finishes, budget, two_devices, cut_off_list, many])

@@ -119,7 +119,8 @@ static void done_intent(Any *a) {
 #define FINDINGS                                                                                            \
         "{\"range\":" RANGE ",\"bad\":" BAD ",\"owners\":[" OWNER "],\"offers\":[" OFFER "],"               \
         "\"read_only\":true,\"file_size\":8193,\"coarse\":true,"                                           \
-        "\"clonable\":true,\"freezable\":true,\"held\":true}"
+        "\"clonable\":true,\"freezable\":true,"                                                             \
+        "\"mend\":{\"parts\":[\"bnobt\",\"rmapbt\"],\"group\":1},\"mended\":\"so\",\"held\":true}"
 #define POLICY                                                                                              \
         "{\"mode\":\"repair\",\"rescan_usec\":18446744073709551615,\"worker_timeout_usec\":2,"              \
         "\"budget_n\":3,\"budget_usec\":4,\"park_reserve_bytes\":5,\"park_reserve_percent\":6,"           \
@@ -373,6 +374,18 @@ static const struct Wrong {
         { "request", "\"park_reserve_percent\":6", "\"park_reserve_percent\":101",
           "policy.park_reserve_percent: it is more" },
         { "request", "\"verb\":\"repair\"", "\"verb\":\"park\"", "plan.verdict: it is not what this verb" },
+        { "request", "\"verb\":\"repair\"", "\"verb\":\"mend\"", "plan.verdict: it is not what this verb" },
+        { "request", "\"verdict\":\"repair\"", "\"verdict\":\"mend\"",
+          "plan.verdict: it is not what this verb" },
+        { "request", "\"bnobt\"", "\"btree\"", "ranges[0].mend.parts[0]: the word is not known" },
+        { "request", "[\"bnobt\",\"rmapbt\"]", "[]", "ranges[0].mend: parts of one group" },
+        { "request", "\"group\":1}", "\"inode\":1}", "ranges[0].mend: parts of one group" },
+        { "request", "[\"bnobt\",\"rmapbt\"],\"group\":1", "[\"directory\"]",
+          "ranges[0].mend: parts of one group" },
+        { "request", "[\"bnobt\",\"rmapbt\"],\"group\":1",
+          "[\"directory\"],\"inode\":131,\"generation\":7", NULL },
+        { "request", "[\"bnobt\",\"rmapbt\"],\"group\":1",
+          "[\"directory\",\"data-map\"],\"inode\":131", "ranges[0].mend: parts of one group" },
         { "request", "\"verdict\":\"repair\"", "\"verdict\":\"park\"",
           "plan.verdict: it is not what this verb" },
         { "request", "\"budget_n\":3", "\"budget_n\":0", "policy.budget_n: it is not between" },

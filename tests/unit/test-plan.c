@@ -210,6 +210,63 @@ static void test_park(void **state) {
         }
 }
 
+/* Proves that lost metadata is mended only by a file system that says it can, where we may have it write,
+ * its page cannot be absent, and it has not been tried; and that a refusal says which of these it was. */
+static void test_mend(void **state) {
+        static const struct {
+                Mend mend;
+                const char *mended;
+                bool absent, whole_page, read_only;
+                Mode mode;
+                Verdict verdict;
+                const char *why;
+        } table[] = {
+                { { .parts = MEND_BIT(MEND_AGF), .group = 1 }, NULL, false, false, false, MODE_REPAIR,
+                  VERDICT_MEND, NULL },
+                { { .parts = MEND_BIT(MEND_DIRECTORY), .inode = 131 }, NULL, false, false, false,
+                  MODE_REPAIR, VERDICT_MEND, NULL },
+                { {}, NULL, false, false, false, MODE_REPAIR, VERDICT_REFUSE, "headers of group 1" },
+                { { .parts = MEND_BIT(MEND_AGF) }, "agf: so", false, false, false,
+                  MODE_REPAIR, VERDICT_REFUSE, "headers of group 1; agf: so" },
+                { {}, "agf: so", false, false, false, MODE_REPAIR, VERDICT_REFUSE,
+                  "headers of group 1; agf: so" },
+                { { .parts = MEND_BIT(MEND_AGF) }, NULL, true, false, false, MODE_REPAIR, VERDICT_REFUSE,
+                  "headers of group 1; the file system could rebuild it, but its page may be absent" },
+                { { .parts = MEND_BIT(MEND_AGF) }, NULL, false, true, false, MODE_REPAIR, VERDICT_REFUSE,
+                  "headers of group 1; the file system could rebuild it, but its page may be absent" },
+                { { .parts = MEND_BIT(MEND_AGF) }, NULL, false, false, true, MODE_REPAIR, VERDICT_REFUSE,
+                  "headers of group 1; the file system could rebuild it, but is mounted read-only" },
+                { { .parts = MEND_BIT(MEND_AGF) }, NULL, false, false, false, MODE_OBSERVE, VERDICT_REFUSE,
+                  "headers of group 1; the file system could rebuild it, but the daemon only observes" },
+        };
+
+        for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+                _cleanup_policy_ Policy policy = {};
+                _cleanup_findings_ Findings f = {};
+                _cleanup_plan_ Plan p = {};
+
+                policy_for_db(&policy);
+                policy.mode = table[i].mode;
+                findings_good(&f);
+                owners_done(&f.owners);
+                add_owner(&f, (Owner) { .type = OWNER_METADATA, .range = f.range,
+                                        .detail = strdup("headers of group 1") });
+                f.mend = table[i].mend;
+                f.mended = table[i].mended ? strdup(table[i].mended) : NULL;
+                f.absent = table[i].absent;
+                f.read_only = table[i].read_only;
+                if (table[i].whole_page)
+                        assert_int_equal(rangeset_add(&f.bad, f.range), 0);
+
+                assert_int_equal(plan_make(&policy, &f, &p), 0);
+                assert_int_equal(p.verdict, table[i].verdict);
+                assert_int_equal(p.reason, p.verdict == VERDICT_MEND ? REASON_NONE : REASON_METADATA);
+                assert_int_equal(p.steps.n > 0, p.verdict == VERDICT_MEND);
+                if (table[i].why)
+                        assert_string_equal(p.detail, table[i].why);
+        }
+}
+
 /* Proves that a page with two owners, or with none, or with one that covers a part of it, is never
  * written. */
 static void test_mixed_owners(void **state) {
@@ -523,6 +580,9 @@ static void random_findings(Findings *f) {
                           .read_only = rnd(10) == 0, .absent = rnd(6) == 0, .present = rnd(3) == 0,
                           .coarse = rnd(8) == 0, .freezable = rnd(4) != 0, .clonable = rnd(3) == 0,
                           .fs = rnd(8) == 0 ? NULL : strdup(rnd(3) ? "xfs" : rnd(2) ? "ext4" : "nova") };
+        if (rnd(2))
+                f->mend = (Mend) { .parts = MEND_BIT(MEND_AGF), .group = 1 };
+        f->mended = rnd(4) ? NULL : strdup("so");
         for (uint64_t n = 1 + rnd(6); n > 0; n--) {
                 uint64_t at = first + rnd(pages * SECTORS_PER_UNIT) * SECTOR_SIZE;
                 uint64_t size = (1 + rnd(12)) * SECTOR_SIZE;
@@ -584,7 +644,7 @@ static void check_promises(const Policy *policy, const Findings *f, const Plan *
         const Protect *protect = policy->protects.items;
         _cleanup_rangeset_ RangeSet pages = {}, written = {};
         const Owner *o = f->owners.items;
-        bool offered = false, park = p->verdict == VERDICT_PARK;
+        bool offered = false, park = p->verdict == VERDICT_PARK, mend = p->verdict == VERDICT_MEND;
 
         if (p->verdict != VERDICT_REPAIR) {
                 assert(p->proofs == 0 && !p->replica);
@@ -602,7 +662,10 @@ static void check_promises(const Policy *policy, const Findings *f, const Plan *
         if (park)
                 assert(findings_page_may_be_absent(f) && streq_ptr(f->fs, "xfs"));
         else
-                assert(o->type == OWNER_FILE);
+                assert(o->type == (mend ? OWNER_METADATA : OWNER_FILE));
+        if (mend)
+                assert(f->owners.n == 1 && f->mend.parts != 0 && !f->mended &&
+                       !findings_page_may_be_absent(f));
         if (p->verdict == VERDICT_UNPARK)
                 assert(f->owners.n == 1 && o->guard && !findings_page_may_be_absent(f));
         for (size_t i = 0; p->verdict == VERDICT_REPAIR && i < f->owners.n; i++) {
@@ -620,7 +683,7 @@ static void check_promises(const Policy *policy, const Findings *f, const Plan *
 
                 assert(range_size(s->range) == PAGE && range_is_aligned(s->range, PAGE));
                 assert(range_contains(f->range, s->range));
-                assert(s->offset == (park ? 0 : o->offset + (s->range.start - o->range.start)) &&
+                assert(s->offset == (park || mend ? 0 : o->offset + (s->range.start - o->range.start)) &&
                        s->offset % PAGE == 0);
                 assert(!rangeset_overlaps(&written, s->range));
                 assert(s->bad.n > 0);
@@ -660,7 +723,7 @@ static int count_part(const Findings *part, void *userdata) {
 static void test_promises(void **state) {
         static const char *const proofs[] = { "seal,identity+neighbours", "identity", "neighbours",
                                               "quorum,seal", "identity+quorum" };
-        unsigned repairs = 0, parks = 0, unparks = 0, shared = 0, in_place = 0;
+        unsigned repairs = 0, parks = 0, unparks = 0, mends = 0, shared = 0, in_place = 0;
 
         for (uint64_t i = 1; i <= 100000; i++) {
                 _cleanup_policy_ Policy policy = {};
@@ -678,6 +741,7 @@ static void test_promises(void **state) {
                 repairs += p.verdict == VERDICT_REPAIR;
                 parks += p.verdict == VERDICT_PARK;
                 unparks += p.verdict == VERDICT_UNPARK;
+                mends += p.verdict == VERDICT_MEND;
                 shared += p.verdict == VERDICT_REPAIR && f.owners.n > 1;
                 in_place += p.verdict == VERDICT_REPAIR &&
                             p.means.writers[p.means.n_writers - 1] == WRITER_BLOCK;
@@ -686,7 +750,8 @@ static void test_promises(void **state) {
                 assert_true(rangeset_equal(&seen, &f.bad));
         }
         /* The generator does reach the interesting cases. */
-        assert_true(repairs > 1000 && parks > 200 && unparks > 1000 && shared > 10 && in_place > 100);
+        assert_true(repairs > 1000 && parks > 200 && unparks > 1000 && mends > 100 && shared > 10 &&
+                    in_place > 100);
 }
 
 static int keep_part(const Findings *part, void *userdata) {
@@ -726,6 +791,7 @@ int main(void) {
                 cmocka_unit_test(test_owners),
                 cmocka_unit_test(test_absent),
                 cmocka_unit_test(test_park),
+                cmocka_unit_test(test_mend),
                 cmocka_unit_test(test_mixed_owners),
                 cmocka_unit_test(test_shared),
                 cmocka_unit_test(test_insane),
