@@ -52,6 +52,8 @@ class Scene:
             if self.states:
                 self.daemon.wait_states(*self.states)
             self.client = admin(self.bus)
+            # It is ready before it has read what there is.
+            self.daemon.wait("the devices", lambda: self.client.manager("ListVolumes"))
         except BaseException:
             self.__exit__()
             raise
