@@ -192,6 +192,58 @@ DefinitionBlock ("nvdr.aml", "SSDT", 2, "BOCHS ", "NVDIMM", 0x00000002)
                     Return (Buffer () { 0 })
                 }
             }
+
+            // The third, which few machines of the lab have (a device that the NFIT does not name is not looked at), keeps labels, so that
+            // its region can hold several namespaces: 4 size, 5 get, 6 set. Labels are gone when the guest is reset. What is there
+            // at first is an index block (UEFI 2.10, 13.19) that says that there are none: without one the kernel takes the region for one
+            // that holds a single namespace.
+            Device (NV02)
+            {
+                Name (_ADR, 3)
+                Name (LABL, Buffer (0x1000)
+                {
+                    0x4E, 0x41, 0x4D, 0x45, 0x53, 0x50, 0x41, 0x43, 0x45, 0x5F, 0x49, 0x4E, 0x44, 0x45, 0x58, 0x00,  // signature
+                    0x00, 0x00, 0x00, 0x01,                             // flags; labels of 256 bytes
+                    0x01, 0x00, 0x00, 0x00,                             // sequence
+                    0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,     // offset of this block
+                    0x00, 0x01, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,     // its size
+                    0x00, 0x01, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,     // offset of the other block
+                    0x00, 0x02, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,     // offset of the labels
+                    0x0E, 0x00, 0x00, 0x00, 0x01, 0x00, 0x02, 0x00,     // 14 labels; version 1.2
+                    0x39, 0x7A, 0x32, 0xD8, 0xD1, 0x04, 0x9F, 0x27,     // checksum, Fletcher's
+                    0xFF, 0x3F                                          // all are free
+                })
+
+                Method (_DSM, 4, Serialized)
+                {
+                    If (Arg0 != ToUUID ("4309ac30-0d11-11e4-9191-0800200c9a66")) { Return (Buffer () { 0 }) }
+                    If (Arg2 == 0) { Return (Buffer () { 0x71 }) }
+                    If (Arg2 == 4)              // status 0; size, and how much is moved at a time
+                    {
+                        Local7 = Buffer (12) {}
+                        PUTD (Local7, 4, SizeOf (LABL))
+                        PUTD (Local7, 8, 256)
+                        Return (Local7)
+                    }
+                    If ((Arg2 == 5) || (Arg2 == 6))
+                    {
+                        Local6 = DerefOf (Arg3 [0])
+                        Local0 = GETD (Local6, 0)
+                        Local1 = GETD (Local6, 4)
+                        // Status 3: invalid parameters
+                        If ((Local1 > SizeOf (LABL)) || (Local0 > (SizeOf (LABL) - Local1))) { Return (Buffer (4) { 3 }) }
+                        If (Arg2 == 5) { Return (Concatenate (Buffer (4) {}, Mid (LABL, Local0, Local1))) }
+                        Local2 = 0
+                        While (Local2 < Local1)
+                        {
+                            LABL [Local0 + Local2] = DerefOf (Local6 [8 + Local2])
+                            Local2++
+                        }
+                        Return (Buffer (4) {})
+                    }
+                    Return (Buffer () { 0 })
+                }
+            }
         }
     }
 }

@@ -96,7 +96,7 @@ sysfs() {
     cat "/sys/bus/nd/devices/$1"
 }
 
-# namespace: of /dev/$PMEM. region: its number, which is also that of the NVDIMM.
+# namespace: of /dev/$PMEM. region: its number. medium: that of the NVDIMM, as the host counts; regions may come in another order.
 namespace() {
     case $PMEM in
         *.*) echo "namespace${PMEM#pmem}" ;;
@@ -107,6 +107,12 @@ namespace() {
 region() {
     local number=${PMEM#pmem}
     echo "${number%%.*}"
+}
+
+medium() {
+    local nmem
+    nmem=$(sysfs "region$(region)/mapping0")
+    echo $(($(sysfs "${nmem%%,*}/nfit/handle") - 1))
 }
 
 # data_start: physical address of the first sector of /dev/$PMEM. Which pfn (or dax) device it is depends on the boot; a
@@ -122,15 +128,18 @@ data_start() {
     sysfs "$(namespace)/resource"
 }
 
-# prepare_media: makes every NVDIMM an fsdax namespace. Done once a boot; what survived a power cut is left alone.
+# prepare_media: makes every NVDIMM an fsdax namespace, but one with labels, which is empty. Done once a boot; what survived a
+# power cut is left alone.
 prepare_media() {
-    local i
+    local region i
     modprobe -a nfit nd_pmem
     udevadm settle
-    for i in 0 1; do
+    for region in /sys/bus/nd/devices/region*; do
+        i=${region##*/region}
+        [ "$(sysfs "namespace$i.0/size")" != 0 ] || continue
         [ "$(sysfs "namespace$i.0/mode")" = memory ] || ndctl create-namespace -f -e "namespace$i.0" -m fsdax >/dev/null
+        wait_until 20 test -b "/dev/pmem$i"
     done
-    wait_until 20 test -b /dev/pmem1
 }
 
 # clean_up: whatever the last scenario left. Nothing of it may be seen by the next.
@@ -188,7 +197,7 @@ no_badblocks() {
 destroy() {
     local base
     base=$(sysfs "region$(region)/resource")
-    request destroy "$(region)" $(($(data_start) - base + $1 * 512)) $((${2:-1} * 512))
+    request destroy "$(medium)" $(($(data_start) - base + $1 * 512)) $((${2:-1} * 512))
 }
 
 # poison_ars SECTOR [COUNT [SECTOR COUNT]…]: the firmware finds errors and tells the kernel, once for all of them.

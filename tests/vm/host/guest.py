@@ -5,6 +5,7 @@ The guest has two virtio-serial ports. "lab.control" is a conversation: the agen
 scenario asks for poison, and so on, one line each way. "lab.trace" is a file on this side: what a scenario prints is here
 even if the guest dies in the next moment. The NVDIMMs are plain files, shared with the guest, so that the host can destroy
 bytes below it, and so that they survive a power cut."""
+import dataclasses
 import json
 import os
 import select
@@ -13,7 +14,7 @@ import socket
 import subprocess
 import time
 
-MEDIA_SIZES = (512, 128)                # MiB
+MEDIA_SIZES = (512, 128, 256)           # MiB; the third only where a scenario asks for it
 CPUS, MEMORY = 2, 1024
 
 
@@ -52,13 +53,20 @@ class Lines:
         return line.decode(errors="replace").rstrip("\r")
 
 
+@dataclasses.dataclass(frozen=True)
+class Machine:
+    """What differs between the machines that scenarios ask for."""
+    append: str = ""            # to the kernel's command line
+    modules: int = 2            # NVDIMMs
+
+
 class Guest:
     def __init__(self, image, initrd, work):
         self.image, self.initrd, self.work = image, initrd, work
         self.media = [work / f"nv{i}" for i in range(len(MEDIA_SIZES))]
         self.console, self.trace = work / "console", work / "trace"
         self.process = None
-        self.append = ""        # to the kernel's command line
+        self.machine = Machine()
 
     def renew(self):
         """A new root file system and new NVDIMMs."""
@@ -82,7 +90,7 @@ class Guest:
                        # A busy machine may not run a CPU of ours for long, which is no lockup.
                        " watchdog_thresh=60"
                        # Legacy persistent memory only where a scenario asks for it, and last.
-                       f" systemd.show_status=no audit=0 modprobe.blacklist=nd_e820 {self.append}",
+                       f" systemd.show_status=no audit=0 modprobe.blacklist=nd_e820 {self.machine.append}",
             # A power cut takes QEMU, not this machine: what reached the file stays in it, flushed or not.
             "-drive", f"file={self.work}/root.img,if=virtio,format=raw,cache=unsafe",
             "-chardev", f"socket,id=monitor,fd={monitor}", "-mon", "chardev=monitor,mode=control",
@@ -91,7 +99,7 @@ class Guest:
             "-device", "virtio-serial-pci", "-device", "virtserialport,chardev=control,name=lab.control",
             "-device", "virtserialport,chardev=trace,name=lab.trace",
         ]
-        for i, (path, size) in enumerate(zip(self.media, MEDIA_SIZES)):
+        for i, (path, size) in enumerate(zip(self.media[:self.machine.modules], MEDIA_SIZES)):
             command += ["-object", f"memory-backend-file,id=nv{i},share=on,mem-path={path},size={size}M",
                         "-device", f"nvdimm,id=nvdimm{i},memdev=nv{i}"]
         return command

@@ -6,7 +6,7 @@ import re
 import shutil
 import time
 
-from host.guest import Gone, Guest, Silent
+from host.guest import Gone, Guest, Machine, Silent
 
 # Times are for a machine that does nothing else. A busy one may be several times slower, and that proves nothing; waiting too long
 # costs only time, and only where something is wrong.
@@ -41,9 +41,9 @@ class Scenario:
         return self._head("expects", "") == "oops"
 
     @property
-    def append(self):
-        """What its kernel's command line has besides."""
-        return self._head("append", "")
+    def machine(self):
+        """The one that it wants to run in."""
+        return Machine(self._head("append", Machine.append), int(self._head("modules", Machine.modules)))
 
     def is_for(self, kernel):
         """Whether it makes sense on that kernel."""
@@ -61,7 +61,7 @@ class Scenario:
         for line in self.path.read_text().splitlines():
             if not line.startswith("#") or (line == "#" and words):
                 break
-            if not re.match(r"# (SPDX-License-Identifier|timeout|expects|kernels|append|everywhere):", line):
+            if not re.match(r"# (SPDX-License-Identifier|timeout|expects|kernels|append|everywhere|modules):", line):
                 words += line[1:].split()
         return re.match(r".*?[.](?= [A-Z]|$)|.*", " ".join(words))[0]
 
@@ -122,11 +122,11 @@ class Runner:
     def _one(self, scenario):
         marks = {}
         start = time.monotonic()
-        if self.up and scenario.append != self.guest.append:
+        if self.up and scenario.machine != self.guest.machine:
             self._down()
         try:
             if not self.up:
-                self.guest.append = scenario.append
+                self.guest.machine = scenario.machine
                 self.guest.renew()
                 for log in (self.guest.console, self.guest.trace):
                     log.write_bytes(b"")
