@@ -12,7 +12,7 @@ before=$(dd if=$MIRROR/a bs=512 skip=$((16 + 3)) count=1 status=none | sha256sum
 start_daemon
 lose_ars $DB/a $((8192 + 3 * 512)) 512
 wait_entry STATE=healed "FILE=$DB/a"
-expect_fields WRITER=block PROOF=quorum "OFFSET=$(page_at $DB/a 8192)"
+expect_fields WRITER=block PROOF=neighbours+quorum "OFFSET=$(page_at $DB/a 8192)"
 sleep 0.2                               # it goes on counting
 kill -TERM "$HOLDER"
 wait "$HOLDER"
