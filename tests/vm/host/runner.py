@@ -117,6 +117,22 @@ class Runner:
         except Exception:       # it is killed then; nothing that matters is left in it
             pass
 
+    def _boot_new(self, machine):
+        """A guest that ends before it has begun anything says nothing about a scenario; a kernel that is emulated on a busy
+        machine does so now and then. It may try twice more."""
+        for left in (2, 1, 0):
+            self.guest.machine = machine
+            self.guest.renew()
+            for log in (self.guest.console, self.guest.trace):
+                log.write_bytes(b"")
+            try:
+                self._boot()
+                return
+            except (Silent, Gone):
+                if left == 0:
+                    raise
+                self._down()
+
     # --- one scenario
 
     def _one(self, scenario):
@@ -126,11 +142,7 @@ class Runner:
             self._down()
         try:
             if not self.up:
-                self.guest.machine = scenario.machine
-                self.guest.renew()
-                for log in (self.guest.console, self.guest.trace):
-                    log.write_bytes(b"")
-                self._boot()
+                self._boot_new(scenario.machine)
             marks = {log: log.stat().st_size for log in (self.guest.console, self.guest.trace)}
             outcome = self._converse(scenario)
         except Silent:
