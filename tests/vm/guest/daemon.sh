@@ -54,7 +54,7 @@ remember() {
 }
 
 expect_as_before() {
-    expect "$1" "$(cat "/run/lab/was/${1##*/}")" "$(fate "$1")"
+    expect_bytes "$1" "$(cat "/run/lab/was/${1##*/}")" "$(fate "$1")"
 }
 
 # page_at FILE OFFSET: where on its disk the page with that byte of the file is, in bytes.

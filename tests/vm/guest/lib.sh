@@ -45,6 +45,16 @@ expect() {
     [ "$2" = "$3" ] || fail "$1: expected '$2', got '$3'"
 }
 
+# expect_bytes WHAT EXPECTED GOT: the same where it is data, about which there is no second try.
+expect_bytes() {
+    [ "$2" = "$3" ] || fail "wrong bytes: $1: expected '$2', got '$3'"
+}
+
+# same_bytes FILE FILE
+same_bytes() {
+    cmp "$1" "$2" || fail "wrong bytes: $1 and $2 differ"
+}
+
 # expect_match WHAT PATTERN GOT: GOT must match the shell pattern.
 expect_match() {
     # shellcheck disable=SC2053

@@ -19,5 +19,5 @@ hold_map $DB/c 4096
 lose_mce $DB/c 4096
 wait_entry STATE=healed "FILE=$DB/c" WRITER=pwrite
 kill -0 $HOLDER
-expect "the bytes" "$(hash_of $MIRROR/c)" "$(hash_of $DB/c)"
+expect_bytes "the bytes" "$(hash_of $MIRROR/c)" "$(hash_of $DB/c)"
 expect "badblocks" "" "$(badblocks)"

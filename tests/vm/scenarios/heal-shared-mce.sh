@@ -15,8 +15,8 @@ start_daemon
 lose_mce $DB/a 8192
 wait_entry STATE=healed "FILE=$DB/a" "OFFSET=$bad"
 expect_fields WRITER=clone "REPLICA=mirror:$MIRROR" PROOF=identity+neighbours
-cmp $DB/a $MNT/snapshot/a
-cmp $DB/a $MIRROR/a
+same_bytes $DB/a $MNT/snapshot/a
+same_bytes $DB/a $MIRROR/a
 expect "the page of the snapshot" "$(page_at $DB/a 8192)" "$(page_at $MNT/snapshot/a 8192)"
 [ "$(page_at $DB/a 8192)" != "$bad" ] || fail "it is where it was"
 wait_entry "OFFSET=$bad" STATE=harmless REASON=parked

@@ -9,7 +9,7 @@ if [ "$BOOT" = 2 ]; then
     mount_dax
     start_daemon
     wait_entry STATE=healed "FILE=$DB/a"
-    expect "the file" "$(hash_of $MIRROR/a)" "$(hash_of $DB/a)"
+    expect_bytes "the file" "$(hash_of $MIRROR/a)" "$(hash_of $DB/a)"
     expect "badblocks" "" "$(badblocks)"
     exit
 fi
