@@ -16,13 +16,11 @@
 #include "util/strv.h"
 #include "util/vec.h"
 #include "worker/clone.h"
-#include "worker/evidence.h"
 #include "worker/freeze.h"
+#include "worker/gather.h"
 #include "worker/guard.h"
 #include "worker/locate.h"
 #include "worker/mend.h"
-#include "worker/places.h"
-#include "worker/subject.h"
 
 void holds_done(Holds *h) {
         for (size_t i = 0; i < h->n; i++)
@@ -165,19 +163,10 @@ static int find_path(const Locator *l, Owner *o) {
         return 0;
 }
 
-static int window_for(const Locator *l, int fd, const struct stat *st, const Findings *f, const Owner *o,
-                      const Extent *extent, Window *ret) {
-        Range pages = { o->offset, o->offset + range_size(o->range) }, wide = pages;
-
-        wide.start = wide.start > NEIGHBOURS_WINDOW ? wide.start - NEIGHBOURS_WINDOW : 0;
-        if (__builtin_add_overflow(wide.end, NEIGHBOURS_WINDOW, &wide.end))
-                return -EOVERFLOW;
-
-        return window_read(&l->site, fd, (uint64_t) st->st_size, wide, extent, &f->bad, ret);
-}
-
 /* The medium is good: do the replicas have what it has? Only as long as nobody writes to the file. */
-static int tell_truth(int fd, const struct stat *st, const Window *w, const RangeSet *lost, Evidences *l) {
+static int tell_truth(int fd, const struct stat *st, Gathered *g) {
+        const Window *w = &g->window;
+        const RangeSet *lost = &g->lost;
         _cleanup_free_ uint8_t *bytes = malloc(range_size(w->range));
         struct stat now;
 
@@ -191,8 +180,8 @@ static int tell_truth(int fd, const struct stat *st, const Window *w, const Rang
             memcmp(&now.st_mtim, &st->st_mtim, sizeof(now.st_mtim)) != 0)
                 return 0;
 
-        for (size_t i = 0; i < l->n; i++) {
-                Evidence *e = l->items + i;
+        for (size_t i = 0; i < g->evidences.n; i++) {
+                Evidence *e = g->evidences.items + i;
 
                 if (!e->bytes)
                         continue;
@@ -209,36 +198,16 @@ static int tell_truth(int fd, const struct stat *st, const Window *w, const Rang
 
 static int take_offers(const Locator *l, int fd, const struct stat *st, const Protect *protect, Findings *f,
                        const Owner *o) {
-        _cleanup_evidences_ Evidences evidences = {};
-        _cleanup_rangeset_ RangeSet lost = {};
-        const Extent extent = { .range = f->range, .offset = o->offset };
-        _cleanup_spacemap_ SpaceMap places = {};
-        _cleanup_sealed_ Sealed sealed = SEALED_NULL;
-        _cleanup_window_ Window w = {};
-        Subject subject;
+        _cleanup_gathered_ Gathered g = GATHERED_NULL;
         int r;
 
-        r = window_for(l, fd, st, f, o, &extent, &w);
-        if (r >= 0)
-                r = lost_bytes(&w, (Range) { o->offset, o->offset + range_size(o->range) },
-                               (uint64_t) st->st_size, &lost);
-        if (r < 0 || lost.n == 0)
-                return r;
-
-        r = places_find(&l->site, fd, w.range, &extent, &places);
-        if (r >= 0)
-                r = sealed_open(l->request->state_dir, l->request->volume.uuid, o->inode, o->generation, st,
-                                &sealed);
-        if (r < 0)
-                return r;
-        subject_init(&subject, l->request, &l->site, protect, o->path, st, &places);
-        r = evidences_take(protect->replicas, &subject, &sealed, &w, &lost, &evidences);
+        r = gather(l->request, &l->site, protect, o, f, fd, st, protect->replicas, &g);
         if (r >= 0 && l->request->verb == VERB_PLAN)
-                r = tell_truth(fd, st, &w, &lost, &evidences);
-        for (size_t i = 0; r >= 0 && i < evidences.n; i++) {
-                r = vec_push(&f->offers, evidences.items[i].offer);
+                r = tell_truth(fd, st, &g);
+        for (size_t i = 0; r >= 0 && i < g.evidences.n; i++) {
+                r = vec_push(&f->offers, g.evidences.items[i].offer);
                 if (r >= 0)
-                        evidences.items[i].offer = (Offer) {};
+                        g.evidences.items[i].offer = (Offer) {};
         }
         return r;
 }

@@ -54,7 +54,7 @@ static int build_page(Repair *r, const Step *s, const RangeSet *listed, uint8_t 
         for (size_t i = 0; i < missing.n; i++) {
                 uint64_t at = missing.items[i].start - s->range.start;
 
-                memcpy(page + at, r->evidence->bytes + (s->offset + at - r->window.range.start),
+                memcpy(page + at, r->evidence->bytes + (s->offset + at - r->seen.window.range.start),
                        range_size(missing.items[i]));
         }
         if (end < REPAIR_UNIT)
@@ -71,7 +71,7 @@ static int check_seal(Repair *r, const Step *s) {
 
         if (!(r->plan->proofs & PROOF_BIT(PROOF_SEAL)))
                 return 0;
-        q = sealed_check_page(&r->sealed, s->offset, r->page);
+        q = sealed_check_page(&r->seen.sealed, s->offset, r->page);
         return q <= 0 ? q : ended(r, CASE_DETECTED, REASON_CHANGED,
                                   "the page at file offset %" PRIu64 " is not what was sealed", s->offset);
 }

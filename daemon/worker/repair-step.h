@@ -4,8 +4,8 @@
 #include <sys/stat.h>
 
 #include "core/job.h"
-#include "worker/evidence.h"
 #include "worker/freeze.h"
+#include "worker/gather.h"
 #include "worker/lease.h"
 #include "worker/progress.h"
 #include "worker/site.h"
@@ -26,10 +26,8 @@ typedef struct Repair {
         Freeze freeze;
         struct stat before;             /* under exclusion */
         struct timespec mtime;          /* as we left it */
-        Window window;
-        Sealed sealed;
-        Evidences evidences;
-        const Evidence *evidence;       /* of the plan's replica; within evidences */
+        Gathered seen;
+        const Evidence *evidence;       /* of the plan's replica; within seen */
         char boot_id[37];
         uint8_t *page, *again;          /* one page each, aligned */
         ProgressFn progress;

@@ -19,14 +19,11 @@
 #include "core/choice.h"
 #include "util/file.h"
 #include "util/strv.h"
-#include "worker/evidence.h"
 #include "worker/intents.h"
 #include "worker/lease.h"
 #include "worker/page.h"
-#include "worker/places.h"
 #include "worker/repair-step.h"
 #include "worker/repair.h"
-#include "worker/subject.h"
 
 static void repair_done(Repair *r) {
         uint64_t usec;
@@ -37,9 +34,7 @@ static void repair_done(Repair *r) {
         closep(&r->fd);         /* a lease goes with it */
         closep(&r->intents_fd);
         closep(&r->lock_fd);
-        window_done(&r->window);
-        sealed_done(&r->sealed);
-        evidences_done(&r->evidences);
+        gathered_done(&r->seen);
         free(r->page);
         free(r->again);
         result_done(&r->result);
@@ -125,44 +120,22 @@ static int take_exclusion(Repair *r) {
 /* Reads the neighbourhood and the replica, and lets them show what the plan asks for. */
 static int prove(Repair *r) {
         const Protect *protect = policy_find_path(&r->request->policy, r->owner->path);
-        Range pages = { r->owner->offset, r->owner->offset + range_size(r->f->range) }, wide = pages;
-        Extent extent = { .range = r->f->range, .offset = r->owner->offset };
         char *chosen[] = { r->plan->replica, NULL };
-        _cleanup_spacemap_ SpaceMap places = {};
-        _cleanup_rangeset_ RangeSet lost = {};
-        Subject subject;
         int q;
 
         if (!protect)
                 return -EINVAL;
 
-        wide.start = wide.start > NEIGHBOURS_WINDOW ? wide.start - NEIGHBOURS_WINDOW : 0;
-        if (__builtin_add_overflow(wide.end, NEIGHBOURS_WINDOW, &wide.end))
-                return -EOVERFLOW;
-
-        q = window_read(&r->site, r->fd, r->f->file_size, wide, &extent, &r->f->bad, &r->window);
-        if (q >= 0)
-                q = lost_bytes(&r->window, pages, r->f->file_size, &lost);
+        q = gather(r->request, &r->site, protect, r->owner, r->f, r->fd, &r->before,
+                   r->plan->proofs & PROOF_BIT(PROOF_QUORUM) ? protect->replicas : chosen, &r->seen);
         if (q < 0)
                 return q;
-        if (lost.n == 0)
+        if (r->seen.lost.n == 0)
                 return ended(r, CASE_DETECTED, REASON_CHANGED, "every byte can be read again");
 
-        q = places_find(&r->site, r->fd, r->window.range, &extent, &places);
-        if (q >= 0)
-                q = sealed_open(r->request->state_dir, r->request->volume.uuid, r->owner->inode,
-                                r->owner->generation, &r->before, &r->sealed);
-        if (q < 0)
-                return q;
-        subject_init(&subject, r->request, &r->site, protect, r->owner->path, &r->before, &places);
-        q = evidences_take(r->plan->proofs & PROOF_BIT(PROOF_QUORUM) ? protect->replicas : chosen, &subject,
-                           &r->sealed, &r->window, &lost, &r->evidences);
-        if (q < 0)
-                return q;
-
-        for (size_t i = 0; i < r->evidences.n && !r->evidence; i++)
-                if (streq_ptr(r->evidences.items[i].offer.replica, r->plan->replica))
-                        r->evidence = r->evidences.items + i;
+        for (size_t i = 0; i < r->seen.evidences.n && !r->evidence; i++)
+                if (streq_ptr(r->seen.evidences.items[i].offer.replica, r->plan->replica))
+                        r->evidence = r->seen.evidences.items + i;
         if (!r->evidence)
                 return -EINVAL;
 
@@ -257,7 +230,7 @@ static void keep_seal(Repair *r) {
         struct stat st;
 
         if (r->result.proofs & PROOF_BIT(PROOF_SEAL) && lease_holds(&r->lease) && fstat(r->fd, &st) >= 0)
-                (void) sealed_restamp(&r->sealed, &st);
+                (void) sealed_restamp(&r->seen.sealed, &st);
 }
 
 static int run(Repair *r) {
@@ -314,7 +287,7 @@ int repair(const Request *request, ProgressFn progress, void *userdata, Result *
                 .request = request,
                 .plan = &request->plan,
                 .site = SITE_NULL,
-                .sealed = SEALED_NULL,
+                .seen = GATHERED_NULL,
                 .fd = -1,
                 .intents_fd = -1,
                 .lock_fd = -1,

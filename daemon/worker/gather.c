@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <assert.h>
+#include <errno.h>
+#include <sys/stat.h>
+
+#include "worker/gather.h"
+#include "worker/places.h"
+#include "worker/subject.h"
+
+void gathered_done(Gathered *g) {
+        window_done(&g->window);
+        rangeset_done(&g->lost);
+        sealed_done(&g->sealed);
+        evidences_done(&g->evidences);
+}
+
+static int gather_window(const Site *site, const Findings *f, int fd, uint64_t file_size,
+                         const Extent *extent, Gathered *g) {
+        Range pages = { extent->offset, 0 }, wide;
+        int r;
+
+        if (__builtin_add_overflow(pages.start, range_size(f->range), &pages.end))
+                return -EOVERFLOW;
+        wide = pages;
+        wide.start = wide.start > NEIGHBOURS_WINDOW ? wide.start - NEIGHBOURS_WINDOW : 0;
+        if (__builtin_add_overflow(wide.end, NEIGHBOURS_WINDOW, &wide.end))
+                return -EOVERFLOW;
+
+        r = window_read(site, fd, file_size, wide, extent, &f->bad, &g->window);
+        return r < 0 ? r : lost_bytes(&g->window, pages, file_size, &g->lost);
+}
+
+int gather(const Request *request, const Site *site, const Protect *protect, const Owner *owner,
+           const Findings *f, int fd, const struct stat *st, char *const *replicas, Gathered *ret) {
+        const Extent extent = { .range = f->range, .offset = owner->offset };
+        _cleanup_gathered_ Gathered g = GATHERED_NULL;
+        _cleanup_spacemap_ SpaceMap places = {};
+        Subject subject;
+        int r;
+
+        assert(protect);
+
+        r = gather_window(site, f, fd, (uint64_t) st->st_size, &extent, &g);
+        if (r >= 0 && g.lost.n > 0) {
+                r = places_find(site, fd, g.window.range, &extent, &places);
+                if (r >= 0)
+                        r = sealed_open(request->state_dir, request->volume.uuid, owner->inode,
+                                        owner->generation, st, &g.sealed);
+                if (r >= 0) {
+                        subject_init(&subject, request, site, protect, owner->path, st, &places);
+                        r = evidences_take(replicas, &subject, &g.sealed, &g.window, &g.lost, &g.evidences);
+                }
+        }
+        if (r < 0)
+                return r;
+
+        *ret = g;
+        g = GATHERED_NULL;
+        return 0;
+}
