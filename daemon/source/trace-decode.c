@@ -38,8 +38,15 @@ static const struct {
         [TRACE_MEMORY_FAILURE] = { "memory_failure_event", { [PFN] = "pfn" } },
 };
 
+/* Of a page: when it began (8 bytes), how much of it is in use (a long), records. What stands above these
+ * bits of the second are flags. (kernel/trace/ring_buffer.c struct buffer_data_page, RB_MISSED_EVENTS) */
+#define PAGE_HEAD (8 + sizeof(long))
+#define COMMIT_MASK ((1UL << 27) - 1)
+#define PAGE_SLACK 64
+
 struct TraceDecoder {
         size_t page_size;
+        char *page;                             /* with zeros behind it */
         struct tep_handle *tep;
         struct kbuffer *buffer;
         struct {
@@ -55,10 +62,11 @@ int trace_decoder_new(size_t page_size, TraceDecoder **ret) {
         if (!d)
                 return -ENOMEM;
         d->page_size = page_size;
+        d->page = calloc(1, page_size + PAGE_SLACK);
         d->tep = tep_alloc();
         d->buffer = kbuffer_alloc(sizeof(long) == 8 ? KBUFFER_LSIZE_8 : KBUFFER_LSIZE_4,
                                   big ? KBUFFER_ENDIAN_BIG : KBUFFER_ENDIAN_LITTLE);
-        if (!d->tep || !d->buffer)
+        if (!d->page || !d->tep || !d->buffer)
                 return -ENOMEM;
 
         tep_set_loglevel(TEP_LOG_NONE);
@@ -77,6 +85,7 @@ TraceDecoder *trace_decoder_free(TraceDecoder *d) {
                 kbuffer_free(d->buffer);
         if (d->tep)
                 tep_free(d->tep);
+        free(d->page);
         free(d);
         return NULL;
 }
@@ -150,25 +159,39 @@ static int decode_record(TraceDecoder *d, void *data, int size, Range *ret) {
         return -ENOENT;
 }
 
-int trace_decode(TraceDecoder *d, void *page, void (*fn)(Range physical, void *userdata), void *userdata) {
-        void *data;
+/* The library takes the length that a page names as it stands, and looks at the head of a record before it
+ * asks whether there is room for one: so the length is looked at here, and there are zeros behind the
+ * page. */
+static bool take_page(TraceDecoder *d, const void *page) {
+        unsigned long commit;
+
+        memcpy(&commit, (const char *) page + 8, sizeof(commit));
+        if ((commit & COMMIT_MASK) > d->page_size - PAGE_HEAD)
+                return false;
+        memcpy(d->page, page, d->page_size);
+        return kbuffer_load_subbuffer(d->buffer, d->page) == 0;
+}
+
+int trace_decode(TraceDecoder *d, const void *page, void (*fn)(Range physical, void *userdata),
+                 void *userdata) {
+        const char *last = NULL;
+        char *data;
 
         assert(d);
         assert(page);
         assert(fn);
 
-        if (kbuffer_load_subbuffer(d->buffer, page) != 0 ||
-            kbuffer_subbuffer_size(d->buffer) < 0 ||
-            (size_t) kbuffer_subbuffer_size(d->buffer) > d->page_size)
+        if (!take_page(d, page))
                 return -EBADMSG;
 
         for (data = kbuffer_read_event(d->buffer, NULL); data; data = kbuffer_next_event(d->buffer, NULL)) {
                 int size = kbuffer_event_size(d->buffer);
                 Range lost;
 
-                if (size < 0 || (size_t) size > d->page_size ||
-                    (size_t) ((char *) data - (char *) page) > d->page_size - (size_t) size)
+                if (size < 0 || (size_t) size > d->page_size || data < d->page || (last && data <= last) ||
+                    (size_t) (data - d->page) > d->page_size - (size_t) size)
                         return -EBADMSG;
+                last = data;
                 if (decode_record(d, data, size, &lost) == 0)
                         fn(lost, userdata);
         }

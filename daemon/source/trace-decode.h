@@ -28,4 +28,5 @@ int trace_decoder_add(TraceDecoder *d, TraceEvent event, const char *format, siz
 
 /* One page as read from trace_pipe_raw, of page_size bytes; fn is called for each lost range in it. 0, or
  * -EBADMSG: this is no such page, and what of it made sense was told. */
-int trace_decode(TraceDecoder *d, void *page, void (*fn)(Range physical, void *userdata), void *userdata);
+int trace_decode(TraceDecoder *d, const void *page, void (*fn)(Range physical, void *userdata),
+                 void *userdata);
