@@ -62,7 +62,7 @@ int stream_read_line(Stream *s, char **ret) {
         assert(ret);
 
         for (;;) {
-                char *from = s->buffer + s->start, *newline = NULL;
+                char *from = s->buffer ? s->buffer + s->start : NULL, *newline = NULL;
                 size_t n = s->end - s->start;
                 ssize_t k;
                 int r;
