@@ -11,12 +11,6 @@
 #include "core/replica-uri.h"
 #include "fuzz.h"
 
-#define must(condition)                 \
-        do {                            \
-                if (!(condition))       \
-                        abort();        \
-        } while (0)
-
 /* Decodes; true when there is a value. */
 #define DECODE(decode, text, value)                                             \
         ({                                                                      \
@@ -101,12 +95,7 @@ static void check_uri(const char *text) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-        char *text = malloc(size + 1), *sentence = NULL;
-
-        must(text);
-        if (size > 0)
-                memcpy(text, data, size);
-        text[size] = '\0';
+        char *text = fuzz_string(data, size), *sentence = NULL;
 
         CHECK(CasePtr, codec_case_decode, case_encode, case_freep, text);
         CHECK(Topology, codec_topology_decode, codec_topology_encode, topology_done, text);

@@ -2,17 +2,17 @@
 
 /* Any text as a configuration file: it is read to its end, every line is either a setting or a complaint of
  * printable text, and what comes out is within what the table allows. */
-#undef NDEBUG
 
-#include <assert.h>
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "util/ini-text.h"
+#include "core/replica-uri.h"
+#include "fuzz.h"
 #include "service/config-table.h"
 #include "service/diagnostics.h"
+#include "util/ini-text.h"
 #include "util/strv.h"
 #include "util/time-util.h"
 
@@ -23,12 +23,10 @@ typedef struct Input {
         unsigned line;
 } Input;
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
 static int on_problem(unsigned line, const char *sentence, void *userdata) {
         Input *in = userdata;
 
-        assert(line >= in->line);
+        must(line >= in->line);
         in->line = line;
         return diagnostics_add(&in->d, "x.conf", line, SEVERITY_ERROR, "%s", sentence);
 }
@@ -39,25 +37,34 @@ static int on_setting(const IniLine *l, void *userdata) {
         Input *in = userdata;
         int r;
 
-        assert(l->line > in->line);
+        must(l->line > in->line);
         in->line = l->line;
-        assert(strlen(l->value) <= INI_LINE_MAX);
+        must(strlen(l->value) <= INI_LINE_MAX);
         if (!s)
                 return 0;
 
         r = setting_apply(s, l->value,
                           strcmp(s->section, SECTION_BEZOAR) == 0 ? (void *) &in->policy : &in->protect,
                           &problem);
-        assert(r == 0 || (r == SETTING_E_INVALID && problem));
+        must(r == 0 || (r == SETTING_E_INVALID && problem));
         return r == 0 ? 0 : on_problem(l->line, problem, in);
 }
 
 static void check_path(const char *path) {
         if (!path)
                 return;
-        assert(path[0] == '/');
-        assert(!strstr(path, "//") && !strstr(path, "/./") && !strstr(path, "/../"));
-        assert(strlen(path) == 1 || path[strlen(path) - 1] != '/');
+        must(path[0] == '/');
+        must(!strstr(path, "//") && !strstr(path, "/./") && !strstr(path, "/../"));
+        must(strlen(path) == 1 || path[strlen(path) - 1] != '/');
+}
+
+static void check_replica(const char *uri) {
+        const char *argument = NULL;
+        ReplicaKind kind = replica_kind_of(uri, &argument);
+
+        must(kind >= 0);
+        if (kind == REPLICA_MIRROR)
+                check_path(argument);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
@@ -66,26 +73,27 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         /* a block of exactly this size: reading beyond it is seen */
         char *text = malloc(size > 0 ? size : 1);
 
-        assert(text);
-        memcpy(text, data, size);
+        must(text);
+        if (size > 0)
+                memcpy(text, data, size);
         policy_init(&in.policy);
         protect_init(&in.protect);
-        assert(ini_text_read(text, size, &visitor) == 0);
+        must(ini_text_read(text, size, &visitor) == 0);
 
-        assert(in.policy.rescan_usec >= 10 * USEC_PER_SEC && in.policy.rescan_usec <= 24 * USEC_PER_HOUR);
-        assert(in.policy.worker_timeout_usec >= USEC_PER_SEC);
-        assert(in.policy.worker_timeout_usec <= USEC_PER_HOUR);
-        assert(in.policy.budget_n >= 1 && in.policy.budget_usec >= USEC_PER_SEC);
-        assert(in.protect.proof.n >= 1 && in.protect.exclusion.n >= 1);
+        must(in.policy.rescan_usec >= 10 * USEC_PER_SEC && in.policy.rescan_usec <= 24 * USEC_PER_HOUR);
+        must(in.policy.worker_timeout_usec >= USEC_PER_SEC);
+        must(in.policy.worker_timeout_usec <= USEC_PER_HOUR);
+        must(in.policy.budget_n >= 1 && in.policy.budget_usec >= USEC_PER_SEC);
+        must(in.protect.proof.n >= 1 && in.protect.exclusion.n >= 1);
         for (size_t i = 0; i < in.protect.proof.n; i++)
-                assert(in.protect.proof.any_of[i] != 0);
+                must(in.protect.proof.any_of[i] != 0);
         check_path(in.protect.path);
         check_path(in.protect.device);
         for (char **s = in.protect.replicas; s && *s; s++)
-                check_path(*s + strlen("mirror:"));
+                check_replica(*s);
         for (size_t i = 0; i < in.d.n; i++)
                 for (const char *p = in.d.items[i].text; *p; p++)
-                        assert((unsigned char) *p >= ' ' && *p != 0x7f);
+                        must((unsigned char) *p >= ' ' && *p != 0x7f);
 
         diagnostics_done(&in.d);
         protect_done(&in.protect);

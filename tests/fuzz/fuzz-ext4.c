@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* A device that claims to be an ext4, as damage or a stranger may have left it. The input is a list of
+ * pieces {offset / 16, length, bytes}, of 16, 16 and 8 bits in little-endian order, of a device that is zero
+ * else. Every inode of every group is asked what it claims: all of it lies on the device, and it ends. */
+
+#include <string.h>
+#include <unistd.h>
+
+#include "fuzz.h"
+#include "map/mapper-ext4.h"
+#include "util/vec.h"
+
+#define DEVICE_SIZE (256 * 1024)
+#define CLAIMS_MAX 100000
+
+typedef struct Seen {
+        ext2_filsys fs;
+        unsigned n;
+} Seen;
+
+static uint8_t *device_of(const uint8_t *data, size_t size) {
+        uint8_t *device = calloc(1, DEVICE_SIZE);
+
+        must(device);
+        while (size >= 4) {
+                size_t at = 16 * (size_t) (data[0] | data[1] << 8), n = data[2] | data[3] << 8;
+
+                data += 4;
+                size -= 4;
+                if (n > size)
+                        n = size;
+                if (at < DEVICE_SIZE)
+                        memcpy(device + at, data, n < DEVICE_SIZE - at ? n : DEVICE_SIZE - at);
+                data += n;
+                size -= n;
+        }
+        return device;
+}
+
+static int on_claim(const Claim *c, void *userdata) {
+        Seen *s = userdata;
+
+        must(c->range.start < c->range.end);
+        must(c->range.end <= ext2fs_blocks_count(s->fs->super) * EXT4_BLOCK);
+        return ++s->n > CLAIMS_MAX;
+}
+
+static int on_inode(uint32_t number, const struct ext2_inode_large *raw, void *userdata) {
+        Seen *s = userdata;
+        struct ext2_inode_large inode;
+
+        must(number > 0);
+        if (ext4_read_inode(s->fs, number, &inode) == 0)
+                (void) ext4_claims(s->fs, number, &inode, on_claim, s);
+        return s->n > CLAIMS_MAX;
+}
+
+static void look(Ext4 *e) {
+        _cleanup_ext4_tables_ Ext4Tables t = { .e = e };
+        uint32_t *groups = NULL;
+        Seen s = { .fs = e->fs };
+
+        must(ext4_order_groups(e, &groups) == 0);
+        for (uint32_t i = 0; i < e->fs->group_desc_count && i < 64; i++) {
+                must(groups[i] < e->fs->group_desc_count);
+                (void) ext4_read_table(&t, groups[i], on_inode, &s);
+        }
+        free(groups);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+        uint8_t *device = device_of(data, size);
+        Range all = { 0, DEVICE_SIZE };
+        RangeSet ranges = {};
+        Ext4 e = { .mount_fd = -1, .device_fd = fuzz_memory(device, DEVICE_SIZE) };
+        const char *why = NULL;
+
+        must(rangeset_add(&ranges, all) == 0);
+        must(wanted_init(&e.wanted, &ranges, DEVICE_SIZE) == 0);
+        if (ext4_open_fs(&e, &why) == 0)
+                look(&e);
+        else
+                must(why);
+        ext4_close(&e);
+        rangeset_done(&ranges);
+        free(device);
+        return 0;
+}
