@@ -19,6 +19,17 @@ const char *means_block_obstacle(const Findings *f) {
         return NULL;
 }
 
+const char *means_punch_obstacle(const Findings *f, bool shared, bool tail) {
+        if (shared)
+                return "files share it, of which one would get a block of its own";
+        if (findings_page_may_be_absent(f))
+                return "the page may be absent from the kernel's map, and punching sets its block free, "
+                       "which crashes the kernel when it is allocated again";
+        if (tail)
+                return "the file ends in this page";
+        return NULL;
+}
+
 static void add_writer(Means *m, WriterKind w) {
         assert(m->n_writers < MEANS_WRITERS_MAX);
 
@@ -26,9 +37,16 @@ static void add_writer(Means *m, WriterKind w) {
 }
 
 /* All that could write these pages, whatever the exclusion. */
-static void candidates(const Protect *protect, const Findings *f, bool shared, Means *m) {
+static void candidates(const Protect *protect, const Findings *f, bool shared, bool tail, Means *m) {
         WriterKind w = protect->writer;
 
+        if (f->owners.items[0].type == OWNER_DEVICE_DAX) {
+                if (w == WRITER_AUTO || w == WRITER_CLEAR)
+                        add_writer(m, WRITER_CLEAR);
+                return;
+        }
+        if (w == WRITER_PUNCH && !means_punch_obstacle(f, shared, tail))
+                add_writer(m, WRITER_PUNCH);
         if (!shared && (w == WRITER_AUTO || w == WRITER_REVIVE || w == WRITER_PWRITE))
                 add_writer(m, WRITER_PWRITE);
         if (!shared && (w == WRITER_AUTO || w == WRITER_REVIVE))
@@ -72,7 +90,17 @@ static void keep_writers(Means *m) {
 static const char *why_none(const Protect *protect, const Findings *f, bool shared, bool tail,
                             size_t n_candidates) {
         WriterKind w = protect->writer;
+        bool device = f->owners.items[0].type == OWNER_DEVICE_DAX;
 
+        if (device)
+                return n_candidates > 0 ? "a device-dax can be neither leased nor frozen: Exclusion= has to "
+                                          "allow optimistic"
+                                        : "a device-dax can only be written by Writer=clear";
+        if (w == WRITER_CLEAR)
+                return "Writer=clear writes to a device-dax only";
+        if (w == WRITER_PUNCH)
+                return n_candidates > 0 ? "Writer=punch needs Exclusion=lease"
+                                        : means_punch_obstacle(f, shared, tail);
         if (n_candidates > 0)
                 return tail ? "the last page of a file needs Exclusion=lease or freeze"
                             : "Exclusion= allows nothing under which it could be written";
@@ -92,7 +120,7 @@ Reason means_choose(const Protect *protect, const Findings *f, Means *ret, const
 
         assert(f->owners.n > 0);
 
-        candidates(protect, f, shared, &m);
+        candidates(protect, f, shared, tail, &m);
         n = m.n_writers;
         keep_exclusions(&protect->exclusion, tail, &m);
         keep_writers(&m);

@@ -84,7 +84,7 @@ static int make_steps(const Findings *f, const Owner *o, Plan *p) {
                 if (!rangeset_overlaps(&f->bad, s.range))
                         continue;
 
-                if (o->type == OWNER_FILE)
+                if (o->type == OWNER_FILE || o->type == OWNER_DEVICE_DAX)
                         s.offset = o->offset + (at - o->range.start);
                 r = rangeset_clip(&f->bad, s.range, &s.bad);
                 if (r >= 0)
@@ -215,21 +215,8 @@ static int judge_sharers(const Findings *f, Plan *p) {
         return 0;
 }
 
-/* Whoever has mapped it may use the bytes for anything: only its protect file can say what they were. */
-static int judge_device(const Policy *policy, const Owner *o, Plan *p) {
-        const Protect *protect = o->path ? policy_find_device(policy, o->path) : NULL;
-
-        if (!protect)
-                return verdict(p, VERDICT_REFUSE, REASON_NOT_PROTECTED, NULL);
-        if (!protect->replicas || !protect->replicas[0])
-                return verdict(p, VERDICT_REFUSE, REASON_NO_REPLICA, "protect file '%s' names none",
-                               protect->name);
-        return verdict(p, VERDICT_REFUSE, REASON_WRITER_NOT_ALLOWED,
-                       "nothing can write to a device-dax in this version");
-}
-
 /* Who owns the range decides whether it is ours to write at all. 0: it is written data of a file, *ret, and
- * perhaps of others that share it. */
+ * perhaps of others that share it, or of a device-dax. */
 static int judge_owner(const Policy *policy, const Findings *f, Plan *p, const Owner **ret) {
         const Owner *o = f->owners.items;
 
@@ -258,7 +245,8 @@ static int judge_owner(const Policy *policy, const Findings *f, Plan *p, const O
         case OWNER_UNMOUNTED:
                 return verdict(p, VERDICT_WAIT, REASON_UNMOUNTED, NULL);
         case OWNER_DEVICE_DAX:
-                return judge_device(policy, o, p);
+                *ret = o;
+                return 0;
         case OWNER_UNKNOWN:
         case _OWNER_TYPE_MAX:
         case _OWNER_TYPE_INVALID:
@@ -303,9 +291,11 @@ static bool findings_are_sane(const Findings *f) {
         for (size_t i = 0; i < f->owners.n; i++) {
                 const Owner *o = f->owners.items + i;
 
-                if (o->type == OWNER_FILE &&
+                if ((o->type == OWNER_FILE || o->type == OWNER_DEVICE_DAX) &&
                     (o->offset % REPAIR_UNIT != o->range.start % REPAIR_UNIT ||
                      __builtin_add_overflow(o->offset, range_size(o->range), &end)))
+                        return false;
+                if (o->type == OWNER_DEVICE_DAX && o->offset != o->range.start)
                         return false;
         }
         return true;
@@ -330,19 +320,11 @@ static int judge_rules(const Policy *policy, const Findings *f, const Protect *p
         return 0;
 }
 
-static int judge_file(const Policy *policy, const Findings *f, const Owner *o, Plan *p) {
-        const Protect *protect;
+/* It is data, and this protect's: from where, how, and may we now? */
+static int judge_data(const Policy *policy, const Protect *protect, const Findings *f, const Owner *o,
+                      Plan *p) {
         int r;
 
-        if (!o->path)
-                return verdict(p, VERDICT_REFUSE, REASON_PATH_UNKNOWN, o->detail ? "%s" : NULL, o->detail);
-
-        protect = policy_find_path(policy, o->path);
-        if (!protect)
-                return verdict(p, VERDICT_REFUSE, REASON_NOT_PROTECTED, NULL);
-        r = judge_rules(policy, f, protect, p);
-        if (r != 0)
-                return r;
         if (!protect->replicas || !protect->replicas[0])
                 return verdict(p, VERDICT_REFUSE, REASON_NO_REPLICA, "protect file '%s' names none",
                                protect->name);
@@ -363,6 +345,33 @@ static int judge_file(const Policy *policy, const Findings *f, const Owner *o, P
 
         p->verdict = VERDICT_REPAIR;
         return make_steps(f, o, p);
+}
+
+static int judge_file(const Policy *policy, const Findings *f, const Owner *o, Plan *p) {
+        const Protect *protect;
+        int r;
+
+        if (!o->path)
+                return verdict(p, VERDICT_REFUSE, REASON_PATH_UNKNOWN, o->detail ? "%s" : NULL, o->detail);
+
+        protect = policy_find_path(policy, o->path);
+        if (!protect)
+                return verdict(p, VERDICT_REFUSE, REASON_NOT_PROTECTED, NULL);
+        r = judge_rules(policy, f, protect, p);
+        return r != 0 ? r : judge_data(policy, protect, f, o, p);
+}
+
+/* Whoever has mapped it may use the bytes for anything: only its protect file can say what they were. */
+static int judge_device(const Policy *policy, const Findings *f, const Owner *o, Plan *p) {
+        const Protect *protect = policy_find_owner(policy, o);
+
+        if (!protect)
+                return verdict(p, VERDICT_REFUSE, REASON_NOT_PROTECTED, NULL);
+        if (f->owners.n != 1 || o->range.end - o->range.start > f->file_size ||
+            o->offset > f->file_size - (o->range.end - o->range.start))
+                return verdict(p, VERDICT_WAIT, REASON_UNKNOWN_OWNER,
+                               "it lies behind the end of the device");
+        return judge_data(policy, protect, f, o, p);
 }
 
 /* What only a repair has is empty in every other plan, so that nobody can act on half a decision. */
@@ -388,7 +397,7 @@ int plan_make(const Policy *policy, const Findings *f, Plan *ret) {
         else {
                 r = judge_owner(policy, f, &p, &o);
                 if (r == 0)
-                        r = judge_file(policy, f, o, &p);
+                        r = (o->type == OWNER_DEVICE_DAX ? judge_device : judge_file)(policy, f, o, &p);
         }
         if (r < 0)
                 return r;

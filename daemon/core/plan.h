@@ -55,12 +55,14 @@ Verdict verdict_from_string(const char *s);
  *
  * Promises (tests/unit/test-plan.c): steps cover exactly the pages of f->bad, each once, and nothing
  * outside f->range; a repair only when every byte of f->range is written data of one and the same file, no
- * guard, or of files that share it and that no two protect files hold; bytes that are shared are written in
- * place only; the block device is written only in pages that have a sector that could be read through it
- * (else: a kernel oops), in single sectors, and frozen; each exclusion has a writer that suits it and the
- * other way round; p->proofs is an alternative of the policy and contained in what the chosen offer
- * shows. Parked is only free space of a file system of which it is known that it needs it, unparked only
- * what a guard owns and whose page cannot be absent; mended only metadata of which the file system says
- * that it can rebuild it, whose page cannot be absent, and once. None of these in MODE_OBSERVE or on a file
- * system that is mounted read-only. */
+ * guard, or of files that share it and that no two protect files hold, or of one device-dax; bytes that are
+ * shared are written in place only; the block device is written only in pages that have a sector that could
+ * be read through it (else: a kernel oops), in single sectors, and frozen; a device-dax is written by
+ * `clear` alone, which writes nothing else, and optimistically; holes are punched only where Writer= says
+ * so, under a lease, in what is not shared, and where no page can be absent; each exclusion has a writer
+ * that suits it and the other way round; p->proofs is an alternative of the policy and contained in what
+ * the chosen offer shows. Parked is only free space of a file system of which it is known that it needs it,
+ * unparked only what a guard owns and whose page cannot be absent; mended only metadata of which the file
+ * system says that it can rebuild it, whose page cannot be absent, and once. None of these in MODE_OBSERVE
+ * or on a file system that is mounted read-only. */
 int plan_make(const Policy *policy, const Findings *f, Plan *ret);

@@ -156,6 +156,12 @@ const Protect *policy_find_device(const Policy *p, const char *device) {
         return NULL;
 }
 
+const Protect *policy_find_owner(const Policy *p, const Owner *o) {
+        if (!o->path)
+                return NULL;
+        return o->type == OWNER_DEVICE_DAX ? policy_find_device(p, o->path) : policy_find_path(p, o->path);
+}
+
 const char *mode_to_string(Mode m) {
         return str_at(mode_table, _MODE_MAX, (int) m);
 }
@@ -173,6 +179,10 @@ Exclusion exclusion_from_string(const char *s) {
 }
 
 bool writer_suits(WriterKind w, Exclusion e) {
+        if (w == WRITER_CLEAR)
+                return e == EXCLUSION_OPTIMISTIC;
+        if (w == WRITER_PUNCH)
+                return e == EXCLUSION_LEASE;
         return (w == WRITER_BLOCK) == (e == EXCLUSION_FREEZE);
 }
 

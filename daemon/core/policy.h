@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/owner.h"
 #include "core/proof.h"
 #include "util/cleanup.h"
 
@@ -103,6 +104,9 @@ int policy_copy(const Policy *p, Policy *ret);
 const Protect *policy_find_path(const Policy *p, const char *path);
 const Protect *policy_find_device(const Policy *p, const char *device);
 
+/* Of a file or device-dax, by its path; NULL also where that is not known. */
+const Protect *policy_find_owner(const Policy *p, const Owner *o);
+
 /* `path` below the protect's Path=, without a leading slash; "" for the path itself; NULL when it is not
  * below. Points into `path`. */
 const char *protect_relative(const Protect *p, const char *path);
@@ -113,7 +117,8 @@ const char *exclusion_to_string(Exclusion e);
 Exclusion exclusion_from_string(const char *s);
 
 /* May this writer write under that exclusion? In a frozen file system only one that goes past it, and that
- * one only there: nothing else keeps the block where it is. */
+ * one only there: nothing else keeps the block where it is. A device-dax can be neither leased nor frozen.
+ * What is punched is gone until it has been written, which nobody else may see. */
 bool writer_suits(WriterKind w, Exclusion e);
 
 const char *writer_to_string(WriterKind w);

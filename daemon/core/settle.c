@@ -16,23 +16,28 @@
  * - Under a lease nobody but the worker had the file open, so nobody stored between the write and the
  *   crash ("alone").
  *
+ * - Of a device-dax it is the worker that clears and then copies, and SIGKILL does come in between. In
+ *   between it notes what clearing has left in the bad sectors: as long as that stands there, nobody has
+ *   stored to them ("left").
+ *
  * Hence the page is written only where the copy can be missing (another boot), nobody can have stored
  * since (alone, not modified), and every byte that was good is as it was; and never into a block that has
- * become another file's as well (shared): that is in-doubt instead. The table, from top to bottom; "-" is
- * either:
+ * become another file's as well (shared): that is in-doubt instead. Where it is known that nobody has stored
+ * (left), the bad sectors are written, and nothing else. The table, from top to bottom; "-" is either:
  *
- *     owned listed read   good  bad   modified same alone shared what
- *                         equal equal          boot
- *     no    -      -      -     -     -        -    -     -      forget     no longer this file's
- *     yes   yes    -      -     -     -        -    -     -      repair     still poisoned: from the start
- *     yes   no     poison -     -     -        -    -     -      repair
- *     yes   no     absent yes   yes   -        -    -     no     revive     nothing can be lost by it
- *     yes   no     absent -     -     no       -    -     no     revive     our write, which could not copy
- *     yes   no     absent -     -     -        -    -     -      in-doubt   perhaps stored by a mapping
- *     yes   no     ok     -     yes   -        -    -     -      forget     back; good ones may be newer
- *     yes   no     ok     -     no    yes      yes  -     -      superseded ended or not begun: newer bytes
- *     yes   no     ok     yes   no    no       no   yes   no     write      between clearing and copying
- *     yes   no     ok     -     no    -        -    -     -      in-doubt   all the rest
+ *     owned listed read   good  bad   left modified same alone shared what
+ *                         equal equal               boot
+ *     no    -      -      -     -     -    -        -    -     -      forget     no longer this file's
+ *     yes   yes    -      -     -     -    -        -    -     -      repair     still poisoned
+ *     yes   no     poison -     -     -    -        -    -     -      repair
+ *     yes   no     absent yes   yes   -    -        -    -     no     revive     nothing can be lost
+ *     yes   no     absent -     -     -    no       -    -     no     revive     it could not be copied
+ *     yes   no     absent -     -     -    -        -    -     -      in-doubt   stored by a mapping?
+ *     yes   no     ok     -     yes   -    -        -    -     -      forget     good ones may be newer
+ *     yes   no     ok     -     no    yes  -        -    -     -      write      nobody has stored to it
+ *     yes   no     ok     -     no    no   yes      yes  -     -      superseded ended or not begun: newer
+ *     yes   no     ok     yes   no    no   no       no   yes   no     write      cleared and not copied
+ *     yes   no     ok     -     no    -    -        -    -     -      in-doubt   all the rest
  *
  * The rest is: bad bytes differ in the same boot, and the file is not modified (a store through an old
  * mapping, or a copy that an oops cut short); bad bytes differ after a reboot, and the file is modified
@@ -66,6 +71,8 @@ Settle settle_decide(const SettleFacts *f) {
 
         if (f->bad_equal)
                 return SETTLE_FORGET;
+        if (f->left)
+                return SETTLE_WRITE;
         if (f->same_boot)
                 return f->modified ? SETTLE_SUPERSEDED : SETTLE_IN_DOUBT;
         return f->good_equal && !f->modified && f->alone && !f->shared ? SETTLE_WRITE : SETTLE_IN_DOUBT;

@@ -17,7 +17,8 @@ typedef enum SettleRead {
 } SettleRead;
 
 typedef struct SettleFacts {
-        bool owned;             /* that inode and generation own that place on the device, at that offset */
+        bool owned;             /* that inode and generation own that place on the device, at that offset; a
+                                 * device-dax owns itself */
         bool listed;            /* the kernel lists poison in the page */
         bool same_boot;
         SettleRead read;        /* of the page through the file */
@@ -26,6 +27,8 @@ typedef struct SettleFacts {
         bool bad_equal;         /* bytes of the bad sectors are as the intent has them. Both: through the
                                  * file; of an absent page through a mapping, which works; false when not
                                  * compared */
+        bool left;              /* in the bad sectors stands what was noted of them right after they had been
+                                 * cleared, and before they were stored to: only noted of a device-dax */
         bool alone;             /* nobody else had the file open when the page was written */
         bool shared;            /* the block is also another file's now */
         bool modified;          /* size or mtime of the file are not those that the intent has */

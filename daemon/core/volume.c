@@ -66,6 +66,8 @@ static int bare_volume(const Topology *t, const TopoDisk *d, Volume *ret) {
         r = str_copy(d->node, &v.device);
         if (r >= 0 && n)
                 r = str_copy(n->region, &v.region);
+        if (r >= 0 && n && d->character)        /* a device-dax keeps nothing else that would name it */
+                r = str_copy(n->uuid, &v.uuid);
         if (r < 0)
                 return r;
         *ret = v;

@@ -120,11 +120,14 @@ static void test_owners(void **state) {
                   VERDICT_REFUSE, REASON_METADATA },
                 { { .type = OWNER_LOG }, true, VERDICT_REFUSE, REASON_LOG },
                 { { .type = OWNER_UNKNOWN }, false, VERDICT_WAIT, REASON_UNKNOWN_OWNER },
-                { { .type = OWNER_DEVICE_DAX }, false, VERDICT_REFUSE, REASON_NOT_PROTECTED },
-                { { .type = OWNER_DEVICE_DAX, .path = (char *) "/dev/dax1.0" }, false,
+                { { .type = OWNER_DEVICE_DAX, .offset = 1 << 20 }, false,
                   VERDICT_REFUSE, REASON_NOT_PROTECTED },
-                { { .type = OWNER_DEVICE_DAX, .path = (char *) "/dev/dax0.0" }, false,
-                  VERDICT_REFUSE, REASON_WRITER_NOT_ALLOWED },
+                { { .type = OWNER_DEVICE_DAX, .offset = 1 << 20, .path = (char *) "/dev/dax1.0" }, false,
+                  VERDICT_REFUSE, REASON_NOT_PROTECTED },
+                { { .type = OWNER_DEVICE_DAX, .offset = 8192, .path = (char *) "/dev/dax0.0" }, false,
+                  VERDICT_WAIT, REASON_UNKNOWN_OWNER },         /* an address is an offset */
+                { { .type = OWNER_DEVICE_DAX, .offset = 1 << 20, .path = (char *) "/dev/dax0.0" }, false,
+                  VERDICT_WAIT, REASON_UNKNOWN_OWNER },         /* behind its end */
                 { { .type = OWNER_UNMOUNTED }, false, VERDICT_WAIT, REASON_UNMOUNTED },
         };
         _cleanup_policy_ Policy policy = {};
@@ -142,6 +145,119 @@ static void test_owners(void **state) {
                 if (table[i].whole_page)
                         assert_int_equal(rangeset_add(&f.bad, f.range), 0);
                 expect(&policy, &f, table[i].verdict, table[i].reason);
+        }
+}
+
+/* Proves that a device-dax is written by `clear` only, only optimistically, whether or not good sectors
+ * are left beside the bad ones, and only with the proof that its protect file asks for: which, where that
+ * says nothing, no image can show. */
+static void test_device(void **state) {
+        static const struct {
+                const char *proof;
+                ProofSet shown;
+                const char *exclusion;
+                WriterKind writer;
+                bool whole_page;
+                Verdict verdict;
+                Reason reason;
+        } table[] = {
+#define BY_NEIGHBOURS "neighbours", PROOF_BIT(PROOF_NEIGHBOURS)
+#define BY_DEFAULT "seal,identity+neighbours", PROOF_BIT(PROOF_NEIGHBOURS)
+                { BY_NEIGHBOURS, "lease,freeze,optimistic", WRITER_AUTO, false,
+                  VERDICT_REPAIR, REASON_NONE },
+                { BY_NEIGHBOURS, "optimistic", WRITER_CLEAR, true, VERDICT_REPAIR, REASON_NONE },
+                { BY_NEIGHBOURS, "lease,freeze", WRITER_AUTO, false,
+                  VERDICT_REFUSE, REASON_WRITER_NOT_ALLOWED },
+                { BY_NEIGHBOURS, "optimistic", WRITER_PWRITE, false,
+                  VERDICT_REFUSE, REASON_WRITER_NOT_ALLOWED },
+                { BY_NEIGHBOURS, "optimistic", WRITER_BLOCK, false,
+                  VERDICT_REFUSE, REASON_WRITER_NOT_ALLOWED },
+                { BY_DEFAULT, "optimistic", WRITER_AUTO, false, VERDICT_REFUSE, REASON_PROOF_MISSING },
+                { "quorum", PROOF_BIT(PROOF_NEIGHBOURS), "optimistic", WRITER_AUTO, false,
+                  VERDICT_REFUSE, REASON_PROOF_MISSING },
+                { "quorum", PROOF_BIT(PROOF_NEIGHBOURS) | PROOF_BIT(PROOF_QUORUM), "optimistic", WRITER_AUTO,
+                  true, VERDICT_REPAIR, REASON_NONE },
+        };
+
+        for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+                _cleanup_policy_ Policy policy = {};
+                _cleanup_findings_ Findings f = {};
+                _cleanup_plan_ Plan p = {};
+                Protect *protect;
+
+                policy_for_db(&policy);
+                protect = policy.protects.items + 1;
+                protect->writer = table[i].writer;
+                assert_int_equal(proof_policy_parse(table[i].proof, &protect->proof), 0);
+                assert_int_equal(exclusion_list_parse(table[i].exclusion, &protect->exclusion), 0);
+
+                findings_good(&f);
+                f.file_size = 2 << 20;
+                f.owners.items[0].type = OWNER_DEVICE_DAX;
+                f.owners.items[0].offset = 1 << 20;
+                f.owners.items[0].inode = 0;
+                free(f.owners.items[0].path);
+                f.owners.items[0].path = strdup("/dev/dax0.0");
+                f.offers.items[0].proofs = table[i].shown;
+                f.offers.items[0].untimed = true;
+                if (table[i].whole_page)
+                        assert_int_equal(rangeset_add(&f.bad, f.range), 0);
+                expect(&policy, &f, table[i].verdict, table[i].reason);
+
+                assert_int_equal(plan_make(&policy, &f, &p), 0);
+                if (table[i].verdict != VERDICT_REPAIR)
+                        continue;
+                assert_int_equal(p.means.n_writers, 1);
+                assert_int_equal(p.means.writers[0], WRITER_CLEAR);
+                assert_int_equal(p.means.exclusion.n, 1);
+                assert_int_equal(p.means.exclusion.items[0], EXCLUSION_OPTIMISTIC);
+                assert_int_equal(p.steps.items[0].offset, 1 << 20);
+        }
+}
+
+/* Proves that a hole is punched only where Writer= says so, and never where that could crash the kernel, or
+ * show zeroes to somebody. */
+static void test_punch(void **state) {
+        enum { PLAIN, SHARED, ABSENT, WHOLE_PAGE, TAIL, NO_LEASE, AUTO, _CASES };
+
+        for (int i = 0; i < _CASES; i++) {
+                _cleanup_policy_ Policy policy = {};
+                _cleanup_findings_ Findings f = {};
+                _cleanup_plan_ Plan p = {};
+                Protect *protect;
+
+                policy_for_db(&policy);
+                protect = policy.protects.items;
+                protect->writer = i == AUTO ? WRITER_AUTO : WRITER_PUNCH;
+                findings_good(&f);
+                f.freezable = f.clonable = true;
+                f.owners.items[0].shared = i == SHARED;
+                f.absent = i == ABSENT;
+                if (i == WHOLE_PAGE)
+                        assert_int_equal(rangeset_add(&f.bad, f.range), 0);
+                if (i == TAIL)
+                        f.file_size = 8192 + 100;
+                if (i == NO_LEASE)
+                        assert_int_equal(exclusion_list_parse("freeze,optimistic", &protect->exclusion), 0);
+
+                assert_int_equal(plan_make(&policy, &f, &p), 0);
+                if (i == AUTO) {
+                        for (size_t k = 0; k < p.means.n_writers; k++)
+                                assert_int_not_equal(p.means.writers[k], WRITER_PUNCH);
+                        continue;
+                }
+                expect(&policy, &f, i == PLAIN ? VERDICT_REPAIR : VERDICT_REFUSE,
+                       i == PLAIN    ? REASON_NONE
+                       : i == SHARED ? REASON_SHARED_EXTENT
+                                     : REASON_WRITER_NOT_ALLOWED);
+                if (i != PLAIN) {
+                        assert_non_null(p.detail);
+                        continue;
+                }
+                assert_int_equal(p.means.n_writers, 1);
+                assert_int_equal(p.means.writers[0], WRITER_PUNCH);
+                assert_int_equal(p.means.exclusion.n, 1);
+                assert_int_equal(p.means.exclusion.items[0], EXCLUSION_LEASE);
         }
 }
 
@@ -543,7 +659,7 @@ static void test_policy(void **state) {
                         reason = REASON_NO_REPLICA;
                         break;
                 case 3:
-                        protect->writer = WRITER_PUNCH;
+                        protect->writer = WRITER_CLEAR;
                         break;
                 case 4:
                         assert_int_equal(exclusion_list_parse("freeze", &protect->exclusion), 0);
@@ -599,6 +715,12 @@ static void random_findings(Findings *f) {
                                        .path = (char *) (rnd(8)   ? "/srv/db/x"
                                                          : rnd(2) ? "/srv/dbx"
                                                                   : NULL) });
+        if (rnd(8) == 0) {              /* more often than by chance: a device-dax as it is */
+                owners_done(&f->owners);
+                f->file_size = f->range.end + rnd(3) * PAGE - PAGE;
+                add_owner(f, (Owner) { .type = OWNER_DEVICE_DAX, .range = f->range, .offset = first,
+                                       .path = (char *) (rnd(4) ? "/dev/dax0.0" : "/dev/dax1.0") });
+        }
         for (uint64_t n = rnd(4); n > 0; n--)
                 add_offer(f, (Offer) { .state = rnd(3) ? OFFER_HELD : rnd(_OFFER_STATE_MAX),
                                        .proofs = rnd(1U << _PROOF_MAX), .witness = rnd(3),
@@ -606,14 +728,21 @@ static void random_findings(Findings *f) {
 }
 
 /* A kernel oops, or somebody's store, or somebody else's block, is what these keep away. */
-static void check_means(const Findings *f, const Plan *p) {
+static void check_means(const Protect *protect, const Findings *f, const Plan *p) {
         bool shared = f->owners.n > 1 || f->owners.items[0].shared;
         const Owner *o = f->owners.items;
         bool tail = o->offset + (f->range.end - o->range.start) > f->file_size;
 
+        bool device = o->type == OWNER_DEVICE_DAX;
+
         assert(p->means.n_writers > 0 && p->means.exclusion.n > 0);
         for (size_t i = 0; i < p->means.n_writers; i++) {
                 bool suits = false;
+
+                assert((p->means.writers[i] == WRITER_CLEAR) == device);
+                if (p->means.writers[i] == WRITER_PUNCH)
+                        assert(protect->writer == WRITER_PUNCH && !shared && !tail &&
+                               !findings_page_may_be_absent(f));
 
                 for (size_t k = 0; k < p->means.exclusion.n; k++)
                         suits = suits || writer_suits(p->means.writers[i], p->means.exclusion.items[k]);
@@ -641,7 +770,8 @@ static void check_means(const Findings *f, const Plan *p) {
 
 /* Whatever the findings: the promises of plan.h. */
 static void check_promises(const Policy *policy, const Findings *f, const Plan *p) {
-        const Protect *protect = policy->protects.items;
+        bool device = f->owners.n > 0 && f->owners.items[0].type == OWNER_DEVICE_DAX;
+        const Protect *protect = policy->protects.items + device;
         _cleanup_rangeset_ RangeSet pages = {}, written = {};
         const Owner *o = f->owners.items;
         bool offered = false, park = p->verdict == VERDICT_PARK, mend = p->verdict == VERDICT_MEND;
@@ -662,13 +792,16 @@ static void check_promises(const Policy *policy, const Findings *f, const Plan *
         if (park)
                 assert(findings_page_may_be_absent(f) && streq_ptr(f->fs, "xfs"));
         else
-                assert(o->type == (mend ? OWNER_METADATA : OWNER_FILE));
+                assert(o->type == (mend ? OWNER_METADATA : device ? OWNER_DEVICE_DAX : OWNER_FILE));
+        if (device)
+                assert(p->verdict == VERDICT_REPAIR && f->owners.n == 1 &&
+                       strcmp(o->path, protect->device) == 0 && f->range.end <= f->file_size);
         if (mend)
                 assert(f->owners.n == 1 && f->mend.parts != 0 && !f->mended &&
                        !findings_page_may_be_absent(f));
         if (p->verdict == VERDICT_UNPARK)
                 assert(f->owners.n == 1 && o->guard && !findings_page_may_be_absent(f));
-        for (size_t i = 0; p->verdict == VERDICT_REPAIR && i < f->owners.n; i++) {
+        for (size_t i = 0; p->verdict == VERDICT_REPAIR && !device && i < f->owners.n; i++) {
                 const Owner *w = f->owners.items + i;
 
                 assert(w->type == OWNER_FILE && !w->unwritten && !w->guard && w->path);
@@ -702,7 +835,7 @@ static void check_promises(const Policy *policy, const Findings *f, const Plan *
         }
         assert(offered && p->proofs != 0);
         assert(proof_policy_satisfied(&protect->proof, p->proofs) == p->proofs);
-        check_means(f, p);
+        check_means(protect, f, p);
 }
 
 static int count_part(const Findings *part, void *userdata) {
@@ -723,7 +856,8 @@ static int count_part(const Findings *part, void *userdata) {
 static void test_promises(void **state) {
         static const char *const proofs[] = { "seal,identity+neighbours", "identity", "neighbours",
                                               "quorum,seal", "identity+quorum" };
-        unsigned repairs = 0, parks = 0, unparks = 0, mends = 0, shared = 0, in_place = 0;
+        unsigned repairs = 0, parks = 0, unparks = 0, mends = 0, shared = 0, in_place = 0,
+                 devices = 0, punched = 0;
 
         for (uint64_t i = 1; i <= 100000; i++) {
                 _cleanup_policy_ Policy policy = {};
@@ -734,7 +868,15 @@ static void test_promises(void **state) {
                 seed = i * UINT64_C(0x9E3779B97F4A7C15);
                 policy_for_db(&policy);
                 policy.mode = rnd(8) ? MODE_REPAIR : MODE_OBSERVE;
-                assert_int_equal(proof_policy_parse(proofs[rnd(5)], &policy.protects.items[0].proof), 0);
+                for (size_t k = 0; k < 2; k++) {
+                        Protect *protect = policy.protects.items + k;
+
+                        assert_int_equal(proof_policy_parse(proofs[rnd(5)], &protect->proof), 0);
+                        protect->writer = rnd(3) ? WRITER_AUTO : (WriterKind) rnd(_WRITER_MAX);
+                        if (rnd(8) == 0)
+                                assert_int_equal(exclusion_list_parse("lease,freeze", &protect->exclusion),
+                                                 0);
+                }
                 random_findings(&f);
                 assert_int_equal(plan_make(&policy, &f, &p), 0);
                 check_promises(&policy, &f, &p);
@@ -742,6 +884,8 @@ static void test_promises(void **state) {
                 parks += p.verdict == VERDICT_PARK;
                 unparks += p.verdict == VERDICT_UNPARK;
                 mends += p.verdict == VERDICT_MEND;
+                devices += p.verdict == VERDICT_REPAIR && f.owners.items[0].type == OWNER_DEVICE_DAX;
+                punched += p.verdict == VERDICT_REPAIR && p.means.writers[0] == WRITER_PUNCH;
                 shared += p.verdict == VERDICT_REPAIR && f.owners.n > 1;
                 in_place += p.verdict == VERDICT_REPAIR &&
                             p.means.writers[p.means.n_writers - 1] == WRITER_BLOCK;
@@ -751,7 +895,7 @@ static void test_promises(void **state) {
         }
         /* The generator does reach the interesting cases. */
         assert_true(repairs > 1000 && parks > 200 && unparks > 1000 && mends > 100 && shared > 10 &&
-                    in_place > 100);
+                    in_place > 100 && devices > 200 && punched > 20);
 }
 
 static int keep_part(const Findings *part, void *userdata) {
@@ -789,6 +933,8 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_repair),
                 cmocka_unit_test(test_owners),
+                cmocka_unit_test(test_device),
+                cmocka_unit_test(test_punch),
                 cmocka_unit_test(test_absent),
                 cmocka_unit_test(test_park),
                 cmocka_unit_test(test_mend),

@@ -11,7 +11,7 @@
 #include "core/settle.h"
 
 /* All facts there can be: a bit each, and three ways to read. */
-#define ALL (3 << 8)
+#define ALL (3 << 9)
 
 static SettleFacts facts(unsigned i) {
         return (SettleFacts) {
@@ -23,23 +23,25 @@ static SettleFacts facts(unsigned i) {
                 .modified = i & 32,
                 .alone = i & 64,
                 .shared = i & 128,
-                .read = (SettleRead) (i >> 8),
+                .left = i & 256,
+                .read = (SettleRead) (i >> 9),
         };
 }
 
 /* y yes, n no, - either; read: o ok, p poison, a absent. The first row that fits. */
 static const struct { const char *pattern; Settle expected; } rows[] = {
-        /* owned listed read good bad modified same_boot alone shared */
-        { "n--------", SETTLE_FORGET },
-        { "yy-------", SETTLE_REPAIR },
-        { "ynp------", SETTLE_REPAIR },
-        { "ynayy---n", SETTLE_REVIVE },
-        { "yna--n--n", SETTLE_REVIVE },
-        { "yna------", SETTLE_IN_DOUBT },
-        { "yno-y----", SETTLE_FORGET },
-        { "yno-nyy--", SETTLE_SUPERSEDED },
-        { "ynoynnnyn", SETTLE_WRITE },
-        { "yno-n----", SETTLE_IN_DOUBT },
+        /* owned listed read good bad left modified same_boot alone shared */
+        { "n---------", SETTLE_FORGET },
+        { "yy--------", SETTLE_REPAIR },
+        { "ynp-------", SETTLE_REPAIR },
+        { "ynayy----n", SETTLE_REVIVE },
+        { "yna---n--n", SETTLE_REVIVE },
+        { "yna-------", SETTLE_IN_DOUBT },
+        { "yno-y-----", SETTLE_FORGET },
+        { "yno-ny----", SETTLE_WRITE },
+        { "yno-nnyy--", SETTLE_SUPERSEDED },
+        { "ynoynnnnyn", SETTLE_WRITE },
+        { "yno-n-----", SETTLE_IN_DOUBT },
 };
 
 static bool fits(const char *pattern, const SettleFacts *f) {
@@ -49,6 +51,7 @@ static bool fits(const char *pattern, const SettleFacts *f) {
                 "opa"[f->read],
                 f->good_equal ? 'y' : 'n',
                 f->bad_equal ? 'y' : 'n',
+                f->left ? 'y' : 'n',
                 f->modified ? 'y' : 'n',
                 f->same_boot ? 'y' : 'n',
                 f->alone ? 'y' : 'n',
@@ -95,8 +98,10 @@ static void test_promises(void **state) {
                         assert_true(f.owned);
                         assert_false(f.listed);
                         assert_int_equal(f.read, SETTLE_READ_OK);
-                        assert_true(f.good_equal);
                         assert_false(f.bad_equal);
+                }
+                if (s == SETTLE_WRITE && !f.left) {
+                        assert_true(f.good_equal);
                         assert_false(f.modified);
                         assert_false(f.same_boot);
                         assert_true(f.alone);
@@ -132,6 +137,8 @@ static void test_modified_is_careful(void **state) {
                 SettleFacts f = facts(i), g = f;
                 Settle a, b;
 
+                if (f.left)             /* that tells more than a time */
+                        continue;
                 f.modified = false;
                 g.modified = true;
                 a = settle_decide(&f);
