@@ -53,6 +53,7 @@ char *codec_fetch_request_encode(const FetchRequest *r) {
                codec_put_u64(o, "size", r->size) &&
                codec_put(o, "mtime_sec", json_object_new_int64(r->mtime_sec)) &&
                codec_put_u64(o, "mtime_nsec", r->mtime_nsec) &&
+               codec_put_flag(o, "untimed", r->untimed) &&
                codec_put_u64(o, "timeout_usec", r->timeout_usec) &&
                (!r->credentials.prefix || codec_put(o, "credentials", make_credentials(&r->credentials)))
                        ? codec_print(TAKE_PTR(o)) : NULL;
@@ -75,6 +76,7 @@ int codec_fetch_request_decode(const char *text, FetchRequest *ret, char **ret_e
             (r = codec_get_u64(&at, "size", CODEC_REQUIRED, &q.size)) < 0 ||
             (r = codec_get_seconds(&at, "mtime_sec", &q.mtime_sec)) < 0 ||
             (r = codec_get_u32(&at, "mtime_nsec", CODEC_REQUIRED, &q.mtime_nsec)) < 0 ||
+            (r = codec_get_bool(&at, "untimed", CODEC_OPTIONAL, &q.untimed)) < 0 ||
             (r = codec_get_u64(&at, "timeout_usec", CODEC_REQUIRED, &q.timeout_usec)) < 0 ||
             (r = codec_get(&at, "credentials", CODEC_OPTIONAL, json_type_object, &credentials)) < 0)
                 return r;

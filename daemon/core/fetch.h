@@ -17,6 +17,7 @@ typedef struct FetchRequest {
         uint64_t size;
         int64_t mtime_sec;
         uint32_t mtime_nsec;
+        bool untimed;           /* it is a device-dax, which has no time */
         uint64_t timeout_usec;  /* for all that is asked over this connection */
         Credentials credentials;        /* loaded; prefix NULL: none */
 } FetchRequest;

@@ -36,6 +36,7 @@ static int answer_request(Stream *s, const FetchRequest *q, Replica **ret) {
                 .relative = q->relative,
                 .size = q->size,
                 .mtime = { .tv_sec = (time_t) q->mtime_sec, .tv_nsec = q->mtime_nsec },
+                .untimed = q->untimed,
                 .deadline_usec = s->deadline_usec,
                 .credentials = q->credentials.prefix ? &q->credentials : NULL,
         };

@@ -43,7 +43,8 @@ bool identity_same(const Subject *subject, const Likeness *replica) {
         assert(subject);
         assert(replica);
 
-        return subject->size == replica->size && identity_same_time(&subject->mtime, replica);
+        return subject->size == replica->size && !subject->untimed &&
+               identity_same_time(&subject->mtime, replica);
 }
 
 #define TIME_MAX 64
@@ -68,9 +69,11 @@ char *identity_explain(const Subject *subject, const Likeness *replica) {
         assert(replica);
 
         if (subject->size != replica->size)
-                (void) snprintf(size, sizeof(size), "it has %" PRIu64 " bytes and the file has %" PRIu64,
-                                replica->size, subject->size);
-        if (!identity_same_time(&subject->mtime, replica))
+                (void) snprintf(size, sizeof(size), "it has %" PRIu64 " bytes and the %s has %" PRIu64,
+                                replica->size, subject->untimed ? "device" : "file", subject->size);
+        if (subject->untimed)
+                (void) snprintf(time, sizeof(time), "of a device there is no time to compare");
+        else if (!identity_same_time(&subject->mtime, replica))
                 (void) snprintf(time, sizeof(time), "it was modified at %s and the file at %s",
                                 format_time(&replica->mtime, theirs), format_time(&subject->mtime, ours));
 

@@ -79,7 +79,7 @@ static int make_environment(const Subject *s, char ***ret) {
         if (r >= 0)
                 r = add_variable(&envp, "BEZOAR_SIZE", size);
         if (r >= 0)
-                r = add_variable(&envp, "BEZOAR_MTIME", mtime);
+                r = add_variable(&envp, "BEZOAR_MTIME", s->untimed ? NULL : mtime);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(envp);

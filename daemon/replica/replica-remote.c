@@ -93,6 +93,7 @@ static int send_request(Remote *m, const Subject *subject, const char *uri, cons
                 .size = subject->size,
                 .mtime_sec = subject->mtime.tv_sec,
                 .mtime_nsec = (uint32_t) subject->mtime.tv_nsec,
+                .untimed = subject->untimed,
                 .timeout_usec = m->stream.deadline_usec > now ? m->stream.deadline_usec - now : 0,
                 .credentials = *c,
         };

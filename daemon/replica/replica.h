@@ -18,6 +18,8 @@ typedef struct Subject {
         const char *relative;   /* path below the protect's Path=, no leading slash; "" for Path= itself */
         uint64_t size;          /* of the file that lost bytes */
         struct timespec mtime;
+        bool untimed;           /* it is no file but a device-dax: nobody keeps a time of it, so that nothing
+                                 * can be identical with it */
         uint32_t device_major, device_minor;    /* of the poisoned device: a replica there is none */
         const SpaceMap *places; /* file offsets -> addresses on the device of the file system, as far as they
                                  * are known: what an image of the device is asked for; NULL: none */

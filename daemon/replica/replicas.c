@@ -48,7 +48,9 @@ int replica_open(const char *uri, const Subject *subject, Replica **ret, Offer *
         assert(r == 0 || !rep);
         assert(r != REPLICA_E_NONE || (offer->state != OFFER_HELD && offer->proofs == 0));
         assert(r != 0 || !ops->image || offer->proofs == 0);
-        offer->untimed = offer->untimed || ops->image;
+        offer->untimed = offer->untimed || ops->image || subject->untimed;
+        if (subject->untimed)
+                offer->proofs &= ~PROOF_BIT(PROOF_IDENTITY);
         if (r != 0) {
                 offer->proofs = 0;
                 return r;
