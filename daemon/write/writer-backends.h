@@ -7,6 +7,7 @@ extern const WriterOps writer_pwrite_ops;
 extern const WriterOps writer_revive_ops;
 extern const WriterOps writer_block_ops;
 extern const WriterOps writer_clone_ops;
+extern const WriterOps writer_clear_ops;
 
 /* The recovery write itself, for the backends that end in one: the whole page, then the file cut back to
  * its size, then fdatasync(2). 0, WRITE_E_ABSENT (EFAULT), or a negative errno. */

@@ -83,7 +83,7 @@ static int revive_write(Writer *w, const Target *t, const void *page) {
         if (t->physical == 0)
                 return -ENXIO;
 
-        r = mapped_open(t->file_fd, t->offset, &m);
+        r = mapped_open(t->file_fd, t->offset, REPAIR_UNIT, &m);
         if (r >= 0)
                 r = mapped_store(&m, page);
         if (r < 0)

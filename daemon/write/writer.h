@@ -35,9 +35,23 @@ typedef struct CloneTarget {
         size_t n_others;
 } CloneTarget;
 
+/* A page of a device-dax. */
+typedef struct ClearTarget {
+        const char *region;     /* "region1": whose bus is told to clear */
+        uint64_t align;         /* the device is mapped in pieces of that size */
+
+        /* Right before it is cleared: is everything as it was? 0, or a negative errno: nothing is done. */
+        int (*look)(void *userdata);
+
+        /* Right after it was cleared, and before anything is stored: what stands in the bad sectors now, in
+         * their places in a page (REPAIR_UNIT bytes). Not called where they cannot be loaded. */
+        void (*cleared)(const void *left, void *userdata);
+        void *userdata;
+} ClearTarget;
+
 /* Where a page is to be written. The descriptors belong to the caller. */
 typedef struct Target {
-        int file_fd;            /* O_RDWR, does not change timestamps on write */
+        int file_fd;            /* O_RDWR, does not change timestamps on write; of a device-dax itself */
         const char *disk;       /* "pmem0", for its badblocks attribute */
         uint64_t offset;        /* of the page in the file */
         uint64_t file_size;     /* before: a page that the file ends in is written whole, and the file cut
@@ -45,8 +59,9 @@ typedef struct Target {
         Range range;            /* of the page on the device */
         uint64_t physical;      /* of the page; 0: not known */
         int block_fd;           /* block: O_RDWR | O_DIRECT, of the device that `range` is on; -1: none */
-        const RangeSet *bad;    /* block: what may be written: device addresses */
+        const RangeSet *bad;    /* block, clear: what may be written: device addresses */
         const CloneTarget *clone;       /* clone */
+        const ClearTarget *clear;       /* clear */
 } Target;
 
 typedef struct WriterOps {

@@ -18,6 +18,7 @@ const WriterOps *const writer_table[] = {
         &writer_revive_ops,
         &writer_block_ops,
         &writer_clone_ops,
+        &writer_clear_ops,
         NULL,
 };
 
