@@ -6,11 +6,13 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <openssl/sha.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "core/codec.h"
 #include "util/file.h"
@@ -62,9 +64,23 @@ static void intent_name(const Intent *i, char buf[static NAME_MAX]) {
         (void) snprintf(buf, NAME_MAX, "%.64s-%016" PRIx64, slash ? slash + 1 : i->device, i->range.start);
 }
 
-int intents_store(int dir_fd, const Intent *i, const void *page) {
-        _cleanup_free_ char *text = NULL, *record = NULL;
+/* Its note; a folder's walk passes over what begins with a dot. */
+static void note_name(const Intent *i, char buf[static NAME_MAX]) {
         char name[NAME_MAX];
+
+        intent_name(i, name);
+        (void) snprintf(buf, NAME_MAX, ".left-%.100s", name);
+}
+
+static int note_remove(int dir_fd, const Intent *i) {
+        char name[NAME_MAX];
+
+        note_name(i, name);
+        return unlinkat(dir_fd, name, 0) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+static int record_make(const Intent *i, const void *page, char **ret, size_t *ret_size) {
+        _cleanup_free_ char *text = NULL, *record = NULL;
         size_t n, size;
 
         text = codec_intent_encode(i);
@@ -86,15 +102,95 @@ int intents_store(int dir_fd, const Intent *i, const void *page) {
                     (unsigned char *) record + n + 1 + REPAIR_UNIT))
                 return -EIO;
 
+        *ret = TAKE_PTR(record);
+        *ret_size = size;
+        return 0;
+}
+
+int intents_store(int dir_fd, const Intent *i, const void *page) {
+        _cleanup_free_ char *record = NULL;
+        char name[NAME_MAX];
+        size_t size;
+        int r;
+
+        r = record_make(i, page, &record, &size);
+        if (r >= 0)
+                r = note_remove(dir_fd, i);
+        if (r < 0)
+                return r;
+
         intent_name(i, name);
         return file_replace(dir_fd, name, record, size, 0600);
 }
 
 int intents_remove(int dir_fd, const Intent *i) {
         char name[NAME_MAX];
+        int r;
 
         intent_name(i, name);
-        return file_remove(dir_fd, name);
+        r = file_remove(dir_fd, name);
+        return r < 0 ? r : note_remove(dir_fd, i);
+}
+
+/* The digest that the record ends with says whose note it is: the boot is in it, and the page. */
+typedef struct Note {
+        uint8_t left[REPAIR_UNIT];
+        uint8_t record[SHA256_DIGEST_LENGTH];
+        uint8_t digest[SHA256_DIGEST_LENGTH];   /* of what comes before */
+} Note;
+
+static int note_make(const Intent *i, const void *page, const void *left, Note *ret) {
+        _cleanup_free_ char *record = NULL;
+        size_t size;
+        int r;
+
+        r = record_make(i, page, &record, &size);
+        if (r < 0)
+                return r;
+        memcpy(ret->left, left, REPAIR_UNIT);
+        memcpy(ret->record, record + size - SHA256_DIGEST_LENGTH, SHA256_DIGEST_LENGTH);
+        return SHA256((const unsigned char *) ret, offsetof(Note, digest), ret->digest) ? 0 : -EIO;
+}
+
+int intents_note_left(int dir_fd, const Intent *i, const void *page, const void *left) {
+        _cleanup_close_ int fd = -1;
+        char name[NAME_MAX];
+        Note note;
+        int r;
+
+        r = note_make(i, page, left, &note);
+        if (r < 0)
+                return r;
+        note_name(i, name);
+        fd = openat(dir_fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+        if (fd < 0)
+                return -errno;
+        return pwrite_full(fd, &note, sizeof(note), 0);
+}
+
+int intents_left(int dir_fd, const Intent *i, const void *page, void *ret) {
+        _cleanup_free_ char *text = NULL;
+        char name[NAME_MAX];
+        Note note;
+        size_t n;
+        int r;
+
+        note_name(i, name);
+        r = file_read(dir_fd, name, sizeof(note), &text, &n);
+        if (r == -ENOENT || r == -EFBIG)
+                return 0;
+        if (r < 0)
+                return r;
+        if (n != sizeof(note))
+                return 0;
+
+        r = note_make(i, page, text, &note);
+        if (r < 0)
+                return r;
+        if (memcmp(text, &note, sizeof(note)) != 0)
+                return 0;
+        memcpy(ret, text, REPAIR_UNIT);
+        return 1;
 }
 
 static int record_parse(char *record, size_t size, Intent *ret, void *page) {

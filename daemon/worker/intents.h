@@ -18,7 +18,16 @@ int intents_lock(int dir_fd, const char *device, int *ret_fd);
  * errno: then nothing may be written. */
 int intents_store(int dir_fd, const Intent *i, const void *page);
 
-/* 0, also when there was none. */
+/* What the bad sectors of a device-dax hold after they were cleared and before they are stored to (`left`:
+ * REPAIR_UNIT bytes, of which only those sectors count), beside the record of that intent and page. Not
+ * durable, which would take milliseconds in which the bytes are wrong: it outlives this process, not a power
+ * cut. 0 or a negative errno. */
+int intents_note_left(int dir_fd, const Intent *i, const void *page, const void *left);
+
+/* That note. > 0; 0: there is none of this very record; or a negative errno. */
+int intents_left(int dir_fd, const Intent *i, const void *page, void *ret);
+
+/* 0, also when there was none. The note goes with it. */
 int intents_remove(int dir_fd, const Intent *i);
 
 /* Calls `fn` for each record, in no order, with the page (REPAIR_UNIT bytes, aligned); for one that is

@@ -354,6 +354,15 @@ static int look_at_file(const Locator *l, Findings *f) {
         return protect ? take_offers(l, fd, &st, protect, f, o) : 0;
 }
 
+/* There is no file to hold: the device is there or it is not. */
+static int look_at_device(const Locator *l, Findings *f) {
+        const struct stat st = { .st_size = (off_t) l->site.size };
+        const Protect *protect = policy_find_owner(&l->request->policy, f->owners.items);
+
+        f->file_size = l->site.size;
+        return protect ? take_offers(l, -1, &st, protect, f, f->owners.items) : 0;
+}
+
 /* Reads what is good of each bad page, wherever it belongs. Safe also where the page is absent: the
  * kernel reads with fixups. */
 static int probe_absent(const Locator *l, Findings *f) {
@@ -400,6 +409,8 @@ static int locate_part(const Findings *part, void *userdata) {
                 r = probe_absent(l, &f);
         if (r >= 0 && f.owners.n > 0 && f.owners.items[0].type == OWNER_FILE)
                 r = look_at_file(l, &f);
+        if (r >= 0 && f.owners.n == 1 && f.owners.items[0].type == OWNER_DEVICE_DAX)
+                r = look_at_device(l, &f);
         if (r >= 0 && f.owners.n == 1 && f.owners.items[0].type == OWNER_METADATA)
                 r = mend_look(&l->site, f.range, &f.bad, &f.mend);
         if (r >= 0)

@@ -61,7 +61,7 @@ static int check_danger(const Site *s, const Target *t) {
         _cleanup_rangeset_ RangeSet listed = {}, got = {};
         int r;
 
-        if (file_is_dax(t->file_fd) || !can_be_absent(s))
+        if (site_is_dax(s) || file_is_dax(t->file_fd) || !can_be_absent(s))
                 return 0;
         r = site_listed(s, t->range, &listed);
         if (r >= 0)
@@ -104,7 +104,8 @@ static int put_with(const Site *s, WriterKind kind, const Target *t, const void 
 
         target.clone = &clone.target;
         r = writer_write(w, &target, page);
-        if ((r == 0 || r == WRITE_E_STORED || r == WRITE_E_BUSY) && fdatasync(s->block_fd) < 0)
+        if ((r == 0 || r == WRITE_E_STORED || r == WRITE_E_BUSY) && !site_is_dax(s) &&
+            fdatasync(s->block_fd) < 0)
                 return -errno;
         if (r == 0 && kind == WRITER_CLONE)
                 return clone_confirm(s, t, &clone);
@@ -167,7 +168,12 @@ int page_check(const Site *s, const Target *t, const void *page, const RangeSet 
         _Alignas(REPAIR_UNIT) uint8_t back[REPAIR_UNIT];
         int r;
 
-        r = pread_full(t->file_fd, back, n, t->offset);
+        if (site_is_dax(s)) {           /* what is listed must not be loaded */
+                r = is_listed(s, t->range);
+                if (r != 0)
+                        return r > 0 ? PAGE_E_LISTED : r;
+        }
+        r = site_read(s, t->file_fd, back, n, t->offset);
         if (r == -EFAULT)
                 return PAGE_E_ABSENT;
         if (r < 0)
@@ -181,7 +187,7 @@ int page_check(const Site *s, const Target *t, const void *page, const RangeSet 
         if (r != 0)
                 return r > 0 ? PAGE_E_LISTED : r;
 
-        r = pread_full(s->block_fd, back, REPAIR_UNIT, t->range.start);
+        r = site_read_device(s, back, REPAIR_UNIT, t->range.start);
         if (r < 0)
                 return r;
         return bytes_arrived(t, back, page, n, must) ? 0 : PAGE_E_DIFFERS;

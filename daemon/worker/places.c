@@ -56,6 +56,9 @@ int places_find(const Site *s, int file_fd, Range window, const Extent *extent, 
 
         assert(ret);
 
+        if (site_is_dax(s))             /* an address is an offset there */
+                return spacemap_add(ret, window, window.start);
+
         r = add_extent(s, extent, f.known, &map);
         if (r >= 0)
                 r = fiemap_walk(file_fd, window, take_piece, &f);

@@ -76,10 +76,11 @@ static int check_seal(Repair *r, const Step *s) {
                                   "the page at file offset %" PRIu64 " is not what was sealed", s->offset);
 }
 
-static int log_intent(Repair *r, const Step *s, const RangeSet *listed) {
-        const Intent i = {
+/* Lent. */
+static Intent intent_of(const Repair *r, const Step *s, const RangeSet *listed) {
+        return (Intent) {
                 .case_id = r->request->id,
-                .boot_id = r->boot_id,
+                .boot_id = (char *) r->boot_id,
                 .uuid = r->request->volume.uuid,
                 .device = r->request->volume.device,
                 .range = s->range,
@@ -97,6 +98,10 @@ static int log_intent(Repair *r, const Step *s, const RangeSet *listed) {
                 .alone = r->result.exclusion == EXCLUSION_LEASE || repair_in_place(r),
                 .in_place = repair_in_place(r),
         };
+}
+
+static int log_intent(Repair *r, const Step *s, const RangeSet *listed) {
+        const Intent i = intent_of(r, s, listed);
 
         return intents_store(r->intents_fd, &i, r->page);
 }
@@ -194,9 +199,10 @@ static int look_again(Repair *r, const Step *s, const RangeSet *listed, const Ra
                 return q;
         if (r->result.exclusion == EXCLUSION_LEASE && !lease_holds(&r->lease))
                 return ended(r, CASE_WAITING, REASON_FILE_BUSY, "another program wants to open it");
-        if ((!repair_in_place(r) && repair_write_back(r) < 0) || fstat(r->fd, &st) < 0)
+        if (!site_is_dax(&r->site) &&
+            ((!repair_in_place(r) && repair_write_back(r) < 0) || fstat(r->fd, &st) < 0))
                 return -errno;
-        if (st.st_size != r->before.st_size)
+        if (!site_is_dax(&r->site) && st.st_size != r->before.st_size)
                 return ended(r, CASE_DETECTED, REASON_CHANGED, "the file has changed its size");
         if ((r->plan->proofs & PROOF_BIT(PROOF_IDENTITY)) && !same_time(&st.st_mtim, &r->mtime))
                 return ended(r, CASE_DETECTED, REASON_CHANGED, "the file has been written to");
@@ -206,7 +212,7 @@ static int look_again(Repair *r, const Step *s, const RangeSet *listed, const Ra
                 return q;
         if (!rangeset_equal(listed, &listed_now))
                 return REPAIR_E_AGAIN;
-        if (repair_in_place(r))
+        if (repair_in_place(r) || site_is_dax(&r->site)) /* nothing good is written */
                 return 0;
 
         q = page_salvage(&r->site, s->range, listed, r->again, &got_now);
@@ -233,7 +239,7 @@ static int put_page(Repair *r, const Step *s, const Target *t, uint64_t bytes) {
         int q;
 
         q = page_put(&r->site, r->writers, r->n_writers, t, r->page, &r->result.writer);
-        if (!repair_in_place(r))
+        if (!repair_in_place(r) && !site_is_dax(&r->site))
                 repair_restore_times(r);
         switch (q) {
         case -ESTALE:
@@ -306,7 +312,17 @@ int repair_read_page(const Repair *r, uint64_t offset) {
         uint8_t page[REPAIR_UNIT];
         uint64_t n = r->f->file_size - offset;
 
-        return pread_full(r->fd, page, n < REPAIR_UNIT ? n : REPAIR_UNIT, offset);
+        return site_read(&r->site, r->fd, page, n < REPAIR_UNIT ? n : REPAIR_UNIT, offset);
+}
+
+int repair_listed_on_device(const Repair *r, uint64_t at) {
+        _cleanup_rangeset_ RangeSet listed = {};
+        int q;
+
+        if (!site_is_dax(&r->site))
+                return 0;
+        q = site_listed(&r->site, (Range) { at, at + REPAIR_UNIT }, &listed);
+        return q < 0 ? q : listed.n > 0;
 }
 
 /* No longer listed, and it was not us: nothing of the page is ours to write any more. But a write that
@@ -322,17 +338,66 @@ static int cleared_by_others(Repair *r, const Step *s) {
         return 0;
 }
 
+/* The topology and the device must agree on where a device-dax is: its poison is cleared by that address. */
+static uint64_t physical_of(const Repair *r, const Step *s) {
+        if (!r->request->physical_known)
+                return 0;
+        if (site_is_dax(&r->site) && r->request->physical != r->site.dax_physical)
+                return 0;
+        return r->request->physical + s->range.start;
+}
+
+typedef struct ClearStep {
+        Repair *repair;
+        const Step *step;
+        const RangeSet *listed;
+} ClearStep;
+
+/* Asking the library for the bus took its time. */
+static int clear_look(void *userdata) {
+        const ClearStep *c = userdata;
+        _cleanup_rangeset_ RangeSet listed = {};
+        MapOwns owns;
+        int q;
+
+        q = site_owns(&c->repair->site, -1, c->step->range, c->step->offset, &owns);
+        if (q >= 0)
+                q = site_listed(&c->repair->site, c->step->range, &listed);
+        if (q < 0)
+                return q;
+        return owns == MAP_OWNED && rangeset_equal(&listed, c->listed) ? 0 : -ESTALE;
+}
+
+/* Without the note a crash in this moment ends in doubt; that the bytes come is more urgent. */
+static void note_left(const void *left, void *userdata) {
+        const ClearStep *c = userdata;
+        const Intent i = intent_of(c->repair, c->step, c->listed);
+
+        (void) fault_point(getenv("BEZOAR_FAULT"), "cleared");
+        (void) intents_note_left(c->repair->intents_fd, &i, c->repair->page, left);
+        (void) fault_point(getenv("BEZOAR_FAULT"), "before-store");
+}
+
 static int try_step(Repair *r, const Step *s) {
         _cleanup_rangeset_ RangeSet listed = {}, got = {};
+        ClearStep clearing = { r, s, &listed };
+        const ClearTarget clear = {
+                .region = r->request->volume.region,
+                .align = r->site.dax_align,
+                .look = clear_look,
+                .cleared = note_left,
+                .userdata = &clearing,
+        };
         const Target t = {
                 .file_fd = r->fd,
                 .disk = r->site.disk,
                 .offset = s->offset,
                 .file_size = r->f->file_size,
                 .range = s->range,
-                .physical = r->request->physical_known ? r->request->physical + s->range.start : 0,
+                .physical = physical_of(r, s),
                 .block_fd = r->block_fd,
                 .bad = &listed,
+                .clear = site_is_dax(&r->site) ? &clear : NULL,
         };
         int q;
 

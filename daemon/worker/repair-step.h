@@ -10,7 +10,8 @@
 #include "worker/progress.h"
 #include "worker/site.h"
 
-/* A repair under way: one file, opened and under exclusion, and the bytes that were read and proved. */
+/* A repair under way: one file (or device-dax), opened and under exclusion, and the bytes that were read and
+ * proved. */
 typedef struct Repair {
         const Request *request;
         const Findings *f;
@@ -53,6 +54,10 @@ int repair_step(Repair *r, const Step *s);
 
 /* Can the page at this file offset be read? 0 or a negative errno. */
 int repair_read_page(const Repair *r, uint64_t offset);
+
+/* Is the page of a device-dax listed, so that it must not be read? > 0 yes, 0 no, or it is no device-dax; or
+ * a negative errno. */
+int repair_listed_on_device(const Repair *r, uint64_t at);
 
 /* Is it frozen for each page? Then only the bad sectors are written, below the file system. */
 static inline bool repair_in_place(const Repair *r) {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* One file's bad pages. Before anything is written: the file is opened by its handle and compared with
- * what was located, exclusion is taken, the neighbourhood and the replica are read once, and the proof
- * that the plan names must be shown by those very bytes. Then page after page (repair-step.c); at the end
- * all of the range must be readable and off the list. The file's mtime stays as it was, under a lease
- * also where a page had to be brought back. */
+/* One file's bad pages, or a device-dax'. Before anything is written: it is opened by its handle, compared
+ * with * what was located, exclusion is taken, the neighbourhood and the replica are read once, and the
+ * proof that the plan names must be shown by those very bytes. Then page after page (repair-step.c); at
+ * the end all of the range must be readable and off the list. The file's mtime stays as it was, under a
+ * lease also where a page had to be brought back. */
 
 #include <assert.h>
 #include <errno.h>
@@ -69,7 +69,17 @@ static int open_file(Repair *r) {
         return q;
 }
 
+/* The device itself: nobody keeps a time of it, and there is no memory in between. */
+static int open_device(Repair *r) {
+        r->before = (struct stat) { .st_size = (off_t) r->site.size };
+        if (r->site.size != r->f->file_size)
+                return ended(r, CASE_DETECTED, REASON_CHANGED, "the device has changed its size");
+        return site_open_device(&r->site, &r->fd);
+}
+
 static int examine_file(Repair *r) {
+        if (site_is_dax(&r->site))
+                return 0;
         if (repair_write_back(r) < 0)
                 return ended(r, CASE_FAILED, REASON_WRITE_FAILED,
                              "what is in memory of the file cannot be written: %s",
@@ -90,7 +100,7 @@ static bool exclusion_can_be_had(Repair *r, Exclusion e) {
                 return lease_take(r->fd, &r->lease) > 0;
         case EXCLUSION_FREEZE:
                 return !r->site.coarse && freeze_possible(&r->site, r->request->state_dir) &&
-                       site_open_block(&r->site, &r->block_fd) >= 0;
+                       site_open_device(&r->site, &r->block_fd) >= 0;
         case EXCLUSION_OPTIMISTIC:
                 return true;
         case _EXCLUSION_MAX:
@@ -119,7 +129,7 @@ static int take_exclusion(Repair *r) {
 
 /* Reads the neighbourhood and the replica, and lets them show what the plan asks for. */
 static int prove(Repair *r) {
-        const Protect *protect = policy_find_path(&r->request->policy, r->owner->path);
+        const Protect *protect = policy_find_owner(&r->request->policy, r->owner);
         char *chosen[] = { r->plan->replica, NULL };
         int q;
 
@@ -179,6 +189,10 @@ static int confirm(Repair *r) {
         int q;
 
         for (; at < size && r->owner->offset + at < r->f->file_size; at += REPAIR_UNIT) {
+                q = repair_listed_on_device(r, r->f->range.start + at);
+                if (q != 0)
+                        return q < 0 ? q : ended(r, CASE_DETECTED, REASON_CHANGED,
+                                                 "more of it has become bad");
                 q = repair_read_page(r, r->owner->offset + at);
                 if (q == -EFAULT)
                         return ended(r, CASE_WAITING, REASON_PAGE_NOT_PRESENT, NULL);
@@ -221,6 +235,8 @@ static int prepare(Repair *r) {
         q = site_open(&r->request->volume, &r->site);
         if (q == SITE_E_UNMOUNTED || q == SITE_E_GONE)
                 return ended(r, CASE_WAITING, REASON_UNMOUNTED, NULL);
+        if (q == 0 && site_is_dax(&r->site) != (r->owner->type == OWNER_DEVICE_DAX))
+                return -EINVAL;
         return q;
 }
 
@@ -238,7 +254,7 @@ static int run(Repair *r) {
 
         q = prepare(r);
         if (q == 0)
-                q = open_file(r);
+                q = site_is_dax(&r->site) ? open_device(r) : open_file(r);
         if (q == 0)
                 q = take_exclusion(r);
         if (q == 0)
@@ -307,7 +323,8 @@ int repair(const Request *request, ProgressFn progress, void *userdata, Result *
                 return -EINVAL;
         r.f = request->ranges.items;
         r.owner = r.f->owners.items;
-        if (r.f->owners.n == 0 || r.owner->type != OWNER_FILE || !r.owner->path ||
+        if (r.f->owners.n == 0 || (r.owner->type != OWNER_FILE && r.owner->type != OWNER_DEVICE_DAX) ||
+            !r.owner->path ||
             !range_contains(r.owner->range, r.f->range) ||
             r.owner->range.start != r.f->range.start)
                 return -EINVAL;

@@ -113,7 +113,7 @@ static int write_in_place(const Settler *s, Pending *p, Result *result) {
         int r;
 
         r = s->site->coarse || !freeze_possible(s->site, s->request->state_dir) ? -EBUSY
-                : site_open_block(s->site, &block_fd);
+                : site_open_device(s->site, &block_fd);
         if (r >= 0)
                 r = freeze_begin(s->site, s->intents_fd, &freeze);
         if (r < 0) {
@@ -134,11 +134,54 @@ static int write_in_place(const Settler *s, Pending *p, Result *result) {
         return tell_written(s, p, r, result);
 }
 
+typedef struct ClearAgain {
+        const Settler *settler;
+        Pending *pending;
+} ClearAgain;
+
+/* What was seen before may have changed until now. */
+static int clear_look(void *userdata) {
+        ClearAgain *c = userdata;
+        MapOwns owns;
+        int r;
+
+        r = site_owns(c->settler->site, -1, c->pending->intent->range, c->pending->intent->offset, &owns);
+        if (r >= 0)
+                r = pending_look_at_bytes(c->settler->site, c->pending);
+        if (r < 0)
+                return r;
+        return owns == MAP_OWNED && settle_decide(&c->pending->facts) == SETTLE_WRITE ? 0 : -ESTALE;
+}
+
+static void note_left(const void *left, void *userdata) {
+        ClearAgain *c = userdata;
+
+        (void) intents_note_left(c->settler->intents_fd, c->pending->intent, c->pending->page, left);
+}
+
+/* The bad sectors of a device-dax, to which nobody has stored since they were cleared. */
+static int write_device(const Settler *s, Pending *p, Result *result) {
+        static const WriterKind clear[] = { WRITER_CLEAR };
+        ClearAgain again = { s, p };
+        const ClearTarget how = {
+                .region = s->site->volume->region,
+                .align = s->site->dax_align,
+                .look = clear_look,
+                .cleared = note_left,
+                .userdata = &again,
+        };
+        Target t = target_of(s, p);
+
+        t.physical = s->site->dax_physical + p->intent->range.start;
+        t.clear = &how;
+        return tell_written(s, p, put_again(s, p, &t, clear, 1, &p->bad, result), result);
+}
+
 /* Has the file these very bytes, in another block? The writer `clone` was at its end, then. */
 static bool elsewhere(const Pending *p) {
         uint8_t found[REPAIR_UNIT];
 
-        return p->fd >= 0 && (uint64_t) p->st.st_size >= p->intent->file_size &&
+        return p->fd >= 0 && p->intent->inode != 0 && (uint64_t) p->st.st_size >= p->intent->file_size &&
                pread_full(p->fd, found, pending_size(p), p->intent->offset) >= 0 &&
                memcmp(found, p->page, pending_size(p)) == 0;
 }
@@ -158,6 +201,8 @@ static int act(const Settler *s, Pending *p, Result *result) {
         case SETTLE_REVIVE:
                 return write_again(s, p, revive, 1, result);
         case SETTLE_WRITE:
+                if (site_is_dax(s->site))
+                        return write_device(s, p, result);
                 if (p->intent->in_place && (p->others || !lease_holds(&p->lease)))
                         return write_in_place(s, p, result);
                 return write_again(s, p, pwrite_then_revive, 2, result);
@@ -196,6 +241,7 @@ static bool ours_by_name(const Settler *s, const char *name) {
 
 static int settle_one(const Settler *s, const Intent *i, const void *page, Result *result) {
         __attribute__((cleanup(pending_done))) Pending p = { .intent = i, .page = page, .fd = -1 };
+        uint8_t left[REPAIR_UNIT];
         int r;
 
         /* Not even the length of a file is put right: what an intent says is kept for the day when it may
@@ -204,7 +250,7 @@ static int settle_one(const Settler *s, const Intent *i, const void *page, Resul
                 result_set(result, CASE_WAITING, REASON_OBSERVE, NULL);
                 return 0;
         }
-        if (s->site_state != 0 || !s->site->ops) {
+        if (s->site_state != 0 || !(s->site->ops || site_is_dax(s->site))) {
                 result_set(result, CASE_WAITING, REASON_UNMOUNTED, NULL);
                 return 0;
         }
@@ -212,7 +258,10 @@ static int settle_one(const Settler *s, const Intent *i, const void *page, Resul
             i->offset >= i->file_size)
                 return -EBADMSG;
 
-        r = pending_open(s->site, &p);
+        r = intents_left(s->intents_fd, i, page, left);
+        p.left = r > 0 ? left : NULL;
+        if (r >= 0)
+                r = pending_open(s->site, &p);
         if (r >= 0)
                 r = pending_look(s->site, s->boot_id, &p);
         if (r == -EBUSY || r == -EROFS) {
@@ -331,7 +380,7 @@ int settle_intents(const Request *request, SettledFn fn, void *userdata) {
         for (size_t i = 0; r >= 0 && i < s.places.n && request->policy.mode == MODE_REPAIR; i++) {
                 const Place *p = s.places.items + i;
 
-                if (p->state == 0 && !p->site.read_only)
+                if (p->state == 0 && !p->site.read_only && !site_is_dax(&p->site))
                         r = guards_tidy(&p->site);
         }
         return r;

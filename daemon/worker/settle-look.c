@@ -24,9 +24,25 @@ uint64_t pending_size(const Pending *p) {
         return i->offset + REPAIR_UNIT <= i->file_size ? REPAIR_UNIT : i->file_size - i->offset;
 }
 
+/* Its namespace was recognised by its UUID. */
+static int open_device(const Site *s, Pending *p) {
+        MapOwns owns;
+        int r;
+
+        r = site_owns(s, -1, p->intent->range, p->intent->offset, &owns);
+        if (r < 0)
+                return r;
+        p->facts.owned = owns == MAP_OWNED && p->intent->inode == 0;
+        p->st.st_size = (off_t) s->size;
+        return p->facts.owned ? site_open_device(s, &p->fd) : 0;
+}
+
 int pending_open(const Site *s, Pending *p) {
         MapOwns owns;
         int r;
+
+        if (site_is_dax(s))
+                return open_device(s, p);
 
         r = mapper_open(s->ops, s->mount_fd, p->intent->inode, p->intent->generation, O_RDWR,
                         &p->fd);
@@ -99,12 +115,45 @@ static void compare(Pending *p, const uint8_t *found) {
         }
 }
 
+/* Does each bad sector hold what clearing had left there, or the bytes that were to come in its place? Then
+ * nobody else has stored to it. */
+static bool is_left(const Pending *p, const uint8_t *found) {
+        for (size_t i = 0; p->left && i < p->intent->bad.n; i++) {
+                Range b = p->intent->bad.items[i];
+
+                for (uint64_t at = b.start; at < b.end; at += SECTOR_SIZE) {
+                        uint64_t k = at - p->intent->range.start;
+
+                        if (memcmp(found + k, p->left + k, SECTOR_SIZE) != 0 &&
+                            memcmp(found + k, p->page + k, SECTOR_SIZE) != 0)
+                                return false;
+                }
+        }
+        return p->left;
+}
+
+/* What is listed is not loaded. */
+static int look_at_device(const Site *s, Pending *p) {
+        uint8_t found[REPAIR_UNIT];
+
+        if (p->facts.listed)
+                return 0;
+        if (site_read(s, p->fd, found, REPAIR_UNIT, p->intent->offset) < 0) {
+                p->facts.read = SETTLE_READ_POISON;
+                return 0;
+        }
+        p->facts.read = SETTLE_READ_OK;
+        compare(p, found);
+        p->facts.left = is_left(p, found);
+        return 0;
+}
+
 /* A page that is not present for read(2) is there for a mapping. */
 static int load_absent(const Pending *p, uint8_t *found) {
         _cleanup_mapped_ Mapped m = {};
         int r;
 
-        r = mapped_open(p->fd, p->intent->offset, &m);
+        r = mapped_open(p->fd, p->intent->offset, REPAIR_UNIT, &m);
         return r < 0 ? r : mapped_load(&m, found);
 }
 
@@ -121,6 +170,8 @@ int pending_look_at_bytes(const Site *s, Pending *p) {
         p->facts.listed = listed.n > 0;
         if (!p->facts.owned)
                 return 0;
+        if (site_is_dax(s))
+                return look_at_device(s, p);
 
         if (fstat(p->fd, &st) < 0)
                 return -errno;
@@ -148,7 +199,7 @@ int pending_look(const Site *s, const char *boot_id, Pending *p) {
 
         p->facts.same_boot = streq_ptr(i->boot_id, boot_id);
         p->facts.alone = i->alone;
-        if (p->facts.owned) {
+        if (p->facts.owned && !site_is_dax(s)) {
                 r = cut_back(p);
                 if (r < 0)
                         return r;

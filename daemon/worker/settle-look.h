@@ -18,6 +18,8 @@ typedef struct Pending {
         SettleFacts facts;
         bool others;            /* share the block */
         RangeSet bad;           /* file offsets */
+        const uint8_t *left;    /* what clearing had left in the bad sectors, as it was noted; NULL: it was
+                                 * not */
 } Pending;
 
 void pending_done(Pending *p);

@@ -217,7 +217,7 @@ int site_walk(const Site *s, const RangeSet *ranges, OwnerFn fn, void *userdata)
 
         if (ranges->n == 0)
                 return 0;
-        if (s->device_dax)
+        if (site_is_dax(s))
                 return walk_device_dax(s, ranges, fn, userdata);
         if (s->volume->hindrance)
                 return walk_single(OWNER_UNKNOWN, s->volume->hindrance, ranges, fn, userdata);
@@ -234,7 +234,14 @@ int site_owns(const Site *s, int fd, Range page, uint64_t offset, MapOwns *ret) 
 
         assert(range_size(page) == REPAIR_UNIT);
 
-        if (s->device_dax || s->volume->hindrance || s->mount_fd < 0)
+        if (site_is_dax(s)) {
+                r = site_dax_stays(s);
+                if (r < 0)
+                        return r;
+                *ret = r > 0 && page.start == offset && page.end <= s->size ? MAP_OWNED : MAP_OTHERS;
+                return 0;
+        }
+        if (s->volume->hindrance || s->mount_fd < 0)
                 return -EAGAIN;
         r = site_places(s, page, &map);
         if (r < 0)

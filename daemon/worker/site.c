@@ -13,33 +13,17 @@
 
 #include "topo/topo.h"
 #include "util/file.h"
-#include "util/parse.h"
-#include "util/sysfs.h"
 #include "worker/site.h"
+#include "write/mapped.h"
 
 void site_close(Site *s) {
         closep(&s->block_fd);
         closep(&s->mount_fd);
+        closep(&s->dax_fd);
         *s = SITE_NULL;
 }
 
-/* A device-dax cannot be read, and its size is not asked of it. */
-static int dax_open(const Volume *v, Site *s) {
-        _cleanup_free_ char *path = NULL, *text = NULL;
-        size_t n;
-        int r;
-
-        r = sysfs_attribute("bus/dax/devices", s->disk, "size", &path);
-        if (r >= 0)
-                r = file_read(AT_FDCWD, path, 64, &text, &n);
-        if (r < 0)
-                return r == -ENOENT ? SITE_E_GONE : r;
-        text[strcspn(text, "\n")] = '\0';
-        s->device_dax = true;
-        return parse_u64(text, &s->size) < 0 ? -EBADMSG : 0;
-}
-
-static int block_open(const Volume *v, Site *s) {
+static int device_open(const Volume *v, Site *s) {
         const char *slash = strrchr(v->device, '/');
         struct stat st;
         int sector;
@@ -54,7 +38,7 @@ static int block_open(const Volume *v, Site *s) {
         if (stat(v->device, &st) < 0)
                 return errno == ENOENT ? SITE_E_GONE : -errno;
         if (S_ISCHR(st.st_mode))
-                return dax_open(v, s);
+                return site_open_dax(v, s);
         s->block_fd = open(v->device, O_RDONLY | O_DIRECT | O_CLOEXEC);
         if (s->block_fd < 0)
                 return errno == ENOENT || errno == ENXIO || errno == ENODEV ? SITE_E_GONE : -errno;
@@ -112,10 +96,10 @@ int site_open(const Volume *v, Site *ret) {
         _cleanup_site_ Site s = SITE_NULL;
         int r;
 
-        r = block_open(v, &s);
-        if (r == 0)
+        r = device_open(v, &s);
+        if (r == 0 && !site_is_dax(&s))
                 r = fs_device_find(v, &s);
-        if (r == 0)
+        if (r == 0 && !site_is_dax(&s))
                 r = mount_open(v, &s);
         if (r < 0 || r == SITE_E_GONE)
                 return r;
@@ -125,17 +109,26 @@ int site_open(const Volume *v, Site *ret) {
         return r;
 }
 
-int site_open_block(const Site *s, int *ret_fd) {
+int site_open_device(const Site *s, int *ret_fd) {
         char link[64];
         int fd;
 
         /* Not by its name, which may be another device's by now. */
-        (void) snprintf(link, sizeof(link), "/proc/self/fd/%d", s->block_fd);
-        fd = open(link, O_RDWR | O_DIRECT | O_CLOEXEC);
+        (void) snprintf(link, sizeof(link), "/proc/self/fd/%d", site_is_dax(s) ? s->dax_fd : s->block_fd);
+        fd = open(link, O_RDWR | (site_is_dax(s) ? 0 : O_DIRECT) | O_CLOEXEC);
         if (fd < 0)
                 return -errno;
         *ret_fd = fd;
         return 0;
+}
+
+int site_read(const Site *s, int fd, void *buf, size_t n, uint64_t offset) {
+        return site_is_dax(s) ? mapped_read(s->dax_fd, s->dax_align, buf, n, offset)
+                              : pread_full(fd, buf, n, offset);
+}
+
+int site_read_device(const Site *s, void *buf, size_t n, uint64_t at) {
+        return site_read(s, s->block_fd, buf, n, at);
 }
 
 int site_listed(const Site *s, Range window, RangeSet *ret) {

@@ -30,7 +30,9 @@ typedef struct Site {
         uint32_t fs_major, fs_minor;    /* of the file system's device: the same, or one that stands on it */
         const MapperOps *ops;   /* NULL: no mapper for this file system */
         bool read_only;
-        bool device_dax;
+        int dax_fd;             /* O_RDONLY: it is a device-dax, and read through mappings. -1: it is not */
+        uint64_t dax_align;     /* it is mapped in pieces of that size */
+        uint64_t dax_physical;  /* where its first byte is in physical memory */
         bool coarse;            /* its logical blocks are larger than sectors */
 } Site;
 
@@ -39,11 +41,31 @@ typedef struct Site {
 int site_open(const Volume *v, Site *ret);
 void site_close(Site *s);
 #define _cleanup_site_ _cleanup_(site_close)
-#define SITE_NULL ((Site) { .block_fd = -1, .mount_fd = -1 })
+#define SITE_NULL ((Site) { .block_fd = -1, .mount_fd = -1, .dax_fd = -1 })
 
-/* The block device once more, O_RDWR | O_DIRECT. 0, or a negative errno (-EBUSY: this kernel lets nobody
- * write to a disk that is mounted). */
-int site_open_block(const Site *s, int *ret_fd);
+static inline bool site_is_dax(const Site *s) {
+        return s->dax_fd >= 0;
+}
+
+/* site_open() of a character device, as a device-dax: size, align and place in physical memory come from
+ * sysfs. 0, SITE_E_GONE, or a negative errno. */
+int site_open_dax(const Volume *v, Site *s);
+
+/* Is the device-dax that was opened still the one of that name, in the same place? > 0 yes, 0 no, or a
+ * negative errno. */
+int site_dax_stays(const Site *s);
+
+/* Bytes of what is repaired: of the file `fd`, or of the device-dax, whatever `fd` is. Of a device-dax
+ * nothing that is listed may be asked for: it would be loaded. 0 or a negative errno, -EFAULT where a
+ * mapping cannot be touched. */
+int site_read(const Site *s, int fd, void *buf, size_t n, uint64_t offset);
+
+/* The sectors of the device itself, past the file. Of a device-dax as above. */
+int site_read_device(const Site *s, void *buf, size_t n, uint64_t at);
+
+/* The device once more, O_RDWR, and a block device O_DIRECT. 0, or a negative errno (-EBUSY: this kernel
+ * lets nobody write to a disk that is mounted). */
+int site_open_device(const Site *s, int *ret_fd);
 
 /* What the kernel lists now, within `window`. 0; -EOVERFLOW when its list is cut off before the end of
  * the window; or another negative errno. */
@@ -60,5 +82,5 @@ int site_walk(const Site *s, const RangeSet *ranges, OwnerFn fn, void *userdata)
  * Empty when that no longer stands on this one. 0 or a negative errno. */
 int site_places(const Site *s, Range range, SpaceMap *ret);
 
-/* mapper_owns() for a page of the device. */
+/* mapper_owns() for a page of the device. A device-dax owns itself, as long as it is where it was. */
 int site_owns(const Site *s, int fd, Range page, uint64_t offset, MapOwns *ret);

@@ -7,7 +7,7 @@
 
 void subject_init(Subject *s, const Request *request, const Site *site, const Protect *protect,
                   const char *path, const struct stat *st, const SpaceMap *places) {
-        const char *relative = protect_relative(protect, path);
+        const char *relative = site_is_dax(site) ? "" : protect_relative(protect, path);
 
         assert(relative);
 
@@ -15,6 +15,7 @@ void subject_init(Subject *s, const Request *request, const Site *site, const Pr
                 .relative = relative,
                 .size = (uint64_t) st->st_size,
                 .mtime = st->st_mtim,
+                .untimed = site_is_dax(site),
                 .device_major = site->fs_major,
                 .device_minor = site->fs_minor,
                 .places = places,

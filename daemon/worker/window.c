@@ -38,8 +38,8 @@ int page_salvage(const Site *s, Range page_range, const RangeSet *bad, uint8_t *
         for (size_t i = 0; i < good.n; i++) {
                 Range run = good.items[i];
 
-                if (pread_full(s->block_fd, page + (run.start - page_range.start), range_size(run),
-                               run.start) < 0)
+                if (site_read_device(s, page + (run.start - page_range.start), range_size(run),
+                                     run.start) < 0)
                         continue;
                 r = rangeset_add(&got, run);
                 if (r < 0)
@@ -82,7 +82,7 @@ static int window_read_page(const Site *s, int fd, Window *w, uint64_t at, uint6
         uint8_t *to = w->bytes + (at - w->range.start);
         uint64_t n = at + REPAIR_UNIT <= file_size ? REPAIR_UNIT : file_size - at;
 
-        if (pread_full(fd, to, n, at) >= 0)
+        if (site_read(s, fd, to, n, at) >= 0)
                 return window_add(w, (Range) { at, at + n }, file_size);
 
         memset(to, 0, REPAIR_UNIT);
@@ -107,7 +107,7 @@ static int window_read_run(const Site *s, int fd, Window *w, Range run, uint64_t
 
         if (run.start >= end)
                 return 0;
-        if (pread_full(fd, w->bytes + (run.start - w->range.start), end - run.start, run.start) >= 0)
+        if (site_read(s, fd, w->bytes + (run.start - w->range.start), end - run.start, run.start) >= 0)
                 return window_add(w, (Range) { run.start, end }, file_size);
 
         for (uint64_t at = run.start; r >= 0 && at < end; at += REPAIR_UNIT)
@@ -115,9 +115,20 @@ static int window_read_run(const Site *s, int fd, Window *w, Range run, uint64_t
         return r;
 }
 
+/* Of a device-dax every bad page has its place, and whatever is listed must be left alone: also what
+ * belongs to another case, or came a moment ago. */
+static int all_that_is_listed(const Site *s, Range window, const RangeSet *bad, RangeSet *ret) {
+        int r;
+
+        r = site_listed(s, window, ret);
+        return r < 0 ? r : rangeset_add_all(ret, bad);
+}
+
 int window_read(const Site *s, int file_fd, uint64_t file_size, Range wanted, const Extent *extent,
                 const RangeSet *bad, Window *ret) {
+        _cleanup_rangeset_ RangeSet listed = {};
         _cleanup_window_ Window w = {};
+        Extent all;
         uint64_t from;
         int r;
 
@@ -128,6 +139,14 @@ int window_read(const Site *s, int file_fd, uint64_t file_size, Range wanted, co
         r = range_align_out(w.range, REPAIR_UNIT, &w.range);
         if (r < 0)
                 return r;
+        if (site_is_dax(s)) {
+                r = all_that_is_listed(s, w.range, bad, &listed);
+                if (r < 0)
+                        return r;
+                all = (Extent) { .range = w.range, .offset = w.range.start };
+                extent = &all;
+                bad = &listed;
+        }
         w.bytes = aligned_alloc(REPAIR_UNIT, range_size(w.range));
         if (!w.bytes)
                 return -ENOMEM;

@@ -332,6 +332,52 @@ static void test_intents(void **state) {
         assert_int_equal(seen.whole + seen.damaged, 0);
 }
 
+/* What was noted of the lost sectors counts for this very record only: not for another boot's, or another
+ * page's, nor after the record was stored anew; nor when a bit of it was changed. */
+static void test_intent_notes(void **state) {
+        uint8_t page[REPAIR_UNIT] = { 1 }, left[REPAIR_UNIT] = { 2 }, found[REPAIR_UNIT];
+        static const char name[] = ".left-dax0.0-0000000000100000";
+        _cleanup_rangeset_ RangeSet bad = {};
+        _cleanup_free_ char *note = NULL;
+        _cleanup_close_ int dir_fd = -1;
+        Intent i = { .boot_id = (char *) "b", .device = (char *) "/dev/dax0.0",
+                     .range = { 1 << 20, (1 << 20) + REPAIR_UNIT }, .offset = 1 << 20,
+                     .file_size = 2 << 20 };
+        size_t n;
+
+        add(&bad, 1 << 20, (1 << 20) + 512);
+        i.bad = bad;
+        assert_int_equal(intents_open(folder, &dir_fd), 0);
+        assert_int_equal(intents_store(dir_fd, &i, page), 0);
+        assert_int_equal(intents_left(dir_fd, &i, page, found), 0);
+        assert_int_equal(intents_note_left(dir_fd, &i, page, left), 0);
+        assert_int_equal(intents_left(dir_fd, &i, page, found), 1);
+        assert_memory_equal(found, left, REPAIR_UNIT);
+
+        i.boot_id = (char *) "c";
+        assert_int_equal(intents_left(dir_fd, &i, page, found), 0);
+        i.boot_id = (char *) "b";
+        assert_int_equal(intents_left(dir_fd, &i, left, found), 0);
+
+        assert_int_equal(file_read(dir_fd, name, 1 << 20, &note, &n), 0);
+        for (size_t k = 0; k < n; k += 37) {
+                note[k] ^= 1 << (k % 8);
+                assert_int_equal(file_replace(dir_fd, name, note, n, 0600), 0);
+                assert_int_equal(intents_left(dir_fd, &i, page, found), 0);
+                note[k] ^= 1 << (k % 8);
+        }
+        assert_int_equal(file_replace(dir_fd, name, note, n - 1, 0600), 0);
+        assert_int_equal(intents_left(dir_fd, &i, page, found), 0);
+        assert_int_equal(file_replace(dir_fd, name, note, n, 0600), 0);
+        assert_int_equal(intents_left(dir_fd, &i, page, found), 1);
+
+        assert_int_equal(intents_store(dir_fd, &i, page), 0);
+        assert_int_equal(intents_left(dir_fd, &i, page, found), 0);
+        assert_int_equal(intents_note_left(dir_fd, &i, page, left), 0);
+        assert_int_equal(intents_remove(dir_fd, &i), 0);
+        assert_int_equal(faccessat(dir_fd, name, F_OK, 0), -1);
+}
+
 /* One at a time on a device; another device is free; over when the descriptor is closed. */
 static void test_lock(void **state) {
         _cleanup_close_ int dir_fd = -1, other = -1;
@@ -514,6 +560,7 @@ int main(void) {
                 cmocka_unit_test(test_evidence),
                 cmocka_unit_test(test_groups),
                 cmocka_unit_test(test_intents),
+                cmocka_unit_test(test_intent_notes),
                 cmocka_unit_test(test_lock),
                 cmocka_unit_test(test_pwrite),
                 cmocka_unit_test(test_filters),
