@@ -84,7 +84,7 @@ static int check_replicas(const Candidate *c, Diagnostics *d) {
         for (char **s = p->replicas; *s; s++) {
                 int r = p->path ? check_place(c, *s, d) : 0;
 
-                if (r == 0 && !is_enough(&p->proof, *s))
+                if (r == 0 && p->path && !is_enough(&p->proof, *s))
                         r = diagnostics_add(
                                 d, c->file, 0, SEVERITY_WARNING,
                                 "Replica=%s knows no times of files and cannot show identity: "
@@ -94,6 +94,36 @@ static int check_replicas(const Candidate *c, Diagnostics *d) {
                         return r;
         }
         return 0;
+}
+
+/* Of a device-dax nobody keeps a time: no replica can show identity, and no seal is known to be of now. */
+static bool device_is_provable(const ProofPolicy *p) {
+        for (size_t i = 0; i < p->n; i++)
+                if (!(p->any_of[i] & (PROOF_BIT(PROOF_IDENTITY) | PROOF_BIT(PROOF_SEAL))))
+                        return true;
+        return false;
+}
+
+static bool allows_optimism(const ExclusionList *l) {
+        for (size_t i = 0; i < l->n; i++)
+                if (l->items[i] == EXCLUSION_OPTIMISTIC)
+                        return true;
+        return false;
+}
+
+static int check_device(const Candidate *c, Diagnostics *d) {
+        const Protect *p = &c->protect;
+        int r = 0;
+
+        if (!device_is_provable(&p->proof))
+                r = diagnostics_add(d, c->file, c->line, SEVERITY_WARNING,
+                                    "nothing will be repaired: nobody keeps a time of a device, so that "
+                                    "Proof= has to allow neighbours or quorum without identity or seal");
+        if (r == 0 && !allows_optimism(&p->exclusion))
+                r = diagnostics_add(d, c->file, c->line, SEVERITY_WARNING,
+                                    "nothing will be repaired: a device can be neither leased nor frozen, "
+                                    "so that Exclusion= has to allow optimistic");
+        return r;
 }
 
 /* Settings that are right, and with which this version can do nothing: better said now than found out at
@@ -107,9 +137,8 @@ static int check_useful(const Candidate *c, Diagnostics *d) {
                 provable = provable || !(p->proof.any_of[i] & PROOF_BIT(PROOF_SEAL));
 
         if (p->device)
-                r = diagnostics_add(d, c->file, c->line, SEVERITY_WARNING,
-                                    "Device= has no effect in this version: device-dax is not repaired yet");
-        if (r == 0 && !provable)
+                return check_device(c, d);
+        if (!provable)
                 r = diagnostics_add(d, c->file, 0, SEVERITY_WARNING,
                                     "nothing will be repaired: of Proof= this version can show identity, "
                                     "neighbours and quorum, but no seal");

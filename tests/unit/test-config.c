@@ -163,8 +163,9 @@ static void test_every_setting(void **state) {
                   "mirror:/srv/b\nProof=neighbours,seal\nExclusion=optimistic,lease\nWriter=pwrite\n");
         etc_write(e, "protect.d/dax.conf", "[Protect]\nDevice=/dev/dax0.0\nReplica=mirror:/srv/c\n");
         assert_string_equal(etc_load(e),
-                            "ETC/protect.d/dax.conf:2: warning: Device= has no effect in this version: "
-                                         "device-dax is not repaired yet\n");
+                            "ETC/protect.d/dax.conf:2: warning: nothing will be repaired: nobody keeps a "
+                            "time of a device, so that Proof= has to allow neighbours or quorum without "
+                            "identity or seal\n");
 
         assert_int_equal(e->policy.mode, MODE_OBSERVE);
         assert_int_equal(e->policy.rescan_usec, 90 * USEC_PER_SEC);
@@ -443,8 +444,9 @@ static void test_protect_problems(void **state) {
                   "Exclusion= cannot be 'lease,lease'; allowed is lease, freeze and optimistic" },
                 { "Writer=punch",
                   "this writer is not supported by this version; allowed is auto, pwrite, revive, "
-                  "block or clone" },
-                { "Writer=dd", "Writer= cannot be 'dd'; allowed is auto, pwrite, revive, block or clone" },
+                  "block, clone or clear" },
+                { "Writer=dd",
+                  "Writer= cannot be 'dd'; allowed is auto, pwrite, revive, block, clone or clear" },
                 { "Mode=observe", "unknown setting Mode=; allowed in [Protect] are Path= Device= Replica= "
                                  "Proof= Exclusion= Writer=\n" },
                 { "[Bezoar]\nMode=observe",
