@@ -238,6 +238,22 @@ static int verb_store_stdin(const Args *a) {
         }
 }
 
+/* Of a device-dax: from standard input, to standard output. */
+static int verb_dax_store(const Args *a) {
+        volatile unsigned char *p = map(a, HUGE, (a->offset % HUGE + a->length + HUGE - 1) / HUGE * HUGE);
+        int c;
+
+        for (uint64_t i = 0; i < a->length && (c = getchar()) != EOF; i++)
+                p[i] = (unsigned char) c;
+        return 0;
+}
+
+static int verb_dax_load(const Args *a) {
+        volatile unsigned char *p = map(a, HUGE, (a->offset % HUGE + a->length + HUGE - 1) / HUGE * HUGE);
+
+        return fwrite((const void *) p, 1, a->length, stdout) != a->length;
+}
+
 static _Noreturn void hold(const Args *a, uint64_t size) {
         volatile unsigned char *p = map(a, size, size);
         unsigned char first = 0;
@@ -315,6 +331,8 @@ static const struct {
         const char *name;
         int (*run)(const Args *a);
 } verbs[] = {
+        { "dax-load",     verb_dax_load     },
+        { "dax-store",    verb_dax_store    },
         { "extents",      verb_extents      },
         { "handle-write", verb_handle_write },
         { "hold-count",   verb_hold_count   },

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+#
+# A device-dax in the second region, for scenarios that say `. /lab/device-dax.sh`. A SECTOR is one of the device.
+
+PMEM=pmem1
+IMAGE=/srv/mirror/image         # a copy of it, on the root file system
+
+# fresh_device ALIGN: 4 MiB of random bytes at its start, and a copy of it.
+fresh_device() {
+    fresh_namespace 1 -m devdax -a "$1"
+    DAX=$(echo /dev/dax1.*)
+    mkdir -p /srv/mirror /run/lab/was
+    head -c 4M /dev/urandom >$IMAGE
+    $probe dax-store "$DAX" 0 4194304 <$IMAGE
+    truncate -s "$(cat "/sys/bus/dax/devices/${DAX#/dev/}/size")" $IMAGE
+}
+
+listed() {
+    cat "/sys/bus/nd/devices/region1/badblocks"
+}
+
+nothing_listed() {
+    [ -z "$(listed)" ]
+}
+
+is_listed() {
+    ! nothing_listed
+}
+
+# lose SECTOR COUNT: these sectors of the device are destroyed, and the firmware finds them.
+lose() {
+    destroy "$1" "$2"
+    echo "$1 $2" >>/run/lab/poisoned.pmem1
+    inject "$1" "$2" &
+}
+
+# lose_page SECTOR: the page with it is, and the CPU finds it.
+lose_page() {
+    destroy "$1" 8
+    take_page "$1"
+}
+
+expect_as_image() {
+    expect "what the device holds" "$(head -c 4M $IMAGE | sha256sum)" "$($probe dax-load "$DAX" 0 4194304 | sha256sum)"
+}
+
+# expect_case OFFSET PROOF
+expect_case() {
+    wait_entry STATE=healed "DEVICE=$DAX" "OFFSET=$1"
+    expect_id healed
+    expect_fields LENGTH=4096 "FILE=$DAX" "REPLICA=block:$IMAGE" WRITER=clear
+    wait_until 10 nothing_listed
+    expect_as_image
+    no_intents || fail "an intent was left"
+}
