@@ -29,7 +29,8 @@ static struct json_object *make_intent(const Intent *i) {
                codec_put_text(o, "replica", i->replica) &&
                codec_put_proofs(o, "proof", i->proofs) &&
                codec_put_flag(o, "alone", i->alone) &&
-               codec_put_flag(o, "in_place", i->in_place) ? TAKE_PTR(o) : NULL;
+               codec_put_flag(o, "in_place", i->in_place) &&
+               codec_put_flag(o, "punch", i->punch) ? TAKE_PTR(o) : NULL;
 }
 
 char *codec_intent_encode(const Intent *i) {
@@ -58,7 +59,8 @@ static int read_intent(const CodecNode *at, Intent *ret) {
             (r = codec_get_text(at, "replica", CODEC_OPTIONAL, &i.replica)) < 0 ||
             (r = codec_get_proofs(at, "proof", &i.proofs)) < 0 ||
             (r = codec_get_bool(at, "alone", CODEC_OPTIONAL, &i.alone)) < 0 ||
-            (r = codec_get_bool(at, "in_place", CODEC_OPTIONAL, &i.in_place)) < 0)
+            (r = codec_get_bool(at, "in_place", CODEC_OPTIONAL, &i.in_place)) < 0 ||
+            (r = codec_get_bool(at, "punch", CODEC_OPTIONAL, &i.punch)) < 0)
                 return r;
         if (range_size(i.range) != REPAIR_UNIT)
                 return codec_fail(at, "range", "it is not one page");

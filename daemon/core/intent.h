@@ -29,6 +29,7 @@ typedef struct Intent {
         bool alone;             /* nobody else could store to the file: a lease, or frozen */
         bool in_place;          /* only the bad sectors, below the file system: it does not matter who
                                  * shares the block */
+        bool punch;             /* a hole is punched there, and the page gets a block again */
 } Intent;
 
 void intent_done(Intent *i);

@@ -39,6 +39,11 @@
  *     yes   no     ok     yes   no    no   no       no   yes   no     write      cleared and not copied
  *     yes   no     ok     -     no    -    -        -    -     -      in-doubt   all the rest
  *
+ * Where a hole was to be punched, the file may not own the block any more, or own it and find zeroes: that
+ * is asked first. Right bytes, wherever they are: the write has ended. Zeroes, in a file that nobody has
+ * modified and had open: write. Else, where the block is not the file's any more, other bytes that somebody
+ * has written: superseded; and what is left is in doubt.
+ *
  * The rest is: bad bytes differ in the same boot, and the file is not modified (a store through an old
  * mapping, or a copy that an oops cut short); bad bytes differ after a reboot, and the file is modified
  * (newer bytes, or the copy is missing and somebody wrote elsewhere in the file); good bytes differ as
@@ -58,9 +63,30 @@ static const char *const settle_table[_SETTLE_MAX] = {
         [SETTLE_IN_DOUBT] = "in-doubt",
 };
 
+/* _SETTLE_INVALID: that it was punched makes no difference. */
+static Settle decide_punched(const SettleFacts *f) {
+        if (f->owned && (f->listed || f->read != SETTLE_READ_OK))
+                return _SETTLE_INVALID;
+        if (f->read != SETTLE_READ_OK)
+                return SETTLE_IN_DOUBT;
+        if (f->good_equal && f->bad_equal)
+                return SETTLE_FORGET;
+        if (f->blank && !f->modified && f->alone && !f->shared)
+                return SETTLE_WRITE;
+        if (f->owned)
+                return _SETTLE_INVALID;
+        return f->modified && !f->blank ? SETTLE_SUPERSEDED : SETTLE_IN_DOUBT;
+}
+
 Settle settle_decide(const SettleFacts *f) {
         assert(f);
 
+        if (f->punch) {
+                Settle s = decide_punched(f);
+
+                if (s != _SETTLE_INVALID)
+                        return s;
+        }
         if (!f->owned)
                 return SETTLE_FORGET;
         if (f->listed || f->read == SETTLE_READ_POISON)

@@ -31,6 +31,8 @@ typedef struct SettleFacts {
                                  * cleared, and before they were stored to: only noted of a device-dax */
         bool alone;             /* nobody else had the file open when the page was written */
         bool shared;            /* the block is also another file's now */
+        bool punch;             /* a hole was to be punched there: the file may have no block, or another */
+        bool blank;             /* all of the page is zero */
         bool modified;          /* size or mtime of the file are not those that the intent has */
 } SettleFacts;
 

@@ -171,7 +171,8 @@ static int parse_writer(const Setting *s, const char *value, void *object, const
         if (writer < 0)
                 return writer;
         if (writer != WRITER_AUTO && writer != WRITER_PWRITE && writer != WRITER_REVIVE &&
-            writer != WRITER_BLOCK && writer != WRITER_CLONE && writer != WRITER_CLEAR) {
+            writer != WRITER_BLOCK && writer != WRITER_CLONE && writer != WRITER_CLEAR &&
+            writer != WRITER_PUNCH) {
                 *ret_why = "this writer is not supported by this version";
                 return -EINVAL;
         }
@@ -207,7 +208,7 @@ const Setting setting_table[] = {
         { SECTION_PROTECT, "Exclusion", parse_exclusion, PROTECT(exclusion), 0, 0,
           "lease, freeze and optimistic, joined by , in the order of trying" },
         { SECTION_PROTECT, "Writer", parse_writer, PROTECT(writer), 0, 0,
-          "auto, pwrite, revive, block, clone or clear" },
+          "auto, pwrite, revive, block, clone, clear or punch" },
         {}
 };
 

@@ -80,6 +80,9 @@ static int look_before(const Site *s, WriterKind w, const Target *t) {
         MapOwns owns;
         int r;
 
+        if (t->punched)         /* it has no block there, or one that nobody else can have */
+                return 0;
+
         r = site_owns(s, t->file_fd, t->range, t->offset, &owns);
         if (r < 0)
                 return r;

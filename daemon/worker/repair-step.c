@@ -97,6 +97,7 @@ static Intent intent_of(const Repair *r, const Step *s, const RangeSet *listed) 
                 .proofs = r->result.proofs,
                 .alone = r->result.exclusion == EXCLUSION_LEASE || repair_in_place(r),
                 .in_place = repair_in_place(r),
+                .punch = repair_punches(r),
         };
 }
 
@@ -288,7 +289,8 @@ static int read_back(Repair *r, const Step *s, const Target *t, const RangeSet *
                 q = rangeset_add(&must, (Range) { s->offset + (listed->items[i].start - s->range.start),
                                                   s->offset + (listed->items[i].end - s->range.start) });
         if (q >= 0)
-                q = page_check(&r->site, t, r->page, &must, r->result.writer == WRITER_CLONE);
+                q = page_check(&r->site, t, r->page, &must,
+                               r->result.writer == WRITER_CLONE || repair_punches(r));
         if (q == 0 && repair_in_place(r) && look_at_owner(r, s) != 0)
                 return ended(r, CASE_IN_DOUBT, REASON_IN_DOUBT,
                              "the file system was thawed, and gave away the block that was being written");
@@ -395,7 +397,7 @@ static int try_step(Repair *r, const Step *s) {
                 .file_size = r->f->file_size,
                 .range = s->range,
                 .physical = physical_of(r, s),
-                .block_fd = r->block_fd,
+                .block_fd = r->block_fd >= 0 ? r->block_fd : r->site.block_fd,
                 .bad = &listed,
                 .clear = site_is_dax(&r->site) ? &clear : NULL,
         };

@@ -64,6 +64,11 @@ static inline bool repair_in_place(const Repair *r) {
         return r->result.exclusion == EXCLUSION_FREEZE;
 }
 
+/* Is a hole punched first? Then there is no other writer. */
+static inline bool repair_punches(const Repair *r) {
+        return r->n_writers == 1 && r->writers[0] == WRITER_PUNCH;
+}
+
 /* Thaws; fine when it is not frozen. 0 or REPAIR_E_ENDED. */
 int repair_thaw(Repair *r);
 

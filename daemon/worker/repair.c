@@ -270,8 +270,11 @@ static int run(Repair *r) {
                 keep_seal(r);
         if (q == 0 && r->result.bytes > 0)
                 result_set(&r->result, CASE_HEALED, REASON_NONE,
-                           r->result.writer == WRITER_CLONE ? "%s" : NULL,
-                           "the bytes are in another block now; the bad one is parked below a guard file");
+                           r->result.writer == WRITER_CLONE || repair_punches(r) ? "%s" : NULL,
+                           repair_punches(r)
+                                   ? "the bytes may be in another block now; the bad one is free space then"
+                                   : "the bytes are in another block now; the bad one is parked below a "
+                                     "guard file");
         else if (q == 0)
                 result_set(&r->result, CASE_GONE, REASON_CLEARED, NULL);
         return q;

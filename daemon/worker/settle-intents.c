@@ -80,16 +80,17 @@ static int put_again(const Settler *s, const Pending *p, const Target *t, const 
         int r;
 
         r = page_put(s->site, writers, n, t, p->page, &result->writer);
-        return r == 0 ? page_check(s->site, t, p->page, must, false) : r;
+        return r == 0 ? page_check(s->site, t, p->page, must, t->punched) : r;
 }
 
 /* Writes the page of the intent: it was proved before it was logged. */
 static int write_again(const Settler *s, Pending *p, const WriterKind *writers, size_t n,
                        Result *result) {
-        const Target t = target_of(s, p);
         _cleanup_rangeset_ RangeSet all = {};
+        Target t = target_of(s, p);
         int r;
 
+        t.punched = n == 1 && writers[0] == WRITER_PUNCH;
         if (!lease_holds(&p->lease)) {
                 result_set(result, CASE_WAITING, REASON_FILE_BUSY,
                            "a write that a crash cut short is to be finished");
@@ -188,7 +189,7 @@ static bool elsewhere(const Pending *p) {
 
 static int act(const Settler *s, Pending *p, Result *result) {
         static const WriterKind pwrite_then_revive[] = { WRITER_PWRITE, WRITER_REVIVE },
-                revive[] = { WRITER_REVIVE };
+                revive[] = { WRITER_REVIVE }, punch[] = { WRITER_PUNCH };
 
         switch (settle_decide(&p->facts)) {
         case SETTLE_FORGET:
@@ -203,6 +204,8 @@ static int act(const Settler *s, Pending *p, Result *result) {
         case SETTLE_WRITE:
                 if (site_is_dax(s->site))
                         return write_device(s, p, result);
+                if (p->facts.punch)
+                        return write_again(s, p, punch, 1, result);
                 if (p->intent->in_place && (p->others || !lease_holds(&p->lease)))
                         return write_in_place(s, p, result);
                 return write_again(s, p, pwrite_then_revive, 2, result);

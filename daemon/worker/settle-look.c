@@ -62,6 +62,7 @@ int pending_open(const Site *s, Pending *p) {
         /* What was written in place was written for all who share it. */
         p->facts.shared = owns == MAP_SHARED && !p->intent->in_place;
         p->others = owns == MAP_SHARED;
+        p->facts.punch = p->intent->punch;
         return 0;
 }
 
@@ -104,6 +105,7 @@ static void compare(Pending *p, const uint8_t *found) {
         uint64_t n = pending_size(p);
 
         p->facts.good_equal = p->facts.bad_equal = true;
+        p->facts.blank = n == REPAIR_UNIT && found[0] == 0 && memcmp(found, found + 1, REPAIR_UNIT - 1) == 0;
         for (uint64_t at = 0; at < n; at += SECTOR_SIZE) {
                 uint64_t size = at + SECTOR_SIZE <= n ? SECTOR_SIZE : n - at;
                 bool bad = rangeset_overlaps(&p->bad,
@@ -168,7 +170,7 @@ int pending_look_at_bytes(const Site *s, Pending *p) {
         if (r < 0)
                 return r;
         p->facts.listed = listed.n > 0;
-        if (!p->facts.owned)
+        if (!p->facts.owned && !p->facts.punch)
                 return 0;
         if (site_is_dax(s))
                 return look_at_device(s, p);
@@ -199,7 +201,7 @@ int pending_look(const Site *s, const char *boot_id, Pending *p) {
 
         p->facts.same_boot = streq_ptr(i->boot_id, boot_id);
         p->facts.alone = i->alone;
-        if (p->facts.owned && !site_is_dax(s)) {
+        if ((p->facts.owned || p->facts.punch) && !site_is_dax(s)) {
                 r = cut_back(p);
                 if (r < 0)
                         return r;

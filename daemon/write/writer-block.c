@@ -18,24 +18,28 @@
 #include "util/file.h"
 #include "write/writer-backends.h"
 
-static int read_good(const Target *t, const RangeSet *good) {
+int read_good_sectors(const Target *t) {
         _Alignas(REPAIR_UNIT) uint8_t found[REPAIR_UNIT];
+        _cleanup_rangeset_ RangeSet good = {};
+        int r;
 
-        if (good->n == 0)
+        if (t->block_fd < 0)
+                return -EINVAL;
+        r = rangeset_add(&good, t->range);
+        if (r >= 0)
+                r = rangeset_subtract_all(&good, t->bad);
+        if (r >= 0 && good.n == 0)
                 return -EPERM;
-        for (size_t i = 0; i < good->n; i++) {
-                Range g = good->items[i];
-                int r;
+        for (size_t i = 0; r >= 0 && i < good.n; i++) {
+                Range g = good.items[i];
 
                 r = pread_full(t->block_fd, found, range_size(g), g.start);
-                if (r < 0)
-                        return r;
         }
-        return 0;
+        return r;
 }
 
 static int block_write(Writer *w, const Target *t, const void *page) {
-        _cleanup_rangeset_ RangeSet bad = {}, good = {};
+        _cleanup_rangeset_ RangeSet bad = {};
         int r;
 
         if (t->block_fd < 0 || !t->bad)
@@ -43,11 +47,7 @@ static int block_write(Writer *w, const Target *t, const void *page) {
 
         r = rangeset_clip(t->bad, t->range, &bad);
         if (r >= 0)
-                r = rangeset_add(&good, t->range);
-        if (r >= 0)
-                r = rangeset_subtract_all(&good, &bad);
-        if (r >= 0)
-                r = read_good(t, &good);
+                r = read_good_sectors(t);
         if (r < 0)
                 return r;
 

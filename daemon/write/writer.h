@@ -58,8 +58,11 @@ typedef struct Target {
                                  * back */
         Range range;            /* of the page on the device */
         uint64_t physical;      /* of the page; 0: not known */
-        int block_fd;           /* block: O_RDWR | O_DIRECT, of the device that `range` is on; -1: none */
-        const RangeSet *bad;    /* block, clear: what may be written: device addresses */
+        int block_fd;           /* block, punch: O_DIRECT, of the device that `range` is on; for block
+                                 * O_RDWR; -1: none */
+        const RangeSet *bad;    /* block, clear: what may be written; punch: what cannot be read: device
+                                 * addresses */
+        bool punched;           /* punch: a crash has left the hole, or a block that was not written */
         const CloneTarget *clone;       /* clone */
         const ClearTarget *clear;       /* clear */
 } Target;

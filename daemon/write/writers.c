@@ -19,6 +19,7 @@ const WriterOps *const writer_table[] = {
         &writer_block_ops,
         &writer_clone_ops,
         &writer_clear_ops,
+        &writer_punch_ops,
         NULL,
 };
 

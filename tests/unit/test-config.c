@@ -442,11 +442,11 @@ static void test_protect_problems(void **state) {
                 { "Proof=identity+", "Proof= cannot be" },
                 { "Exclusion=lease,lease",
                   "Exclusion= cannot be 'lease,lease'; allowed is lease, freeze and optimistic" },
-                { "Writer=punch",
+                { "Writer=park",
                   "this writer is not supported by this version; allowed is auto, pwrite, revive, "
-                  "block, clone or clear" },
+                  "block, clone, clear or punch" },
                 { "Writer=dd",
-                  "Writer= cannot be 'dd'; allowed is auto, pwrite, revive, block, clone or clear" },
+                  "Writer= cannot be 'dd'; allowed is auto, pwrite, revive, block, clone, clear or punch" },
                 { "Mode=observe", "unknown setting Mode=; allowed in [Protect] are Path= Device= Replica= "
                                  "Proof= Exclusion= Writer=\n" },
                 { "[Bezoar]\nMode=observe",
