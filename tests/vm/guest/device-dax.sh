@@ -45,11 +45,10 @@ expect_as_image() {
     expect "what the device holds" "$(head -c 4M $IMAGE | sha256sum)" "$($probe dax-load "$DAX" 0 4194304 | sha256sum)"
 }
 
-# expect_case OFFSET PROOF
+# expect_case OFFSET: the page there was healed, and all the device is as the image.
 expect_case() {
-    wait_entry STATE=healed "DEVICE=$DAX" "OFFSET=$1"
-    expect_id healed
-    expect_fields LENGTH=4096 "FILE=$DAX" "REPLICA=block:$IMAGE" WRITER=clear
+    wait_entry STATE=healed "DEVICE=$DAX" "OFFSET=$1" LENGTH=4096 "REPLICA=block:$IMAGE"
+    expect_fields WRITER=clear PROOF=neighbours
     wait_until 10 nothing_listed
     expect_as_image
     no_intents || fail "an intent was left"

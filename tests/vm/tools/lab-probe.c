@@ -188,7 +188,7 @@ static volatile unsigned char *map(const Args *a, uint64_t align, uint64_t lengt
 
         /* A 2 MiB entry needs an address that is aligned like the file's offset. */
         if (align > PAGE) {
-                hint = mmap(NULL, 2 * align, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+                hint = mmap(NULL, align + length, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
                 hint = (void *) (((uintptr_t) hint + align - 1) / align * align);
         }
         p = mmap(hint, length, PROT_READ | PROT_WRITE, MAP_SHARED | (hint ? MAP_FIXED : 0),
