@@ -60,13 +60,18 @@ class Scenario:
         return self._head("everywhere", "no") == "yes"
 
     @property
+    def by_name(self):
+        """Whether it is run only where it is asked for."""
+        return self._head("by name", "no") == "yes"
+
+    @property
     def proves(self):
         """The first sentence of its head."""
         words = []
         for line in self.path.read_text().splitlines():
             if not line.startswith("#") or (line == "#" and words):
                 break
-            if not re.match(r"# (SPDX-License-Identifier|timeout|expects|kernels|append|everywhere|modules):", line):
+            if not re.match(r"# (SPDX-License-Identifier|timeout|expects|kernels|append|everywhere|modules|by name):", line):
                 words += line[1:].split()
         return re.match(r".*?[.](?= [A-Z]|$)|.*", " ".join(words))[0]
 
@@ -88,8 +93,8 @@ class Outcome:
 
 
 class Runner:
-    def __init__(self, guest: Guest, logs, say=print):
-        self.guest, self.logs, self.say = guest, logs, say
+    def __init__(self, guest: Guest, logs, say=print, minutes=1, count=0):
+        self.guest, self.logs, self.say, self.minutes, self.count = guest, logs, say, minutes, count
         self.up = False
         self.second_tries = SECOND_TRIES
 
@@ -194,8 +199,9 @@ class Runner:
         boot, deadline = 1, 0
         while True:
             if not deadline:
-                deadline = time.monotonic() + (scenario.seconds + GRACE_SECONDS) * PATIENCE
-                self.guest.control.send(f"run {scenario.name} {scenario.seconds} {boot} {PATIENCE}")
+                seconds = scenario.seconds + (self.minutes - 1) * 60
+                deadline = time.monotonic() + (seconds + GRACE_SECONDS) * PATIENCE
+                self.guest.control.send(f"run {scenario.name} {seconds} {boot} {PATIENCE} {self.minutes} {self.count}")
             verb, _, rest = self.guest.control.receive(deadline).partition(" ")
             if verb == "done":
                 _, status, *why = rest.split(maxsplit=2)

@@ -22,6 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "lab-ask.h"
 #include "lab-count.h"
 
 #define PAGE 4096UL
@@ -354,6 +355,8 @@ static const struct {
 int main(int argc, char **argv) {
         Args a = {};
 
+        if (argc == 2 && strcmp(argv[1], "ask") == 0)
+                return ask_for_counts();
         if (argc >= 3) {
                 a.path = argv[2];
                 a.offset = argc > 3 ? strtoull(argv[3], NULL, 0) : 0;
