@@ -3,9 +3,15 @@
 
 #include "replica/replica.h"
 
-/* What stands in replica_table. For the two tables only: everybody else goes through the front. */
+/* What stands in replica_table. For the two tables only: everybody else goes through the front.
+ *
+ * Files of this machine … */
 extern const ReplicaOps replica_mirror;
 extern const ReplicaOps replica_block;
+
+/* … and how a worker has them asked, which must not hang with what they lie on. */
+extern const ReplicaOps replica_aside_mirror;
+extern const ReplicaOps replica_aside_block;
 
 /* Asked by bezoar-fetch … */
 extern const ReplicaOps replica_nbd;

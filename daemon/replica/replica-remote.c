@@ -19,6 +19,7 @@
 #include "replica/credentials-files.h"
 #include "replica/refuse.h"
 #include "replica/replica-backends.h"
+#include "replica/silent.h"
 #include "util/stream.h"
 #include "util/time-util.h"
 
@@ -141,8 +142,10 @@ static int ask(Remote *m, const Subject *subject, const Credentials *c, bool ima
                 r = stream_read_line(&m->stream, &text);
         if (r == -ENOMEM)
                 return r;
-        if (r == -ETIMEDOUT)
+        if (r == -ETIMEDOUT) {
+                (void) silent_add(offer->replica, false);
                 return none(offer, OFFER_UNREACHABLE, "there was no answer in time");
+        }
         if (r < 0)
                 return none(offer, OFFER_UNREACHABLE, "bezoar-fetch ended without an answer: %s",
                             strerror(-r));

@@ -23,8 +23,7 @@ typedef struct Subject {
         uint32_t device_major, device_minor;    /* of the poisoned device: a replica there is none */
         const SpaceMap *places; /* file offsets -> addresses on the device of the file system, as far as they
                                  * are known: what an image of the device is asked for; NULL: none */
-        uint64_t deadline_usec; /* CLOCK_MONOTONIC, for all that is asked of it; 0: none. Kept by replicas
-                                 * that are reached over a network or by a program */
+        uint64_t deadline_usec; /* CLOCK_MONOTONIC, for all that is asked of it; 0: a minute from now */
         const char *credentials_dir;    /* where a worker finds credentials; NULL: nowhere */
         const Credentials *credentials; /* what is to be shown; NULL: none */
 } Subject;
@@ -50,7 +49,8 @@ typedef struct ReplicaOps {
 struct Replica {
         const ReplicaOps *ops;
         uint64_t size;                  /* of what can be read: the file, or the image */
-        SpaceMap places;                /* of the subject, for an image; the front's */
+        SpaceMap places;                /* of the subject, for an image; the front's, as the next */
+        char *uri;
 };
 
 extern const ReplicaOps *const replica_table[]; /* NULL-terminated; replicas.c */
@@ -76,6 +76,10 @@ int replica_read(Replica *r, uint64_t offset, void *buf, size_t n);
 
 /* As ops->read, with an offset in what the backend has: for an image, an address in it. */
 int replica_read_own(Replica *r, uint64_t offset, void *buf, size_t n);
+
+/* Another request begins: what did not answer in time is not asked again within one, whoever wants it (the
+ * offer is OFFER_UNREACHABLE at once); now it may be, unless a call to it hangs still. */
+void replica_new_request(void);
 
 /* Does this error of a read mean that the replica is not there now, and may be later? */
 bool replica_is_away(int error);

@@ -5,8 +5,8 @@
 #include "replica/replica-backends.h"
 
 const ReplicaOps *const replica_table[] = {
-        &replica_mirror,
-        &replica_block,
+        &replica_aside_mirror,
+        &replica_aside_block,
         &replica_remote_nbd,
         &replica_remote_http,
         &replica_remote_https,

@@ -7,9 +7,11 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdlib.h>
 
 #include "replica/refuse.h"
 #include "replica/replica.h"
+#include "replica/silent.h"
 #include "util/str.h"
 
 static const ReplicaOps *find(ReplicaKind kind) {
@@ -42,6 +44,9 @@ int replica_open(const char *uri, const Subject *subject, Replica **ret, Offer *
         ops = find(replica_kind_of(uri, &argument));
         if (!ops)
                 return -EOPNOTSUPP;
+        if (silent_is(uri))
+                return none(offer, OFFER_UNREACHABLE,
+                            "it has not answered in time, and is not asked again yet");
 
         r = ops->open(argument, subject, &rep, offer);
         assert(r != 0 || (rep && offer->state == OFFER_HELD));
@@ -57,7 +62,9 @@ int replica_open(const char *uri, const Subject *subject, Replica **ret, Offer *
         }
 
         rep->ops = ops;
-        r = keep_places(rep, subject);
+        r = str_copy(uri, &rep->uri);
+        if (r >= 0)
+                r = keep_places(rep, subject);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(rep);
@@ -108,12 +115,17 @@ int replica_extent(const Replica *r, Range part, RangeSet *ret_should, RangeSet 
 }
 
 int replica_read_own(Replica *r, uint64_t offset, void *buf, size_t n) {
+        int q;
+
         assert(r);
         assert(buf || n == 0);
 
         if (offset > r->size || n > r->size - offset)
                 return -ENODATA;
-        return n == 0 ? 0 : r->ops->read(r, offset, buf, n);
+        q = n == 0 ? 0 : r->ops->read(r, offset, buf, n);
+        if (q == -ETIMEDOUT)
+                (void) silent_add(r->uri, false);
+        return q;
 }
 
 static int read_image(Replica *r, uint64_t offset, uint8_t *buf, size_t n) {
@@ -147,6 +159,10 @@ int replica_read(Replica *r, uint64_t offset, void *buf, size_t n) {
         return replica_read_own(r, offset, buf, n);
 }
 
+void replica_new_request(void) {
+        silent_forget();
+}
+
 bool replica_is_away(int error) {
         /* A handle that is stale says that what was opened is gone; opened again, it is something else. */
         return is_away(error) && error != -ESTALE;
@@ -157,6 +173,7 @@ Replica *replica_free(Replica *r) {
                 return NULL;
 
         spacemap_done(&r->places);
+        free(r->uri);
         r->ops->close(r);
         return NULL;
 }

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "core/codec.h"
+#include "replica/replica.h"
 #include "topo/topo.h"
 #include "util/file.h"
 #include "util/time-util.h"
@@ -241,6 +242,7 @@ int serve(int in_fd, int out_fd) {
                 } else {
                         /* So that what replicas did not answer can be told before the daemon loses patience.
                          */
+                        replica_new_request();
                         request.deadline_usec = now_monotonic() + request.policy.worker_timeout_usec / 4 * 3;
                         r = confine_for(request.verb);
                         if (r < 0)
