@@ -12,6 +12,7 @@
 
 #include "core/codec.h"
 #include "service/engine.h"
+#include "service/ghosts.h"
 #include "service/worker-process.h"
 #include "util/time-util.h"
 #include "util/vec.h"
@@ -39,8 +40,11 @@ struct Engine {
         sd_event *event;
         char *worker_path;
         WorkerProcess *spare;
+        Ghosts *ghosts;
         Lane *lanes;
         sd_event_source *dispatch;
+        EngineFreedFn freed;
+        void *userdata;
 };
 
 static Job *job_free(Job *j) {
@@ -84,6 +88,10 @@ static void lane_end_job(Lane *l, EngineAnswer *a) {
         j->fn(a, j->userdata);
 }
 
+static void lane_kill_worker(Lane *l) {
+        l->worker = ghosts_take(l->engine->ghosts, l->device, l->worker, true);
+}
+
 static void lane_fail_job(Lane *l, int error, const char *detail) {
         EngineAnswer a = { .error = error, .detail = detail };
 
@@ -94,7 +102,7 @@ static void lane_fail_job(Lane *l, int error, const char *detail) {
 static void on_gone(int error, const char *detail, void *userdata) {
         Lane *l = userdata;
 
-        l->worker = worker_process_kill(l->worker);     /* it may only be its socket that is gone */
+        lane_kill_worker(l);    /* it may only be its socket that is gone */
         lane_fail_job(l, error, detail);
         (void) sd_event_source_set_enabled(l->engine->dispatch, SD_EVENT_ONESHOT);
 }
@@ -102,7 +110,7 @@ static void on_gone(int error, const char *detail, void *userdata) {
 static int on_deadline(sd_event_source *s, uint64_t usec, void *userdata) {
         Lane *l = userdata;
 
-        l->worker = worker_process_kill(l->worker);
+        lane_kill_worker(l);
         lane_fail_job(l, -ETIMEDOUT, "the worker did not answer in time, and was killed");
         return 0;
 }
@@ -163,7 +171,7 @@ static void on_line(const char *line, int *holds, size_t n_holds, void *userdata
         int r;
 
         if (!l->sent) { /* nobody asked: whatever it says next cannot be trusted either */
-                l->worker = worker_process_kill(l->worker);
+                lane_kill_worker(l);
                 return;
         }
 
@@ -193,7 +201,7 @@ static void on_line(const char *line, int *holds, size_t n_holds, void *userdata
                 r = answer_result(l, line, &error);
         }
         if (r < 0) {
-                l->worker = worker_process_kill(l->worker);
+                lane_kill_worker(l);
                 lane_fail_job(l, -EBADMSG, error);
         }
 }
@@ -234,7 +242,7 @@ static void spare_gone(int error, const char *detail, void *userdata) {
 static void spare_line(const char *line, int *holds, size_t n_holds, void *userdata) {
         Engine *e = userdata;
 
-        e->spare = worker_process_kill(e->spare);
+        e->spare = ghosts_take(e->ghosts, NULL, e->spare, true);
 }
 
 static const WorkerCallbacks spare_callbacks = { .line = spare_line, .gone = spare_gone };
@@ -244,7 +252,26 @@ static void engine_keep_spare(Engine *e, WorkerProcess *w) {
                 e->spare = w;
                 worker_process_set_callbacks(w, &spare_callbacks, e);
         } else
-                worker_process_free(w);
+                (void) ghosts_take(e->ghosts, NULL, w, false);
+}
+
+/* All that waits, if it must not wait: what would be started for it hangs. True: there is nothing to start
+ * now. */
+static bool lane_is_haunted(Lane *l) {
+        _cleanup_free_ char *detail = NULL;
+        int r;
+
+        if (l->worker)
+                return false;
+        r = ghosts_check(l->engine->ghosts, l->device, &detail);
+        if (r == 0 || r == GHOSTS_E_WAIT)
+                return r;
+
+        while (l->jobs) {
+                l->sent = true;
+                lane_fail_job(l, r < 0 ? r : -EBUSY, detail);
+        }
+        return true;
 }
 
 /* Hands on what can go on: jobs to lanes that wait, workers of lanes without jobs to the spare place. */
@@ -261,11 +288,11 @@ static int on_dispatch(sd_event_source *s, void *userdata) {
                         continue;
                 }
 
-                if (!l->sent) {
+                if (!l->sent && !lane_is_haunted(l)) {
                         int r = lane_start_job(l);
 
                         if (r < 0) {
-                                l->worker = worker_process_kill(l->worker);
+                                lane_kill_worker(l);
                                 l->sent = true;
                                 lane_fail_job(l, r, "a worker could not be started");
                         }
@@ -275,7 +302,15 @@ static int on_dispatch(sd_event_source *s, void *userdata) {
         return 0;
 }
 
-int engine_new(sd_event *event, const char *worker_path, Engine **ret) {
+static void on_ghost(const char *freed, void *userdata) {
+        Engine *e = userdata;
+
+        (void) sd_event_source_set_enabled(e->dispatch, SD_EVENT_ONESHOT);
+        if (freed && e->freed)
+                e->freed(freed, e->userdata);
+}
+
+int engine_new(sd_event *event, const char *worker_path, EngineFreedFn freed, void *userdata, Engine **ret) {
         _cleanup_(engine_freep) Engine *e = NULL;
         int r;
 
@@ -283,6 +318,11 @@ int engine_new(sd_event *event, const char *worker_path, Engine **ret) {
         if (!e)
                 return -ENOMEM;
         e->event = sd_event_ref(event);
+        e->freed = freed;
+        e->userdata = userdata;
+        r = ghosts_new(event, on_ghost, e, &e->ghosts);
+        if (r < 0)
+                return r;
         e->worker_path = strdup(worker_path);
         if (!e->worker_path)
                 return -ENOMEM;
@@ -307,6 +347,7 @@ Engine *engine_free(Engine *e) {
                 e->lanes = next;
         }
         worker_process_free(e->spare);
+        ghosts_free(e->ghosts);
         sd_event_source_disable_unref(e->dispatch);
         sd_event_unref(e->event);
         free(e->worker_path);
@@ -378,7 +419,7 @@ void engine_cancel(Engine *e, Verb verb) {
         for (Lane *l = e->lanes; l; l = l->next) {
                 if (strcmp(l->device, verb_to_string(verb)) != 0)
                         continue;
-                l->worker = worker_process_kill(l->worker);
+                lane_kill_worker(l);
                 while (l->jobs) {
                         l->sent = true;
                         lane_fail_job(l, -ECANCELED, "the daemon stops");

@@ -20,7 +20,8 @@ typedef struct Engine Engine;
  * but for `holds`. */
 typedef struct EngineAnswer {
         int error;                      /* 0; -ECHILD: the worker died; -ETIMEDOUT; -EBADMSG: not understood;
-                                         * -EREMOTEIO: it failed */
+                                         * -EREMOTEIO: it failed; -EBUSY: none was started, since the last
+                                         * one hangs in the kernel */
         const char *detail;             /* a sentence for an error; NULL */
         const LocateReply *located;     /* locate, plan */
         int *holds;                     /* descriptors that came along; whoever takes one leaves -1 there,
@@ -34,8 +35,12 @@ typedef struct EngineAnswer {
 
 typedef void (*EngineFn)(const EngineAnswer *a, void *userdata);
 
+/* A worker that hung in the kernel, of this device (or verb), has ended after all: what was refused with
+ * -EBUSY can be asked again. */
+typedef void (*EngineFreedFn)(const char *device, void *userdata);
+
 /* `worker_path` is started without arguments. 0 or a negative errno. */
-int engine_new(sd_event *event, const char *worker_path, Engine **ret);
+int engine_new(sd_event *event, const char *worker_path, EngineFreedFn freed, void *userdata, Engine **ret);
 Engine *engine_free(Engine *e);
 DEFINE_CLEANUP(Engine *, engine_free);
 

@@ -80,6 +80,7 @@ Reason errand_failure(int error) {
         case -ECHILD:
                 return REASON_WORKER_DIED;
         case -ETIMEDOUT:
+        case -EBUSY:
                 return REASON_WORKER_TIMEOUT;
         default:
                 return REASON_INTERNAL;

@@ -32,6 +32,8 @@ typedef struct Tracked {
         bool missed_change;     /* meanwhile: the list said something else of it */
         bool missed_hint;       /* meanwhile: there was reason to look again */
         bool wants_locate;
+        bool alone;             /* a worker hung or died that was asked about it and others: not with others
+                                 * again, whichever it was */
         bool wants_repair;
         bool scrubbed;          /* a scrub has ended since; for REASON_UNLISTED */
         bool settled;           /* told of by the settlement that is on its way, or was last */

@@ -107,6 +107,18 @@ static int on_work(sd_event_source *s, void *userdata) {
         return 0;
 }
 
+/* What waits for a worker need not wait for its time any more. */
+static void on_freed(const char *device, void *userdata) {
+        Manager *m = userdata;
+
+        for (size_t i = 0; i < m->cases.n; i++)
+                if (m->cases.items[i]->c->reason == REASON_WORKER_TIMEOUT)
+                        tracked_want_again(m->cases.items[i]);
+        if (m->topology_retry_at != USEC_INFINITY)
+                m->topology_retry_at = now_monotonic();
+        manager_poke(m);
+}
+
 /* ---- life ---- */
 
 static int load_case(Case *c, void *userdata) {
@@ -174,7 +186,7 @@ int manager_new(sd_event *event, const ManagerOptions *options, Manager **ret) {
         if (r >= 0)
                 r = sd_event_add_time(event, &m->retry, CLOCK_MONOTONIC, USEC_INFINITY, 0, on_retry, m);
         if (r >= 0)
-                r = engine_new(event, options->worker_path, &m->engine);
+                r = engine_new(event, options->worker_path, on_freed, m, &m->engine);
         if (r < 0)
                 return r;
         (void) sd_event_source_set_description(m->work, "manager-work");

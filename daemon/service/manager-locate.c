@@ -206,6 +206,7 @@ static void locate_failed(Errand *e, const EngineAnswer *a) {
                 if (case_may(t->c->state, CASE_WAITING) && !case_outlives_listing(t->c) && !t->c->ignored)
                         tracked_move(t, CASE_WAITING, reason, a->detail ? a->detail : strerror(-a->error));
                 t->wants_locate = false;
+                t->alone = a->error == -ETIMEDOUT || a->error == -ECHILD;
                 tracked_retry_later(t);
         }
 }
@@ -235,6 +236,7 @@ static void on_located(const EngineAnswer *a, void *userdata) {
         for (size_t i = 0; i < e->cases.n; i++) {
                 Tracked *t = e->cases.items[i];
 
+                t->alone = false;
                 if (t->wants_locate) { /* no answer for it */
                         t->wants_locate = false;
                         tracked_retry_later(t);
@@ -268,6 +270,7 @@ static bool can_locate(const Tracked *t) {
 int manager_start_locate(Manager *m, Device *d) {
         _cleanup_(errand_freep) Errand *e = NULL;
         _cleanup_request_ Request q = {};
+        bool alone = false;
         int r;
 
         r = errand_new(m, d->disk, &e);
@@ -279,8 +282,9 @@ int manager_start_locate(Manager *m, Device *d) {
 
                 if (!t->wants_locate || t->busy || !can_locate(t) || !streq_ptr(tracked_disk(t), d->disk))
                         continue;
-                if (e->cases.n > 0 && !volume_equal(&q.volume, &t->c->volume))
+                if (e->cases.n > 0 && (alone || t->alone || !volume_equal(&q.volume, &t->c->volume)))
                         continue; /* another file system: the next request */
+                alone = t->alone;
                 if (e->cases.n == 0)
                         r = manager_request(m, VERB_LOCATE, d->disk, &q);
                 if (r >= 0 && e->cases.n == 0)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* A worker is a child with a Unix socket for its standard input and output. What is left of one that is
- * let go is its sd-event child source, which floats: it reaps the process whenever it ends, so that one
- * that hangs in the kernel holds up nobody. */
+/* A worker is a child with a Unix socket for its standard input and output. One that is parted with keeps
+ * only its sd-event child source, which reaps the process whenever it ends: one that hangs in the kernel
+ * holds up nobody. */
 
 #include <assert.h>
 #include <errno.h>
@@ -295,8 +295,24 @@ WorkerProcess *worker_process_free(WorkerProcess *w) {
         return NULL;
 }
 
-WorkerProcess *worker_process_kill(WorkerProcess *w) {
-        if (w && w->pid > 0)
+void worker_process_part(WorkerProcess *w, bool kill_it) {
+        if (kill_it && !w->ended)
                 (void) kill(w->pid, SIGKILL);
-        return worker_process_free(w);
+        if (w->freed)
+                *w->freed = true;       /* whoever hands out its lines is to stop */
+        w->freed = NULL;
+        w->io = sd_event_source_disable_unref(w->io);
+        closep(&w->fd);
+        w->fd = -1;
+        close_fds(w);
+        vec_done(&w->in);
+        vec_done(&w->out);
+}
+
+bool worker_process_has_ended(const WorkerProcess *w) {
+        return w->ended;
+}
+
+pid_t worker_process_pid(const WorkerProcess *w) {
+        return w->pid;
 }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "util/cleanup.h"
 
@@ -28,9 +30,14 @@ void worker_process_set_callbacks(WorkerProcess *w, const WorkerCallbacks *callb
  * negative errno. */
 int worker_process_send(WorkerProcess *w, const char *line);
 
+/* Closes the socket, which ends a worker that waits for a request, and kills it where that is asked for.
+ * Then nothing is called any more but gone(), when it has been reaped, which may be at once or never: not
+ * even SIGKILL ends what hangs in the kernel. Not for one that has ended. */
+void worker_process_part(WorkerProcess *w, bool kill_it);
+
+bool worker_process_has_ended(const WorkerProcess *w);
+pid_t worker_process_pid(const WorkerProcess *w);
+
 /* Lets it end: its input is closed, it is reaped whenever it goes, nothing is called any more. NULL. */
 WorkerProcess *worker_process_free(WorkerProcess *w);
 DEFINE_CLEANUP(WorkerProcess *, worker_process_free);
-
-/* The same with SIGKILL; does not wait, even if the process hangs in the kernel. NULL. */
-WorkerProcess *worker_process_kill(WorkerProcess *w);
