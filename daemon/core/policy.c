@@ -46,6 +46,8 @@ void policy_init(Policy *p) {
                 .worker_timeout_usec = WORKER_TIMEOUT_DEFAULT_USEC,
                 .budget_n = BUDGET_DEFAULT_N,
                 .budget_usec = BUDGET_DEFAULT_USEC,
+                .page_budget_n = PAGE_BUDGET_DEFAULT_N,
+                .page_budget_usec = PAGE_BUDGET_DEFAULT_USEC,
                 .park_reserve = PARK_RESERVE_DEFAULT,
         };
 }

@@ -72,6 +72,8 @@ typedef struct Policy {
         uint64_t worker_timeout_usec;
         uint64_t budget_n;              /* repairs (pages) … */
         uint64_t budget_usec;           /* … in this time */
+        uint64_t page_budget_n;         /* repairs of one page … */
+        uint64_t page_budget_usec;      /* … in this time */
         char *credentials_dir;          /* what workers show to replicas; NULL: none */
         ParkReserve park_reserve;
         char *notify_unit;              /* "NAME@.service", started with the id of a case; NULL: none */
@@ -83,6 +85,9 @@ typedef struct Policy {
 #define BUDGET_DEFAULT_N 512
 #define BUDGET_DEFAULT_USEC (UINT64_C(3600) * 1000000)
 #define BUDGET_MAX_N 1000000            /* the daemon remembers the time of each */
+
+#define PAGE_BUDGET_DEFAULT_N 3
+#define PAGE_BUDGET_DEFAULT_USEC (UINT64_C(3600) * 1000000)
 
 /* The defaults of every setting; no protects. */
 void policy_init(Policy *p);

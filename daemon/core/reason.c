@@ -131,6 +131,11 @@ static const ReasonText reason_table[_REASON_MAX] = {
                 "failing rather than that a few bytes were lost.",
                 "Look at the health of the modules ('ndctl list -DH') and at all bad blocks ('ndctl list "
                 "-M'); repairs go on by themselves when the budget allows." },
+        [REASON_PAGE_BUDGET] = { "page-budget",
+                "This page was healed several times within a short time, and its bytes were lost again each "
+                "time: this place of the module does not keep what is written to it.",
+                "Do not leave data there: save the file under another name from a good copy, and have the "
+                "module that the case names replaced ('ndctl list --human --dimms --health')." },
 
         [REASON_REPLICA_MISSING] = { "replica-missing",
                 "The replica does not have this file.",

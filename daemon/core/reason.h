@@ -36,6 +36,7 @@ typedef enum Reason {
         REASON_NO_REPLICA,              /* the protect file names none */
         REASON_WRITER_NOT_ALLOWED,      /* Writer= or Exclusion= allows nothing that would work here */
         REASON_BUDGET,                  /* RepairBudget= is used up */
+        REASON_PAGE_BUDGET,             /* PageBudget= is: this page is healed and lost again and again */
 
         /* replicas */
         REASON_REPLICA_MISSING,

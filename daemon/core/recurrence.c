@@ -14,6 +14,21 @@ uint64_t case_detected_at(const Case *c) {
         return c->events.n > 0 ? c->events.items[0].time : 0;
 }
 
+uint64_t case_healed_here(const Case *c, const Case *earlier, uint64_t now, uint64_t window) {
+        uint64_t then;
+        Range both;
+
+        assert(c);
+        assert(earlier);
+
+        if (earlier->state != CASE_HEALED || earlier->events.n == 0 || earlier->id == c->id ||
+            !streq_ptr(c->volume.device, earlier->volume.device) ||
+            !range_intersect(c->range, earlier->range, &both))
+                return 0;
+        then = earlier->events.items[earlier->events.n - 1].time;
+        return then <= now && now - then < window ? then : 0;
+}
+
 bool case_is_recurrence(const Case *c, const Case *earlier) {
         uint64_t now, then;
 

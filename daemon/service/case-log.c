@@ -51,6 +51,8 @@ static Kind kind_of(const Case *c) {
                 return (Kind) { LOG_CRIT, LOG_ID_FREE_PAGE_ABSENT };
         case REASON_PARKED:
                 return (Kind) { LOG_NOTICE, LOG_ID_PARKED };
+        case REASON_PAGE_BUDGET:
+                return (Kind) { LOG_CRIT, LOG_ID_PAGE_BUDGET };
         case REASON_REPLICA_STALE:
         case REASON_REPLICA_UNREACHABLE:
                 return (Kind) { state_kinds[c->state].level, LOG_ID_REPLICA_STALE };
@@ -229,14 +231,7 @@ void case_log_budget(const Case *c, uint64_t n, uint64_t usec) {
 }
 
 void case_log_dimm_again(const Case *c, const Case *last, size_t n) {
-        _cleanup_free_ char *names = NULL;
-        size_t size;
-        FILE *out = open_memstream(&names, &size);
-
-        for (char **d = c->dimms; out && *d; d++)
-                fprintf(out, "%s%s", d > c->dimms ? ", " : "", *d);
-        if (out && fclose(out) != 0)
-                names = (free(names), NULL);
+        _cleanup_free_ char *names = strv_join(c->dimms, ", ");
 
         log_entry_commit(entry_for(c, NULL), LOG_ERR, LOG_ID_DIMM_AGAIN,
                          "%s%s lost bytes again: case %" PRIu64 " on %s; in the last 30 days it was in %zu "

@@ -62,6 +62,16 @@ static int parse_budget(const Setting *s, const char *value, void *object, const
         return 0;
 }
 
+static int parse_page_budget(const Setting *s, const char *value, void *object, const char **ret_why) {
+        Policy *p = object;
+
+        if (*value)
+                return budget_parse(value, &p->page_budget_n, &p->page_budget_usec);
+        p->page_budget_n = PAGE_BUDGET_DEFAULT_N;
+        p->page_budget_usec = PAGE_BUDGET_DEFAULT_USEC;
+        return 0;
+}
+
 static int parse_reserve(const Setting *s, const char *value, void *object, const char **ret_why) {
         ParkReserve *f = field(s, object);
 
@@ -191,6 +201,8 @@ const Setting setting_table[] = {
           USEC_PER_HOUR, "a time span from 1s to 1h, such as 2min" },
         { SECTION_BEZOAR, "RepairBudget", parse_budget, POLICY(budget_n), 0, 0,
           "N/T, at most N repairs (from 1) in the time T (from 1s), such as 512/1h" },
+        { SECTION_BEZOAR, "PageBudget", parse_page_budget, POLICY(page_budget_n), 0, 0,
+          "N/T, at most N repairs (from 1) of the same page in the time T (from 1s), such as 3/1h" },
         { SECTION_BEZOAR, "ParkReserve", parse_reserve, POLICY(park_reserve), 0, 0,
           "a part of the file system, such as 1%, or a size, such as 64M" },
         { SECTION_BEZOAR, "NotifyUnit", parse_template, POLICY(notify_unit), 0, 0,

@@ -63,6 +63,7 @@ static const char *rule_of(Reason r) {
         case REASON_NO_REPLICA:
         case REASON_WRITER_NOT_ALLOWED:
         case REASON_BUDGET:
+        case REASON_PAGE_BUDGET:
         case REASON_FILE_BUSY:
                 return rule_allowed;
         case REASON_REPLICA_MISSING:

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/recurrence.h"
 #include "service/case-log.h"
 #include "service/errand.h"
 #include "service/manager-internal.h"
@@ -166,6 +167,48 @@ static bool take_budget(Manager *m, Tracked *t) {
         return false;
 }
 
+typedef struct Healed {
+        const Case *c;
+        uint64_t now, window;
+        uint64_t first;         /* the earliest time within the window */
+        size_t n;
+} Healed;
+
+static int count_healed(const Case *earlier, void *userdata) {
+        Healed *h = userdata;
+        uint64_t then = case_healed_here(h->c, earlier, h->now, h->window);
+
+        if (then > 0) {
+                h->n++;
+                if (h->first == 0 || then < h->first)
+                        h->first = then;
+        }
+        return 0;
+}
+
+/* A page that loses again what was just written to it is not helped by writing it once more, and whoever
+ * believes that it is healed is worse off. */
+static bool take_page_budget(Manager *m, Tracked *t) {
+        Healed h = { .c = t->c, .now = now_realtime(), .window = m->policy.page_budget_usec };
+        _cleanup_free_ char *detail = NULL, *dimms = NULL;
+
+        if (t->plan.verdict != VERDICT_REPAIR)
+                return true;
+        (void) manager_each_case(m, true, count_healed, &h);
+        if (h.n < m->policy.page_budget_n)
+                return true;
+
+        dimms = strv_join(t->c->dimms, ", ");
+        if (asprintf(&detail,
+                     "healed %zu times in the last %" PRIu64 " s; memory module %s", h.n,
+                     (h.now - h.first) / USEC_PER_SEC, dimms && *dimms ? dimms : "not known") < 0)
+                detail = NULL;
+        tracked_move(t, CASE_WAITING, REASON_PAGE_BUDGET, detail);
+        t->wants_repair = false;
+        t->retry_at = now_monotonic() + (h.first + h.window - h.now);
+        return false;
+}
+
 /* What arms the kernel comes before what is merely lost. */
 int manager_start_repairs(Manager *m, Device *d) {
         for (int urgent = 1; urgent >= 0; urgent--)
@@ -173,7 +216,8 @@ int manager_start_repairs(Manager *m, Device *d) {
                         Tracked *t = m->cases.items[i];
 
                         if (t->wants_repair && !t->busy && (!urgent || t->plan.verdict == VERDICT_PARK) &&
-                            streq_ptr(tracked_disk(t), d->disk) && take_budget(m, t))
+                            streq_ptr(tracked_disk(t), d->disk) && take_page_budget(m, t) &&
+                            take_budget(m, t))
                                 return start_repair(m, t);
                 }
         return 0;

@@ -46,6 +46,10 @@
  * BEZOAR_CASE BEZOAR_DEVICE */
 #define LOG_ID_BUDGET_EXHAUSTED "87ba855c0e984ef5c7b235ad5cd83b6f"
 
+/* PageBudget= is used up: a page was healed, and lost again, and again. BEZOAR_CASE BEZOAR_DEVICE
+ * BEZOAR_OFFSET BEZOAR_LENGTH BEZOAR_DIMM BEZOAR_FILE */
+#define LOG_ID_PAGE_BUDGET "3d1d6a5c9be04bb58bb0a6f7a2c41e90"
+
 /* The kernel's list has no room left, or was cut off: there may be poison that it does not name.
  * BEZOAR_DEVICE */
 #define LOG_ID_BADBLOCKS_FULL "569514ae6a30627240c7878950d003d8"

@@ -57,6 +57,21 @@ int strv_copy(char *const *l, char ***ret) {
         return 0;
 }
 
+char *strv_join(char *const *l, const char *separator) {
+        size_t size = 1, between = strlen(separator);
+        char *s, *p;
+
+        for (char *const *i = l; i && *i; i++)
+                size += strlen(*i) + between;
+        s = p = malloc(size);
+        if (!s)
+                return NULL;
+        *p = '\0';
+        for (char *const *i = l; i && *i; i++)
+                p = stpcpy(i == l ? p : stpcpy(p, separator), *i);
+        return s;
+}
+
 bool strv_contains(char *const *l, const char *s) {
         for (; l && *l; l++)
                 if (strcmp(*l, s) == 0)

@@ -20,6 +20,9 @@ int strv_extend(char ***l, const char *s);
 /* A deep copy. 0 or -ENOMEM. */
 int strv_copy(char *const *l, char ***ret);
 
+/* "a, b" with separator ", "; "" for the empty one. NULL: no memory. */
+char *strv_join(char *const *l, const char *separator);
+
 bool strv_contains(char *const *l, const char *s);
 bool strv_equal(char *const *a, char *const *b);
 

@@ -87,6 +87,19 @@ def worker_dies(program):
             d.wait_states("healed")
 
 
+def one_of_many_kills(program):
+    """Proves that what a worker dies of, among others that it was asked about with it, does not keep the others."""
+    with Daemon(program, locate="die-at-160", repair="healed") as d:
+        d.poison((80, 1), (160, 1), (240, 1))
+        d.start()
+        d.wait_states("waiting", "waiting", "waiting")
+        d.rescan()
+        d.wait_states("healed", "waiting", "healed")
+        d.answer(**GOOD)
+        d.rescan()
+        d.wait_states("healed", "healed", "healed")
+
+
 def worker_hangs(program):
     """Proves that a worker that hangs is killed at its deadline while the daemon goes on."""
     with Daemon(program, config="[Bezoar]\nWorkerTimeoutSec=1s\n", locate="hang", repair="healed") as d:
@@ -273,6 +286,23 @@ def budget(program):
         assert [c["reason"] for c in d.cases() if c["state"] == "waiting"] == ["budget"], d.cases()
 
 
+def page_budget(program):
+    """Proves that a page that is healed and lost again is left alone after so many times, that its module is named, and that another
+    page is healed all the same."""
+    with Daemon(program, config="[Bezoar]\nPageBudget=2/1h\n", **GOOD) as d:
+        d.start()
+        for n in (1, 2):
+            d.poison((80, 1))
+            d.rescan()
+            d.wait("healed again", lambda: [c["state"] for c in d.cases()] == ["healed"] * n and not d.badblocks())
+        d.poison((81, 1), (160, 1))
+        d.rescan()
+        d.wait_states("healed", "healed", "waiting", "healed")
+        case = d.cases()[2]
+        assert case["reason"] == "page-budget" and "healed 2 times" in case["events"][-1]["detail"], case
+        assert all(dimm in case["events"][-1]["detail"] for dimm in case["dimms"]) and case["dimms"], case
+
+
 def two_devices(program):
     """Proves that a device whose worker hangs does not hold up another one."""
     with Daemon(program, disks=("pmem0", "pmem1"), locate="hang", repair="healed") as d:
@@ -435,6 +465,6 @@ def observes_free_space(program):
         assert not d.requests("park")
 
 
-run([heals, parks, mends, observes_free_space, holds_survive, no_hold_for_the_rest, later_poison, observe, unprotected, refused_then_protected, split, worker_dies, worker_hangs, repair_dies, cleared_but_absent, present_again, never_stored,
+run([heals, parks, mends, observes_free_space, holds_survive, no_hold_for_the_rest, later_poison, observe, unprotected, refused_then_protected, split, worker_dies, one_of_many_kills, worker_hangs, repair_dies, cleared_but_absent, present_again, never_stored,
      settled_in_part, damaged_intent, settlement_fails, cut_off_is_not_gone,
-     cleared_by_others, restart, killed_in_repair, stop_finishes, budget, two_devices, cut_off_list, many])
+     cleared_by_others, restart, killed_in_repair, stop_finishes, budget, page_budget, two_devices, cut_off_list, many])

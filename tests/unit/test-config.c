@@ -126,6 +126,8 @@ static void assert_defaults(const Policy *p) {
         assert_int_equal(p->worker_timeout_usec, WORKER_TIMEOUT_DEFAULT_USEC);
         assert_int_equal(p->budget_n, BUDGET_DEFAULT_N);
         assert_int_equal(p->budget_usec, BUDGET_DEFAULT_USEC);
+        assert_int_equal(p->page_budget_n, PAGE_BUDGET_DEFAULT_N);
+        assert_int_equal(p->page_budget_usec, PAGE_BUDGET_DEFAULT_USEC);
         assert_null(p->notify_unit);
         assert_int_equal(p->protects.n, 0);
 }
@@ -156,7 +158,7 @@ static void test_every_setting(void **state) {
 
         etc_write(e, "bezoar.conf",
                   "[Bezoar]\nMode=observe\nRescanIntervalSec=1min "
-                  "30s\nWorkerTimeoutSec=5s\nRepairBudget=7/2h\n"
+                  "30s\nWorkerTimeoutSec=5s\nRepairBudget=7/2h\nPageBudget=2/3h\n"
                   "NotifyUnit=bezoar-mail@.service\n");
         etc_write(e, "protect.d/db.conf",
                   "[Protect]\nPath=/srv/pmem/db/\nReplica=mirror:/srv/a/\nReplica = "
@@ -172,6 +174,8 @@ static void test_every_setting(void **state) {
         assert_int_equal(e->policy.worker_timeout_usec, 5 * USEC_PER_SEC);
         assert_int_equal(e->policy.budget_n, 7);
         assert_int_equal(e->policy.budget_usec, 2 * USEC_PER_HOUR);
+        assert_int_equal(e->policy.page_budget_n, 2);
+        assert_int_equal(e->policy.page_budget_usec, 3 * USEC_PER_HOUR);
         assert_string_equal(e->policy.notify_unit, "bezoar-mail@.service");
 
         assert_int_equal(e->policy.protects.n, 2);
@@ -334,7 +338,7 @@ static void test_main_problems(void **state) {
                 { "Mode:x=observe", "no setting; allowed is KEY=VALUE\n" },
                 { "=observe", "no key before '='; allowed is KEY=VALUE\n" },
                 { "mode=observe", "unknown setting mode=; allowed in [Bezoar] are Mode= RescanIntervalSec= "
-                                 "WorkerTimeoutSec= RepairBudget= ParkReserve= NotifyUnit=\n" },
+                                 "WorkerTimeoutSec= RepairBudget= PageBudget= ParkReserve= NotifyUnit=\n" },
                 { "Path=/srv", "unknown setting Path=; allowed in [Bezoar] are Mode= RescanIntervalSec=" },
                 { "RescanIntervalSec=1s", "cannot be '1s': it is out of range; allowed is "
                                          "a time span from 10s to 1d" },

@@ -66,10 +66,52 @@ static void test_detected_at(void **state) {
         assert_int_equal(case_detected_at(c), NOW);
 }
 
+/* The same place of the same device counts, as long as it was healed within the window, however it was cut
+ * then. */
+static void test_healed_here(void **state) {
+        static const struct {
+                const char *device;
+                Range range;
+                CaseState state;
+                uint64_t now, expected;
+        } table[] = {
+                { "/dev/pmem0", { 4096, 8192 }, CASE_HEALED, NOW + 10, NOW },
+                { "/dev/pmem0", { 0, 65536 }, CASE_HEALED, NOW + 99, NOW },
+                { "/dev/pmem0", { 4096, 8192 }, CASE_HEALED, NOW + 100, 0 },
+                { "/dev/pmem0", { 4096, 8192 }, CASE_HEALED, NOW - 1, 0 },      /* the clock went back */
+                { "/dev/pmem0", { 8192, 12288 }, CASE_HEALED, NOW + 10, 0 },
+                { "/dev/pmem1", { 4096, 8192 }, CASE_HEALED, NOW + 10, 0 },
+                { "/dev/pmem0", { 4096, 8192 }, CASE_GONE, NOW + 10, 0 },
+        };
+        _cleanup_rangeset_ RangeSet bad = {};
+        _cleanup_(case_freep) Case *c = NULL;
+
+        assert_int_equal(rangeset_add(&bad, (Range) { 4096, 4608 }), 0);
+        assert_int_equal(case_new(1, "/dev/pmem0", (Range) { 4096, 8192 }, &bad, NOW, &c), 0);
+        assert_int_equal(case_healed_here(c, c, NOW, 100), 0);
+
+        for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+                _cleanup_rangeset_ RangeSet was = {};
+                _cleanup_(case_freep) Case *e = NULL;
+
+                assert_int_equal(rangeset_add(&was, table[i].range), 0);
+                assert_int_equal(case_new(2, table[i].device, table[i].range, &was, NOW - 1000, &e), 0);
+                if (table[i].state == CASE_HEALED) {
+                        assert_int_equal(case_transition(e, CASE_LOCATED, REASON_NONE, NULL, NOW - 9), 0);
+                        assert_int_equal(case_transition(e, CASE_REPAIRING, REASON_NONE, NULL, NOW - 8), 0);
+                        assert_int_equal(case_transition(e, CASE_HEALED, REASON_NONE, NULL, NOW), 0);
+                } else
+                        assert_int_equal(case_transition(e, CASE_GONE, REASON_CLEARED, NULL, NOW), 0);
+                if (case_healed_here(c, e, table[i].now, 100) != table[i].expected)
+                        fail_msg("row %zu", i);
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_recurrence),
                 cmocka_unit_test(test_detected_at),
+                cmocka_unit_test(test_healed_here),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
