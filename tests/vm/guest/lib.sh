@@ -156,6 +156,7 @@ prepare_media() {
 clean_up() {
     local i
     [ ! -e /run/lab/media-changed ] || request renew
+    let_go
     clean_up_daemon
     awk '$1 ~ /^\/dev\/(pmem|mapper)/ {print $2}' /proc/mounts | tac | xargs -r umount
     rm -rf /srv/mirror /run/lab/hold.*
@@ -163,6 +164,14 @@ clean_up() {
         [ ! -e /run/lab/poisoned.pmem$i ] || PMEM=pmem$i heal_medium
     done
     clean_up_layout
+}
+
+# let_go: what a scenario has made hang, so that it can be taken down.
+let_go() {
+    [ ! -e /run/lab/frozen ] || xfs_freeze -u $MNT 2>/dev/null || true
+    [ ! -e /dev/mapper/lab-hung ] || dmsetup resume lab-hung
+    rm -f /run/lab/frozen
+    echo 120 >/proc/sys/kernel/hung_task_timeout_secs
 }
 
 # heal_medium: takes all poison from the unmounted /dev/$PMEM. A page that a machine check took away, and that nobody
