@@ -17,6 +17,7 @@ static const char *const verb_table[_VERB_MAX] = {
         [VERB_HEALTH] = "health",
         [VERB_PARK] = "park",
         [VERB_MEND] = "mend",
+        [VERB_SCRUB] = "scrub",
 };
 
 void request_done(Request *r) {
@@ -57,7 +58,7 @@ Verb verb_for_verdict(Verdict v) {
 }
 
 bool verb_is_of_machine(Verb v) {
-        return v == VERB_TOPOLOGY || v == VERB_HEALTH;
+        return v == VERB_TOPOLOGY || v == VERB_HEALTH || v == VERB_SCRUB;
 }
 
 const char *verb_to_string(Verb v) {

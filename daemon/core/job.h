@@ -20,6 +20,7 @@ typedef enum Verb {
         VERB_HEALTH,
         VERB_PARK,
         VERB_MEND,
+        VERB_SCRUB,
         _VERB_MAX,
         _VERB_INVALID = -EINVAL,
 } Verb;

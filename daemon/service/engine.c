@@ -195,6 +195,7 @@ static void on_line(const char *line, int *holds, size_t n_holds, void *userdata
         case VERB_PARK:
         case VERB_MEND:
         case VERB_SETTLE:
+        case VERB_SCRUB:
         case _VERB_MAX:
         case _VERB_INVALID:
         default:

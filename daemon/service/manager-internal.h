@@ -16,6 +16,13 @@
  * bad), manager-work.c (requests and answers), manager-query.c and manager-forecast.c (who asks from
  * outside). */
 
+/* What happened while a request about a case was on its way. */
+typedef enum MissedHint {
+        MISSED_NOTHING,
+        MISSED_REMINDER,        /* it should be looked at again, if nothing is to be done about it anyway */
+        MISSED_CHANGE,          /* the answer may be about what does not hold any more */
+} MissedHint;
+
 /* An open case and what only the running daemon knows of it. */
 typedef struct Tracked {
         Manager *manager;
@@ -30,7 +37,7 @@ typedef struct Tracked {
         bool listed;            /* the kernel lists some of it */
         bool busy;              /* a request about it is on its way */
         bool missed_change;     /* meanwhile: the list said something else of it */
-        bool missed_hint;       /* meanwhile: there was reason to look again */
+        MissedHint missed_hint;
         bool wants_locate;
         bool alone;             /* a worker hung or died that was asked about it and others: not with others
                                  * again, whichever it was */
@@ -112,6 +119,7 @@ struct Manager {
         ReplicaAnswers replicas;        /* each configured one, by name */
         DimmHealths health;             /* as last told; of what holds now */
         bool wants_health, health_asked, health_failed;
+        bool wants_scrub, scrub_asked;
         bool stopping;
         uint64_t last_scan;
         size_t healed, gone;
@@ -127,6 +135,7 @@ int manager_device_node(const Manager *m, const char *disk, char **ret);        
 size_t manager_closed_index(const Manager *m, uint64_t id);     /* where that closed case is, or would be */
 void manager_want_scan(Manager *m, const char *disk);           /* NULL: all */
 void tracked_want_again(Tracked *t);                            /* look again, as if it were new */
+void tracked_remind(Tracked *t);                                /* the same, unless it has a plan */
 void tracked_end_request(Tracked *t);                           /* no longer busy: what it missed is due */
 
 #define manager_tell(m, what, ...)                                                      \
@@ -192,6 +201,10 @@ void manager_dispatch(Manager *m);
 /* manager-health.c */
 void manager_want_health(Manager *m);           /* ask the modules, when there is nothing else to do */
 void manager_ask_health(Manager *m);
+
+/* manager-scrub.c */
+void manager_want_scrub(Manager *m, const char *disk);
+void manager_ask_scrub(Manager *m);
 
 /* manager-replicas.c */
 void manager_set_replicas(Manager *m, const Policy *p);         /* those of this policy; NULL: none */

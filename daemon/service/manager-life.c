@@ -18,10 +18,10 @@
 
 /* ---- marks ---- */
 
-static void want_all_again(Manager *m) {
+static void remind_all(Manager *m) {
         manager_want_health(m);
         for (size_t i = 0; i < m->cases.n; i++)
-                tracked_want_again(m->cases.items[i]);
+                tracked_remind(m->cases.items[i]);
         manager_want_scan(m, NULL);
 }
 
@@ -43,7 +43,7 @@ static void on_hint(const SourceOps *from, const Hint *hint, void *userdata) {
                 m->wants_topology = true;
                 manager_poke(m);
         } else if (!hint->device && strcmp(from->name, "timer") == 0)
-                want_all_again(m);      /* in case all else failed, and for what only time can mend: a
+                remind_all(m);          /* in case all else failed, and for what only time can mend: a
                                          * replica that was brought up to date */
         else
                 manager_want_scan(m, hint->device);
@@ -99,6 +99,7 @@ static int on_work(sd_event_source *s, void *userdata) {
         manager_drop_closed(m);
         manager_dispatch(m);
         manager_ask_health(m);
+        manager_ask_scrub(m);
         arm_retry(m);
 
         manager_tell(m, counts_changed);
@@ -284,14 +285,16 @@ void manager_reload(Manager *m) {
         close_sources(m);       /* the timer has a new interval */
         (void) open_sources(m);
         m->wants_topology = true;
-        for (size_t i = 0; i < m->cases.n; i++)
+        for (size_t i = 0; i < m->cases.n; i++) {
                 m->cases.items[i]->tries = 0;
-        want_all_again(m);
+                tracked_want_again(m->cases.items[i]);  /* what was planned was planned by other rules */
+        }
+        remind_all(m);
 }
 
 void manager_rescan(Manager *m) {
         m->wants_topology = true;
-        want_all_again(m);
+        remind_all(m);
 }
 
 void manager_stop(Manager *m) {

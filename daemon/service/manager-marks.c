@@ -75,22 +75,38 @@ void tracked_want_again(Tracked *t) {
 
         t->retry_at = USEC_INFINITY;
         if (t->busy) {
-                t->missed_hint = true;
+                t->missed_hint = MISSED_CHANGE;
                 return;
         }
+        t->wants_repair = false;
         if (case_outlives_listing(t->c) && d)
                 d->wants_settle = true;
         if (t->listed || t->c->reason == REASON_PAGE_NOT_PRESENT)
                 t->wants_locate = true;
 }
 
+/* What has a plan is not looked at once more before it is carried out, else nothing would ever be where
+ * looking takes longer than from one reminder to the next; the repair looks again by itself. */
+void tracked_remind(Tracked *t) {
+        if (t->busy && t->missed_hint == MISSED_NOTHING)
+                t->missed_hint = MISSED_REMINDER;
+        else if (!t->busy && !t->wants_repair)
+                tracked_want_again(t);
+}
+
 void tracked_end_request(Tracked *t) {
+        MissedHint missed = t->missed_hint;
+
         t->busy = false;
+        t->missed_hint = MISSED_NOTHING;
         if (t->missed_change)
                 manager_want_scan(t->manager, tracked_disk(t));
-        if (t->missed_hint && !case_state_is_closed(t->c->state)) {
+        t->missed_change = false;
+        if (missed == MISSED_NOTHING || case_state_is_closed(t->c->state))
+                return;
+        if (missed == MISSED_CHANGE)
                 tracked_want_again(t);
-                manager_poke(t->manager);
-        }
-        t->missed_change = t->missed_hint = false;
+        else
+                tracked_remind(t);
+        manager_poke(t->manager);
 }

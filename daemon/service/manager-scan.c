@@ -182,6 +182,8 @@ void manager_scan(Manager *m, Device *d) {
 
         if (truncated && !d->list_full)
                 case_log_list_full(d->disk);
+        if (!truncated && d->list_full)
+                manager_want_scrub(m, d->disk);
         d->list_full = truncated;
 
         scan_known(m, d, &bad, truncated, &known);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/codec.h"
 #include "core/volume.h"
 #include "service/manager-internal.h"
 #include "topo/topo.h"
@@ -92,7 +93,16 @@ static void describe_cases(Manager *m) {
                         describe_case(m, m->cases.items[i]);
 }
 
+/* A device that changes says so often without anything being different, and file systems that are none of
+ * ours come and go. */
+static bool is_news(const Topology *before, const Topology *now) {
+        _cleanup_free_ char *a = codec_topology_encode(before), *b = codec_topology_encode(now);
+
+        return !a || !b || strcmp(a, b) != 0;
+}
+
 static void apply_topology(Manager *m, Topology *t) {
+        bool news = is_news(&m->topology, t);
         int r;
 
         topology_done(&m->topology);
@@ -112,14 +122,16 @@ static void apply_topology(Manager *m, Topology *t) {
                                           m->sources.items[i]->ops->name);
         }
 
+        manager_want_scan(m, NULL);
+        if (!news) /* else who makes much noise would have nothing done but settling, which comes first */
+                return;
+
         manager_want_health(m);
-        for (size_t i = 0; i < m->devices.n; i++) {
-                m->devices.items[i]->wants_scan = true;
+        for (size_t i = 0; i < m->devices.n; i++)
                 m->devices.items[i]->wants_settle = !m->devices.items[i]->is_region;
-        }
         for (size_t i = 0; i < m->cases.n; i++)
                 if (m->cases.items[i]->c->state == CASE_WAITING)
-                        tracked_want_again(m->cases.items[i]);
+                        tracked_remind(m->cases.items[i]);
 }
 
 static void topology_failed(Manager *m, const char *why) {

@@ -17,6 +17,11 @@ int topo_read(Topology *ret);
  * ND_CMD_CALL, drivers/nvdimm/bus.c __nd_ioctl()). 0 or a negative errno. */
 int topo_read_health(DimmHealths *ret);
 
+/* Has the firmware search all memory modules for errors; at the end of that the kernel lists what it has
+ * found, and what it had no room for before. Returns at once: on how many buses that was begun, or is going
+ * on; 0 where none can; or a negative errno. */
+int topo_start_scrub(void);
+
 /* Just that block device and all that it stands on, disks and links, as it is at this moment. 0, -ENODEV, or
  * a negative errno. */
 int topo_read_below(uint32_t major_number, uint32_t minor_number, Topology *ret);

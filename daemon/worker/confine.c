@@ -138,6 +138,7 @@ int confine(void) {
 int confine_for(Verb v) {
         switch (v) {
         case VERB_HEALTH:
+        case VERB_SCRUB:
                 return set_capabilities(NULL, 0);
         case VERB_TOPOLOGY:
                 return set_capabilities(machine, N(machine));

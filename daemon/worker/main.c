@@ -18,7 +18,7 @@
 #include "worker/serve.h"
 
 static void help(void) {
-        printf("bezoar-worker [OPTIONS…] [locate|repair|settle|topology|health|thaw]\n"
+        printf("bezoar-worker [OPTIONS…] [locate|repair|settle|topology|health|scrub|thaw]\n"
                "bezoar-worker [OPTIONS…] seal PATH…\n\n"
                "Finds the owners of poisoned ranges, and restores what a plan says. Started by bezoard.\n\n"
                "Without a device: reads requests from standard input, one JSON value a line, and answers\n"

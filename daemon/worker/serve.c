@@ -170,6 +170,20 @@ static int serve_health(int fd) {
         return text ? line_write(fd, text) : -ENOMEM;
 }
 
+/* Answered as a settlement ends: there is no more to say than that it was begun. */
+static int serve_scrub(int fd) {
+        const Result end = { .state = CASE_DETECTED, .writer = WRITER_AUTO,
+                            .exclusion = _EXCLUSION_INVALID };
+        Out out = { .fd = fd };
+        int r;
+
+        r = topo_start_scrub();
+        if (r < 0)
+                return r;
+        result_write(&end, &out);
+        return out.error;
+}
+
 int serve_request(const Request *request, int out_fd) {
         _cleanup_free_ char *error = NULL;
         int r;
@@ -191,6 +205,9 @@ int serve_request(const Request *request, int out_fd) {
                 break;
         case VERB_HEALTH:
                 r = serve_health(out_fd);
+                break;
+        case VERB_SCRUB:
+                r = serve_scrub(out_fd);
                 break;
         case VERB_PLAN:
                 r = serve_plan(request, out_fd, &error);

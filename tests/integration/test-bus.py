@@ -277,6 +277,19 @@ def changes_are_gathered(program):
         assert {s.args[1]["State"] for s in changed} == {"waiting"}
 
 
+def reminded(program):
+    """Proves that who asks all the time to look again does not keep the daemon from doing what it has found to be done."""
+    with Scene(program, poison=((80, 1), (160, 1)), states=("refused", "refused")) as (_, d, c):
+        d.answer(locate="slow", repair="healed")
+        (d.root / "etc/protect.d/t.conf").write_text("[Protect]\nPath=/srv/t\nReplica=mirror:/srv/mirror\n")
+        d.rescan()
+
+        def healed():
+            c.manager("Rescan")
+            return [x["state"] for x in d.cases()] == ["healed", "healed"]
+        d.wait("healed", healed)
+
+
 def counts(program):
     """Proves the properties of the manager."""
     with Scene(program, poison=((80, 1), (160, 1)), states=("refused", "refused")) as (_, d, c):
@@ -760,7 +773,7 @@ def many_clients(program):
         assert [c["state"] for c in d.cases()] == ["detected"] * 50 and len(d.requests("locate")) == 1, "the worker did not hang"
 
 
-run([introspection_is_the_manual, cases, closed_cases, filters, volumes, explain, healing_is_told, changes_are_gathered, counts, figures, rehearsals, plans,
+run([introspection_is_the_manual, cases, closed_cases, filters, volumes, explain, healing_is_told, changes_are_gathered, reminded, counts, figures, rehearsals, plans,
      plans_that_fail, too_many_plans, retry, ignore, busy,
      asked_meanwhile, brake, mode_of_the_configuration, polkit, polkit_hangs, bus_policy, bad_input,
      bus_later, ready_is_answering, ready_without_bus, name_is_taken, many_clients])

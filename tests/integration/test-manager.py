@@ -324,6 +324,22 @@ def cut_off_list(program):
         assert "cut off" in d.text(), d.text()
 
 
+def room_again(program):
+    """Proves that after a list that was cut off is whole again, a scrub is asked for, once."""
+    with Daemon(program, **GOOD) as d:
+        (d.root / "sys/block/pmem0/badblocks").write_text("80 1\n160 1")
+        d.start()
+        d.wait("the first healed", lambda: d.cases() and d.cases()[0]["state"] == "healed")
+        d.rescan()
+        d.wait_states("healed", "healed")
+        d.wait("a scrub is asked for", lambda: d.requests("scrub"))
+        d.rescan()
+        d.poison((240, 1))
+        d.rescan()
+        d.wait_states("healed", "healed", "healed")
+        assert len(d.requests("scrub")) == 1, d.requests("scrub")
+
+
 def many(program):
     """Proves that a long run and many ranges become cases of bounded size, and that all of them are healed."""
     with Daemon(program, config="[Bezoar]\nRepairBudget=100000/1h\n", **GOOD) as d:
@@ -467,4 +483,4 @@ def observes_free_space(program):
 
 run([heals, parks, mends, observes_free_space, holds_survive, no_hold_for_the_rest, later_poison, observe, unprotected, refused_then_protected, split, worker_dies, one_of_many_kills, worker_hangs, repair_dies, cleared_but_absent, present_again, never_stored,
      settled_in_part, damaged_intent, settlement_fails, cut_off_is_not_gone,
-     cleared_by_others, restart, killed_in_repair, stop_finishes, budget, page_budget, two_devices, cut_off_list, many])
+     cleared_by_others, restart, killed_in_repair, stop_finishes, budget, page_budget, two_devices, cut_off_list, room_again, many])

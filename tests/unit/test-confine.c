@@ -99,6 +99,7 @@ static void try_capabilities(void) {
         assert(confine_for(VERB_SETTLE) == 0 && status("CapEff", 16) == (had & WRITE));
         assert(confine_for(VERB_TOPOLOGY) == 0 && status("CapEff", 16) == (had & CAP(21)));
         assert(confine_for(VERB_HEALTH) == 0 && status("CapEff", 16) == 0);
+        assert(confine_for(VERB_SCRUB) == 0 && status("CapEff", 16) == 0);
         assert(status("CapPrm", 16) == (had & WRITE));
 }
 

@@ -200,6 +200,13 @@ def request(text):
         stop(f"the host, asked for '{text}': {answer.decode().strip()}")
 
 
+def say(*words):
+    """A line for whoever waits in front of the host."""
+    text = " ".join(map(str, words))
+    print(text, flush=True)
+    request(f"say # {text}")
+
+
 class Cases:
     """The ledger, as far as it changed."""
 
@@ -410,6 +417,8 @@ def main(minutes, seed, httpd):
             turn = now
         if now > sample + 30:
             figures.take(poisoner.cases)
+            if len(figures.samples) % 10 == 0:
+                say(f"after {(now - begin) / 60:.0f} min: {sum(poisoner.by.values())} strikes, {len(poisoner.cases.open())} cases are open")
             sample = now
         time.sleep(dice.random() * 0.5)
 
@@ -434,12 +443,13 @@ def main(minutes, seed, httpd):
     time.sleep(3)
     figures.take()
     first, last = figures.samples[0], figures.samples[-1]
-    print("poison:", dict(poisoner.by), "trouble:", dict(trouble.told))
-    print("cases:", dict(collections.Counter(f"{c[0]} {c[4] or ''}".strip() for c in poisoner.cases.cases.values())))
-    print(f"applications: {reads} reads and {writes} writes, {errors} I/O errors, 0 wrong bytes")
-    print(f"descriptors: {first['fds']} at first, {last['fds']} at last; daemon {first['daemon']} KiB at first, "
-          f"{max(s['daemon'] for s in figures.samples)} at most, {last['daemon']} at last; "
-          f"slope {figures.slope('daemon'):.1f} KiB a minute; workers {max(s['workers'] for s in figures.samples)} KiB at most", flush=True)
+    say("poison:", dict(poisoner.by), "trouble:", dict(trouble.told))
+    say("cases:", dict(collections.Counter(f"{c[0]} {c[4] or ''}".strip() for c in poisoner.cases.cases.values())))
+    say(f"applications: {reads} reads and {writes} writes, {errors} I/O errors, 0 wrong bytes")
+    say(f"descriptors: {first['fds']} at first, {last['fds']} at last; daemon {first['daemon']} KiB at first, "
+        f"{max(s['daemon'] for s in figures.samples)} at most, {last['daemon']} at last; "
+        f"slope {figures.slope('daemon'):.1f} KiB a minute; workers {max(s['workers'] for s in figures.samples)} KiB at most, "
+        f"slope {figures.slope('workers'):.1f}")
     if last["fds"] > first["fds"] + 2:
         stop("descriptors of the daemon leak")
     if last["processes"] > 2:
