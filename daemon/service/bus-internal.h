@@ -40,6 +40,7 @@ typedef struct Bus {
         void (*settled)(void *userdata);        /* BusSettledFn; NULL: was called */
         void *userdata;
         sd_bus *bus;
+        bool absent;                    /* that was said, and there has been no bus since */
         sd_event_source *timer;         /* to connect again, or to say that there is no bus */
         sd_event_source *changes;       /* deferred: PropertiesChanged of the cases in `changed` */
         struct { uint64_t *items; size_t n, allocated; } changed;       /* ids, ascending */

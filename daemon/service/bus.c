@@ -19,6 +19,7 @@
 #define DEFAULT_ADDRESS "unix:path=/run/dbus/system_bus_socket"
 #define PATIENCE_USEC (10 * USEC_PER_SEC)       /* before it is said that there is no bus */
 #define RECONNECT_USEC USEC_PER_SEC
+#define RENEW_USEC (60 * USEC_PER_SEC)          /* what has not come about until then will not */
 
 static void bus_connect(Bus *b);
 
@@ -134,20 +135,36 @@ static void set_timer(Bus *b, uint64_t usec) {
         (void) sd_event_source_set_enabled(b->timer, SD_EVENT_ONESHOT);
 }
 
+static void bus_drop(Bus *b) {
+        if (!b->bus)
+                return;
+        sd_bus_detach_event(b->bus);
+        sd_bus_close(b->bus);
+        b->bus = sd_bus_unref(b->bus);
+}
+
+/* A connection that has begun and comes to nothing is begun anew: what it waits for may be lost. */
 static int on_timer(sd_event_source *s, uint64_t usec, void *userdata) {
         Bus *b = userdata;
 
-        if (!b->bus)
+        if (!b->bus || (!is_ready(b) && b->absent)) {
+                bus_drop(b);
                 bus_connect(b);
-        else if (!is_ready(b))
+        } else if (!is_ready(b)) {
                 log_notice("There is no D-Bus: bezoarctl cannot ask. Going on without, until it appears.");
+                b->absent = true;
+                set_timer(b, RENEW_USEC);
+        }
         settle(b);
         return 0;
 }
 
 static int on_connected(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        Bus *b = userdata;
+
         log_debug("Connected to D-Bus.");
-        bus_notify_flush(userdata);
+        b->absent = false;
+        bus_notify_flush(b);
         return 0;
 }
 
@@ -155,9 +172,7 @@ static int on_disconnected(sd_bus_message *m, void *userdata, sd_bus_error *erro
         Bus *b = userdata;
 
         log_notice("D-Bus has gone; going on without, until it is back.");
-        sd_bus_detach_event(b->bus);
-        sd_bus_close(b->bus);
-        b->bus = sd_bus_unref(b->bus);
+        bus_drop(b);
         set_timer(b, RECONNECT_USEC);
         return 0;
 }
@@ -246,10 +261,13 @@ static void bus_connect(Bus *b) {
         if (r >= 0)
                 r = bus_listen(b);
         if (r < 0) {
-                log_error_errno(r, "D-Bus cannot be used, so bezoarctl cannot ask: %m");
+                if (!b->absent)
+                        log_error_errno(r, "D-Bus cannot be used, so bezoarctl cannot ask: %m");
+                b->absent = true;
+                bus_drop(b);
                 settle(b);
-        } else
-                set_timer(b, PATIENCE_USEC);
+        }
+        set_timer(b, b->absent ? RENEW_USEC : PATIENCE_USEC);
 }
 
 /* ---- life ---- */

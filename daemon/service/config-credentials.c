@@ -45,6 +45,7 @@ static int check_named(const Checker *c, const char *path, bool secret) {
                 return diagnostics_add(
                         c->d, c->file, 0, SEVERITY_ERROR,
                         "%s is not used: it must be a file that only root can read, mode 0600", path);
+        diagnostics_came_of(c->d, r);
         return diagnostics_add(c->d, c->file, 0, SEVERITY_ERROR, "%s cannot be read: %s", path,
                                strerror(-r));
 }
@@ -101,9 +102,11 @@ int config_credentials_check(int root_fd, const char *root, Diagnostics *d) {
         r = config_files_list(root_fd, "credentials.d", &names);
         if (r == -ENOMEM)
                 return r;
-        if (r < 0)
+        if (r < 0) {
+                diagnostics_came_of(d, r);
                 return diagnostics_add(d, root, 0, SEVERITY_ERROR, "credentials.d cannot be read: %s",
                                        strerror(-r));
+        }
         for (char **s = names; s && *s; s++) {
                 r = check_one(root_fd, root, *s, d);
                 if (r < 0)

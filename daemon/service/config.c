@@ -142,6 +142,7 @@ static int file_load(File *f, int root_fd, const char *path, bool optional, bool
                 return r;
         if (r < 0 && !(r == -ENOENT && optional)) {
                 *ret_masked = false;
+                diagnostics_came_of(f->d, r);
                 return file_problemf(f, 0, "cannot be read: %s", read_error(r));
         }
         *ret_masked = !t.text;
@@ -170,6 +171,7 @@ static int folder_list(int root_fd, const char *root, const char *sub, char ***r
                 return -ENOMEM;
         }
         *ret = NULL;
+        diagnostics_came_of(d, r);
         return diagnostics_add(d, name, 0, SEVERITY_ERROR, "cannot be read: %s", strerrordesc_np(-r));
 }
 

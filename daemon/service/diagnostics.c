@@ -39,7 +39,14 @@ void diagnostics_done(Diagnostics *d) {
         for (size_t i = 0; i < d->n; i++)
                 diagnostic_done(&d->items[i]);
         vec_done(d);
-        d->errors = 0;
+        d->errors = d->passing = 0;
+}
+
+void diagnostics_came_of(Diagnostics *d, int error) {
+        static const int passing[] = { EIO, EMFILE, ENFILE, EINTR, EAGAIN, ESTALE, ETIMEDOUT };
+
+        for (size_t i = 0; i < sizeof(passing) / sizeof(passing[0]); i++)
+                d->passing += error == -passing[i];
 }
 
 int diagnostics_add(Diagnostics *d, const char *file, unsigned line, Severity severity, const char *format,

@@ -25,6 +25,7 @@ typedef struct Diagnostics {
         Diagnostic *items;
         size_t n, allocated;
         size_t errors;          /* how many of them are errors */
+        size_t passing;         /* how many of them say that something could not be read just now */
 } Diagnostics;
 
 void diagnostics_done(Diagnostics *d);
@@ -33,6 +34,10 @@ void diagnostics_done(Diagnostics *d);
 /* 0 or -ENOMEM. */
 __attribute__((format(printf, 5, 6))) int diagnostics_add(Diagnostics *d, const char *file, unsigned line,
                                                           Severity severity, const char *format, ...);
+
+/* What is complained about came of this negative errno, which may be another one the next time: EIO of a bad
+ * moment, no descriptor left. */
+void diagnostics_came_of(Diagnostics *d, int error);
 
 /* "FILE:LINE: error: sentence", or "FILE: error: sentence"; no newline. The caller frees it. NULL: no
  * memory. */

@@ -20,6 +20,7 @@
 #include "util/log.h"
 #include "util/parse.h"
 #include "util/strv.h"
+#include "util/time-util.h"
 
 typedef struct Arguments {
         ManagerOptions manager;
@@ -117,6 +118,7 @@ typedef struct Daemon {
         sd_event *event;
         Manager *manager;
         sd_event_source *tell;  /* status, when there is nothing else to do */
+        sd_event_source *ready; /* to say so again, where it was not heard */
         Bus *bus;
         char *status;           /* as last told */
         bool started, bus_settled;
@@ -124,8 +126,15 @@ typedef struct Daemon {
 
 /* Whoever is started after the daemon may ask it something: it is ready when it can answer. */
 static void tell_ready(Daemon *d) {
-        if (d->started && d->bus_settled)
-                (void) sd_notify(false, "READY=1");
+        if (!d->started || !d->bus_settled || sd_notify(false, "READY=1") >= 0)
+                return;
+        (void) sd_event_source_set_time_relative(d->ready, USEC_PER_SEC);
+        (void) sd_event_source_set_enabled(d->ready, SD_EVENT_ONESHOT);
+}
+
+static int on_ready(sd_event_source *s, uint64_t usec, void *userdata) {
+        tell_ready(userdata);
+        return 0;
 }
 
 static void on_bus_settled(void *userdata) {
@@ -242,6 +251,10 @@ static int add_sources(Daemon *d) {
         if (r >= 0)
                 r = sd_event_source_set_priority(d->tell, SD_EVENT_PRIORITY_IDLE);
         if (r >= 0)
+                r = sd_event_add_time_relative(d->event, &d->ready, CLOCK_MONOTONIC, 0, 0, on_ready, d);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(d->ready, SD_EVENT_OFF);
+        if (r >= 0)
                 r = sd_event_add_signal(d->event, NULL, SIGTERM, on_terminate, d);
         if (r >= 0)
                 r = sd_event_add_signal(d->event, NULL, SIGINT, on_terminate, d);
@@ -263,17 +276,16 @@ static int run(const Arguments *a) {
                 r = add_sources(&d);
         if (r >= 0)
                 r = manager_new(d.event, &a->manager, &d.manager);
+        if (r >= 0)
+                r = manager_add_observer(d.manager, &observer, &d);
+        if (r >= 0)
+                r = bus_new(d.event, d.manager, on_bus_settled, &d, &d.bus);
+        if (r >= 0)
+                r = take_holds(d.manager);
         if (r < 0)
                 log_error_errno(r, "The daemon could not be set up: %m");
-        else {
-                r = manager_add_observer(d.manager, &observer, &d);
-                if (r >= 0)
-                        r = bus_new(d.event, d.manager, on_bus_settled, &d, &d.bus);
-                if (r >= 0)
-                        r = take_holds(d.manager);
-                if (r >= 0)
-                        r = manager_start(d.manager);
-        }
+        else
+                r = manager_start(d.manager);   /* says itself what is wrong */
         if (r >= 0) {
                 d.started = true;
                 tell_ready(&d);
@@ -285,6 +297,7 @@ static int run(const Arguments *a) {
         bus_free(d.bus);
         manager_free(d.manager);
         sd_event_source_disable_unref(d.tell);
+        sd_event_source_disable_unref(d.ready);
         sd_event_unref(d.event);
         free(d.status);
         return r;

@@ -18,6 +18,9 @@
 #include "util/time-util.h"
 #include "util/vec.h"
 
+/* How often the ledger is asked to take how a case ended: hours. */
+#define STORE_TRIES 12
+
 Tracked *tracked_free(Tracked *t) {
         if (!t)
                 return NULL;
@@ -69,7 +72,7 @@ static int tracked_add(Manager *m, Case *c, Tracked **ret) {
         t = calloc(1, sizeof(*t));
         if (!t)
                 return -ENOMEM;
-        *t = (Tracked) { .manager = m, .hold = -1, .retry_at = USEC_INFINITY };
+        *t = (Tracked) { .manager = m, .hold = -1, .retry_at = USEC_INFINITY, .store_at = USEC_INFINITY };
 
         r = vec_push(&m->cases, t);
         if (r < 0)
@@ -127,8 +130,15 @@ int tracked_adopt(Manager *m, Case *c) {
 void tracked_store(Tracked *t) {
         int r = ledger_store(t->manager->ledger, t->c);
 
-        if (r < 0)
+        if (r < 0 && t->store_tries == 0)
                 case_log_ledger_failed(t->c, r);
+        t->store_tries = r < 0 ? t->store_tries + 1 : 0;
+        t->store_at = r < 0 ? now_monotonic() + backoff(t->store_tries) : USEC_INFINITY;
+}
+
+/* How a case ended is kept here until the ledger has it; not for ever where it takes nothing. */
+static bool waits_for_ledger(const Tracked *t) {
+        return t->store_at != USEC_INFINITY && t->store_tries < STORE_TRIES;
 }
 
 /* What is tried again and fails again is in the journal, and nobody is called for it twice. */
@@ -195,7 +205,7 @@ void manager_drop_closed(Manager *m) {
         for (size_t i = 0; i < m->cases.n;) {
                 Tracked *t = m->cases.items[i];
 
-                if (t->busy || !case_state_is_closed(t->c->state)) {
+                if (t->busy || waits_for_ledger(t) || !case_state_is_closed(t->c->state)) {
                         i++;
                         continue;
                 }

@@ -8,6 +8,7 @@
 #include "service/manager-internal.h"
 #include "util/log-ids.h"
 #include "util/log.h"
+#include "util/time-util.h"
 
 static void log_diagnostics(const Diagnostics *d) {
         for (size_t i = 0; i < d->n; i++) {
@@ -23,6 +24,13 @@ static void log_diagnostics(const Diagnostics *d) {
         }
 }
 
+/* What could not be read just now is tried again: nobody reloads a daemon at night because of one EIO. */
+static void arm_policy_retry(Manager *m, bool wanted) {
+        m->policy_tries = wanted ? m->policy_tries + 1 : 0;
+        m->policy_retry_at = wanted ? now_monotonic() + backoff(m->policy_tries) : USEC_INFINITY;
+        manager_poke(m);
+}
+
 int manager_load_policy(Manager *m) {
         _cleanup_diagnostics_ Diagnostics d = {};
         _cleanup_policy_ Policy p = {};
@@ -31,6 +39,7 @@ int manager_load_policy(Manager *m) {
 
         r = config_load(m->options->config_dir, &p, &d);
         log_diagnostics(&d);
+        arm_policy_retry(m, r < 0 || d.passing > 0);
         if (r < 0)
                 return log_error_errno(r, "The configuration in '%s' could not be read: %m",
                                        m->options->config_dir);

@@ -48,6 +48,8 @@ typedef struct Tracked {
         Reason alerted_reason;
         unsigned tries;         /* that ended in waiting or failed, in a row */
         uint64_t retry_at;      /* monotonic; USEC_INFINITY: only when something changes */
+        unsigned store_tries;   /* of the ledger to take it as it is, that failed, in a row */
+        uint64_t store_at;      /* the next; USEC_INFINITY: it is stored */
 } Tracked;
 
 typedef struct Device {
@@ -116,6 +118,8 @@ struct Manager {
         bool wants_topology, topology_asked;
         unsigned topology_tries;
         uint64_t topology_retry_at;     /* monotonic; USEC_INFINITY: nothing failed */
+        unsigned policy_tries;
+        uint64_t policy_retry_at;       /* the same for the configuration */
         ReplicaAnswers replicas;        /* each configured one, by name */
         DimmHealths health;             /* as last told; of what holds now */
         bool wants_health, health_asked, health_failed;

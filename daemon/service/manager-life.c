@@ -59,14 +59,21 @@ static int on_retry(sd_event_source *s, uint64_t usec, void *userdata) {
         Manager *m = userdata;
         uint64_t now = now_monotonic();
 
-        for (size_t i = 0; i < m->cases.n; i++)
-                if (m->cases.items[i]->retry_at <= now)
-                        tracked_want_again(m->cases.items[i]);
+        for (size_t i = 0; i < m->cases.n; i++) {
+                Tracked *t = m->cases.items[i];
+
+                if (t->store_at <= now)
+                        tracked_store(t);
+                if (t->retry_at <= now)
+                        tracked_want_again(t);
+        }
         manager_judge_suspects(m);
         if (m->topology_retry_at <= now) {
                 m->topology_retry_at = USEC_INFINITY;
                 m->wants_topology = true;
         }
+        if (m->policy_retry_at <= now)
+                manager_reload(m);
         manager_poke(m);
         return 0;
 }
@@ -74,11 +81,18 @@ static int on_retry(sd_event_source *s, uint64_t usec, void *userdata) {
 static void arm_retry(Manager *m) {
         uint64_t next = m->topology_retry_at;
 
+        if (m->policy_retry_at < next)
+                next = m->policy_retry_at;
         if (manager_next_suspect(m) < next)
                 next = manager_next_suspect(m);
-        for (size_t i = 0; i < m->cases.n; i++)
-                if (m->cases.items[i]->retry_at < next)
-                        next = m->cases.items[i]->retry_at;
+        for (size_t i = 0; i < m->cases.n; i++) {
+                const Tracked *t = m->cases.items[i];
+
+                if (t->retry_at < next)
+                        next = t->retry_at;
+                if (t->store_at < next)
+                        next = t->store_at;
+        }
 
         if (next == USEC_INFINITY)
                 (void) sd_event_source_set_enabled(m->retry, SD_EVENT_OFF);
@@ -178,7 +192,7 @@ int manager_new(sd_event *event, const ManagerOptions *options, Manager **ret) {
                 return -ENOMEM;
         m->event = sd_event_ref(event);
         m->options = options;
-        m->topology_retry_at = USEC_INFINITY;
+        m->topology_retry_at = m->policy_retry_at = USEC_INFINITY;
         policy_init(&m->policy);
 
         r = sd_event_add_defer(event, &m->work, on_work, m);
@@ -243,9 +257,15 @@ static void case_set_aside(const char *path, const char *why, void *userdata) {
 static int open_ledger(Manager *m) {
         int r;
 
-        r = ledger_open(m->options->state_dir, LEDGER_HISTORY, &m->ledger);
-        if (r >= 0 || r == -ENOMEM)
-                return r;
+        /* What fails once may have been the moment; without a ledger no case outlives the daemon. */
+        for (unsigned i = 0; i < 2; i++) {
+                r = ledger_open(m->options->state_dir, LEDGER_HISTORY, &m->ledger);
+                if (r >= 0)
+                        return r;
+        }
+        if (r == -ENOMEM)
+                return log_error_errno(r, "The ledger in '%s' could not be opened: %m",
+                                       m->options->state_dir);
 
         log_error_errno(r,
                         "The ledger in '%s' cannot be used, cases will be forgotten at the next restart: %m",
