@@ -8,6 +8,10 @@ LIMIT = 60              # seconds; not what it should take, but what tells a han
 PHYSICAL = 0x100a00000
 
 
+class Ended(AssertionError):
+    """It ended before it was ready; the exit status."""
+
+
 class Daemon:
     def __init__(self, program, disks=("pmem0",), config="", protect="[Protect]\nPath=/srv/t\nReplica=mirror:/srv/mirror\n", **answers):
         self.program = program
@@ -67,15 +71,22 @@ class Daemon:
             env.update(LISTEN_FDS=str(len(holds)), LISTEN_FDNAMES=":".join(name for name, _ in holds))
             wrapper = ["/bin/sh", "-c", 'LISTEN_PID=$$ exec "$@"', "sh"]
         self.log = open(self.root / "log", "a")
-        self.process = subprocess.Popen(wrapper + [self.program, f"--config={self.root}/etc", f"--state={self.root}/state",
+        self.process = self.spawn(wrapper + [self.program, f"--config={self.root}/etc", f"--state={self.root}/state",
                                          f"--topology={self.root}/topology.json", f"--worker={HERE}/fake-worker", "--debug"],
-                                        env=env, stderr=self.log, close_fds=not holds,
-                                        preexec_fn=(lambda: [os.dup2(fd, 3 + i) for i, (_, fd) in enumerate(holds)]) if holds else None)
+                                  env=env, stderr=self.log, close_fds=not holds,
+                                  preexec_fn=(lambda: [os.dup2(fd, 3 + i) for i, (_, fd) in enumerate(holds)]) if holds else None)
         ready = threading.Event()
         threading.Thread(target=self.listen, args=(notify, ready), daemon=True).start()
-        if not ready.wait(LIMIT):
-            raise AssertionError(f"never ready:\n{self.text()}")
+        end = time.monotonic() + LIMIT
+        while not ready.wait(0.1):
+            if self.process.poll() is not None:
+                raise Ended(self.process.returncode)
+            if time.monotonic() > end:
+                raise AssertionError(f"never ready:\n{self.text()}")
         return self
+
+    def spawn(self, argv, **more):
+        return subprocess.Popen(argv, **more)
 
     def listen(self, notify, ready):
         """As the service manager would: everything is read, or the sender blocks."""

@@ -433,4 +433,5 @@ def tests():
         yield f"killed at {point}: the next settlement gives the block back", unpark_killed(point)
 
 
-sys.exit(run_tests(tests()))
+if __name__ == "__main__":
+    sys.exit(run_tests(tests()))
