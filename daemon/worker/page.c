@@ -164,6 +164,26 @@ static bool bytes_arrived(const Target *t, const uint8_t *back, const uint8_t *p
         return true;
 }
 
+/* Of a device-dax only what had to arrive is loaded: the rest may be listed. */
+static int check_device(const Site *s, const Target *t, const uint8_t *page, const RangeSet *must) {
+        uint8_t back[REPAIR_UNIT];
+
+        for (size_t i = 0; i < must->n; i++) {
+                Range m = must->items[i];
+                int r;
+
+                r = is_listed(s, m);
+                if (r != 0)
+                        return r > 0 ? PAGE_E_LISTED : r;
+                r = site_read(s, t->file_fd, back, range_size(m), m.start);
+                if (r < 0)
+                        return r == -EFAULT ? PAGE_E_ABSENT : r;
+                if (memcmp(back, page + (m.start - t->offset), range_size(m)) != 0)
+                        return PAGE_E_DIFFERS;
+        }
+        return 0;
+}
+
 /* The file may be read from memory (without DAX), and may have been given another block; the device says
  * what the medium has. */
 int page_check(const Site *s, const Target *t, const void *page, const RangeSet *must, bool elsewhere) {
@@ -171,12 +191,9 @@ int page_check(const Site *s, const Target *t, const void *page, const RangeSet 
         _Alignas(REPAIR_UNIT) uint8_t back[REPAIR_UNIT];
         int r;
 
-        if (site_is_dax(s)) {           /* what is listed must not be loaded */
-                r = is_listed(s, t->range);
-                if (r != 0)
-                        return r > 0 ? PAGE_E_LISTED : r;
-        }
-        r = site_read(s, t->file_fd, back, n, t->offset);
+        if (site_is_dax(s))
+                return check_device(s, t, page, must);
+        r = pread_full(t->file_fd, back, n, t->offset);
         if (r == -EFAULT)
                 return PAGE_E_ABSENT;
         if (r < 0)
@@ -190,7 +207,7 @@ int page_check(const Site *s, const Target *t, const void *page, const RangeSet 
         if (r != 0)
                 return r > 0 ? PAGE_E_LISTED : r;
 
-        r = site_read_device(s, back, REPAIR_UNIT, t->range.start);
+        r = pread_full(s->block_fd, back, REPAIR_UNIT, t->range.start);
         if (r < 0)
                 return r;
         return bytes_arrived(t, back, page, n, must) ? 0 : PAGE_E_DIFFERS;

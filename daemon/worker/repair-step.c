@@ -353,10 +353,11 @@ typedef struct ClearStep {
         Repair *repair;
         const Step *step;
         const RangeSet *listed;
+        uint8_t left[REPAIR_UNIT];
 } ClearStep;
 
 /* Asking the library for the bus took its time. */
-static int clear_look(void *userdata) {
+static int clear_look(Range run, void *userdata) {
         const ClearStep *c = userdata;
         _cleanup_rangeset_ RangeSet listed = {};
         MapOwns owns;
@@ -367,22 +368,23 @@ static int clear_look(void *userdata) {
                 q = site_listed(&c->repair->site, c->step->range, &listed);
         if (q < 0)
                 return q;
-        return owns == MAP_OWNED && rangeset_equal(&listed, c->listed) ? 0 : -ESTALE;
+        return owns == MAP_OWNED && rangeset_contains(&listed, run) ? 0 : -ESTALE;
 }
 
 /* Without the note a crash in this moment ends in doubt; that the bytes come is more urgent. */
-static void note_left(const void *left, void *userdata) {
-        const ClearStep *c = userdata;
+static void note_left(Range run, const void *left, void *userdata) {
+        ClearStep *c = userdata;
         const Intent i = intent_of(c->repair, c->step, c->listed);
 
+        memcpy(c->left + (run.start - c->step->range.start), left, range_size(run));
         (void) fault_point(getenv("BEZOAR_FAULT"), "cleared");
-        (void) intents_note_left(c->repair->intents_fd, &i, c->repair->page, left);
+        (void) intents_note_left(c->repair->intents_fd, &i, c->repair->page, c->left);
         (void) fault_point(getenv("BEZOAR_FAULT"), "before-store");
 }
 
 static int try_step(Repair *r, const Step *s) {
         _cleanup_rangeset_ RangeSet listed = {}, got = {};
-        ClearStep clearing = { r, s, &listed };
+        ClearStep clearing = { .repair = r, .step = s, .listed = &listed };
         const ClearTarget clear = {
                 .region = r->request->volume.region,
                 .align = r->site.dax_align,

@@ -138,10 +138,11 @@ static int write_in_place(const Settler *s, Pending *p, Result *result) {
 typedef struct ClearAgain {
         const Settler *settler;
         Pending *pending;
+        uint8_t left[REPAIR_UNIT];
 } ClearAgain;
 
 /* What was seen before may have changed until now. */
-static int clear_look(void *userdata) {
+static int clear_look(Range run, void *userdata) {
         ClearAgain *c = userdata;
         MapOwns owns;
         int r;
@@ -151,19 +152,24 @@ static int clear_look(void *userdata) {
                 r = pending_look_at_bytes(c->settler->site, c->pending);
         if (r < 0)
                 return r;
-        return owns == MAP_OWNED && settle_decide(&c->pending->facts) == SETTLE_WRITE ? 0 : -ESTALE;
+        return owns == MAP_OWNED && rangeset_contains(&c->pending->unwritten, run) &&
+                               settle_decide(&c->pending->facts) == SETTLE_WRITE
+                       ? 0
+                       : -ESTALE;
 }
 
-static void note_left(const void *left, void *userdata) {
+static void note_left(Range run, const void *left, void *userdata) {
         ClearAgain *c = userdata;
 
-        (void) intents_note_left(c->settler->intents_fd, c->pending->intent, c->pending->page, left);
+        memcpy(c->left + (run.start - c->pending->intent->range.start), left, range_size(run));
+        (void) intents_note_left(c->settler->intents_fd, c->pending->intent, c->pending->page, c->left);
 }
 
 /* The bad sectors of a device-dax, to which nobody has stored since they were cleared. */
 static int write_device(const Settler *s, Pending *p, Result *result) {
         static const WriterKind clear[] = { WRITER_CLEAR };
-        ClearAgain again = { s, p };
+        _cleanup_rangeset_ RangeSet bad = {};
+        ClearAgain again = { .settler = s, .pending = p };
         const ClearTarget how = {
                 .region = s->site->volume->region,
                 .align = s->site->dax_align,
@@ -172,10 +178,21 @@ static int write_device(const Settler *s, Pending *p, Result *result) {
                 .userdata = &again,
         };
         Target t = target_of(s, p);
+        int r;
 
+        r = rangeset_copy(&p->unwritten, &bad);
+        if (r < 0)
+                return r;
+        memcpy(again.left, p->left, REPAIR_UNIT);
         t.physical = s->site->dax_physical + p->intent->range.start;
+        t.bad = &bad;
         t.clear = &how;
-        return tell_written(s, p, put_again(s, p, &t, clear, 1, &p->bad, result), result);
+        r = put_again(s, p, &t, clear, 1, &bad, result);
+        if (r == 0 && p->rest) {        /* the others are a repair of their own */
+                result->bytes = rangeset_size(&bad);
+                return finish(s, p, CASE_DETECTED, REASON_NONE, result);
+        }
+        return tell_written(s, p, r, result);
 }
 
 /* Has the file these very bytes, in another block? The writer `clone` was at its end, then. */

@@ -16,6 +16,7 @@
 void pending_done(Pending *p) {
         closep(&p->fd);
         rangeset_done(&p->bad);
+        rangeset_done(&p->unwritten);
 }
 
 uint64_t pending_size(const Pending *p) {
@@ -117,37 +118,48 @@ static void compare(Pending *p, const uint8_t *found) {
         }
 }
 
-/* Does each bad sector hold what clearing had left there, or the bytes that were to come in its place? Then
- * nobody else has stored to it. */
-static bool is_left(const Pending *p, const uint8_t *found) {
-        for (size_t i = 0; p->left && i < p->intent->bad.n; i++) {
-                Range b = p->intent->bad.items[i];
+/* A bad sector that is listed no more: has it the bytes of the intent, or what clearing had left there? */
+static int look_at_sector(const Site *s, Pending *p, Range sector) {
+        uint64_t at = sector.start - p->intent->range.start;
+        uint8_t found[SECTOR_SIZE];
+        int r;
 
-                for (uint64_t at = b.start; at < b.end; at += SECTOR_SIZE) {
-                        uint64_t k = at - p->intent->range.start;
-
-                        if (memcmp(found + k, p->left + k, SECTOR_SIZE) != 0 &&
-                            memcmp(found + k, p->page + k, SECTOR_SIZE) != 0)
-                                return false;
-                }
+        r = site_read(s, p->fd, found, SECTOR_SIZE, sector.start);
+        if (r < 0) {
+                p->facts.read = SETTLE_READ_POISON;
+                return r == -ENOMEM ? r : 0;
         }
-        return p->left;
+        if (memcmp(found, p->page + at, SECTOR_SIZE) == 0)
+                return 0;
+
+        p->facts.bad_equal = false;
+        if (!p->left || memcmp(found, p->left + at, SECTOR_SIZE) != 0)
+                p->facts.left = false;
+        return rangeset_add(&p->unwritten, sector);
 }
 
-/* What is listed is not loaded. */
-static int look_at_device(const Site *s, Pending *p) {
-        uint8_t found[REPAIR_UNIT];
+/* The worker may have ended between two sectors. One that is listed is where it was, and is not loaded. As
+ * long as one that is not has wrong bytes, the page is not taken for one that is still poisoned, to be begun
+ * anew: its wrong bytes would count as good ones. */
+static int look_at_device(const Site *s, Pending *p, const RangeSet *listed) {
+        const RangeSet *bad = &p->intent->bad;
+        int r = 0;
 
-        if (p->facts.listed)
-                return 0;
-        if (site_read(s, p->fd, found, REPAIR_UNIT, p->intent->offset) < 0) {
-                p->facts.read = SETTLE_READ_POISON;
-                return 0;
-        }
         p->facts.read = SETTLE_READ_OK;
-        compare(p, found);
-        p->facts.left = is_left(p, found);
-        return 0;
+        p->facts.bad_equal = p->facts.left = true;
+        p->rest = false;
+        rangeset_done(&p->unwritten);
+        for (size_t i = 0; i < bad->n; i++)
+                for (Range sector = { bad->items[i].start, bad->items[i].start + SECTOR_SIZE };
+                     r >= 0 && sector.end <= bad->items[i].end;
+                     sector.start += SECTOR_SIZE, sector.end += SECTOR_SIZE) {
+                        if (rangeset_overlaps(listed, sector))
+                                p->rest = true;
+                        else
+                                r = look_at_sector(s, p, sector);
+                }
+        p->facts.listed = p->rest && p->facts.bad_equal;
+        return r;
 }
 
 /* A page that is not present for read(2) is there for a mapping. */
@@ -173,7 +185,7 @@ int pending_look_at_bytes(const Site *s, Pending *p) {
         if (!p->facts.owned && !p->facts.punch)
                 return 0;
         if (site_is_dax(s))
-                return look_at_device(s, p);
+                return look_at_device(s, p, &listed);
 
         if (fstat(p->fd, &st) < 0)
                 return -errno;

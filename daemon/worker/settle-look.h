@@ -18,6 +18,9 @@ typedef struct Pending {
         SettleFacts facts;
         bool others;            /* share the block */
         RangeSet bad;           /* file offsets */
+        RangeSet unwritten;     /* device-dax: bad sectors that were cleared, and do not hold the bytes of
+                                 * the intent: device addresses */
+        bool rest;              /* device-dax: and others are listed still */
         const uint8_t *left;    /* what clearing had left in the bad sectors, as it was noted; NULL: it was
                                  * not */
 } Pending;

@@ -9,7 +9,8 @@
  * Only the bad sectors are cleared and stored: stores of others to good ones cannot be lost. What clearing
  * leaves in them is the firmware's business, so that from then until the bytes are stored they are wrong and
  * no longer poison. The caller is told of this moment, to note what he finds: should the worker end in
- * between, it can be told later that nobody else has stored anything.
+ * between, it can be told later that nobody else has stored anything. So each run of them is brought to its
+ * end before the next is begun.
  *
  * What a machine check took out of the kernel's map is not brought back by this. It does no harm here: a
  * device-dax is used through mappings of programs, which are whole (heal-device-dax). */
@@ -76,39 +77,28 @@ static int clear_one(struct ndctl_cmd *cap, uint64_t physical, uint64_t size) {
         return ndctl_cmd_clear_error_get_cleared(clear) == size ? 0 : -EIO;
 }
 
-static int clear_all(const Target *t, struct ndctl_cmd *cap, const RangeSet *bad) {
-        int r = 0;
+/* What stands there now that it is poison no more. */
+static void tell_cleared(const Target *t, const Mapped *m, Range run) {
+        size_t at = run.start - t->range.start;
+        uint8_t left[REPAIR_UNIT];
 
-        for (size_t i = 0; r >= 0 && i < bad->n; i++) {
-                Range b = bad->items[i];
-
-                r = clear_one(cap, t->physical + (b.start - t->range.start), range_size(b));
-        }
-        return r;
+        if (mapped_load_part(m, at, left, range_size(run)) >= 0)
+                t->clear->cleared(run, left, t->clear->userdata);
 }
 
-static int store_all(const Target *t, const Mapped *m, const RangeSet *bad, const uint8_t *page) {
-        int r = 0;
+/* One run of bad sectors. */
+static int restore(const Target *t, struct ndctl_cmd *cap, const Mapped *m, Range run, const uint8_t *page) {
+        size_t at = run.start - t->range.start;
+        int r;
 
-        for (size_t i = 0; r >= 0 && i < bad->n; i++) {
-                size_t at = bad->items[i].start - t->range.start;
+        r = t->clear->look(run, t->clear->userdata);
+        if (r >= 0)
+                r = clear_one(cap, t->physical + at, range_size(run));
+        if (r < 0)
+                return r;
 
-                r = mapped_store_part(m, at, page + at, range_size(bad->items[i]));
-        }
-        return r;
-}
-
-/* What stands in the sectors that are not poison any more. */
-static void tell_cleared(const Target *t, const Mapped *m, const RangeSet *bad) {
-        uint8_t left[REPAIR_UNIT] = {};
-
-        for (size_t i = 0; i < bad->n; i++) {
-                size_t at = bad->items[i].start - t->range.start;
-
-                if (mapped_load_part(m, at, left + at, range_size(bad->items[i])) < 0)
-                        return;
-        }
-        t->clear->cleared(left, t->clear->userdata);
+        tell_cleared(t, m, run);
+        return mapped_store_part(m, at, page + at, range_size(run));
 }
 
 static int clear_write(Writer *w, const Target *t, const void *page) {
@@ -139,15 +129,9 @@ static int clear_write(Writer *w, const Target *t, const void *page) {
                 r = rangeset_clip(t->bad, t->range, &bad);
         if (r >= 0)
                 r = mapped_open(t->file_fd, t->offset, t->clear->align, &m);
-        if (r >= 0)
-                r = t->clear->look(t->clear->userdata);
-        if (r >= 0)
-                r = clear_all(t, cap, &bad);
-        if (r < 0)
-                return r;
-
-        tell_cleared(t, &m, &bad);
-        return store_all(t, &m, &bad, page);
+        for (size_t i = 0; r >= 0 && i < bad.n; i++)
+                r = restore(t, cap, &m, bad.items[i], page);
+        return r;
 }
 
 const WriterOps writer_clear_ops = {

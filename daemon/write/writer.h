@@ -40,12 +40,13 @@ typedef struct ClearTarget {
         const char *region;     /* "region1": whose bus is told to clear */
         uint64_t align;         /* the device is mapped in pieces of that size */
 
-        /* Right before it is cleared: is everything as it was? 0, or a negative errno: nothing is done. */
-        int (*look)(void *userdata);
+        /* Right before a run of bad sectors is cleared: is everything as it was? 0, or a negative errno:
+         * nothing more is done. */
+        int (*look)(Range run, void *userdata);
 
-        /* Right after it was cleared, and before anything is stored: what stands in the bad sectors now, in
-         * their places in a page (REPAIR_UNIT bytes). Not called where they cannot be loaded. */
-        void (*cleared)(const void *left, void *userdata);
+        /* Right after it was cleared, and before it is stored to: what stands there now. Not called where
+         * that cannot be loaded. */
+        void (*cleared)(Range run, const void *left, void *userdata);
         void *userdata;
 } ClearTarget;
 

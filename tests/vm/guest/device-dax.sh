@@ -28,11 +28,16 @@ is_listed() {
     ! nothing_listed
 }
 
-# lose SECTOR COUNT: these sectors of the device are destroyed, and the firmware finds them.
+# lose SECTOR COUNT [--no-notify]: these sectors of the device are destroyed, and the firmware finds them, or is to find
+# them with the next.
 lose() {
     destroy "$1" "$2"
     echo "$1 $2" >>/run/lab/poisoned.pmem1
-    inject "$1" "$2" &
+    if [ $# -gt 2 ]; then
+        inject "$@"
+    else
+        inject "$@" &
+    fi
 }
 
 # lose_page SECTOR: the page with it is, and the CPU finds it.

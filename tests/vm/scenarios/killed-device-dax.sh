@@ -8,15 +8,16 @@ fresh_device 4096
 follow_journal
 protect dax "Device=$DAX" "Replica=block:$IMAGE" Proof=neighbours
 
-# stopped_at POINT SECTOR: the daemon's worker gets there, and no further.
+# stopped_at POINT SECTOR [SECTOR]: the daemon's worker gets there, and no further.
 stopped_at() {
     systemctl stop bezoard.service
     fault "$1:sleep=200"
     start_daemon
+    [ $# -lt 3 ] || lose "$3" 1 --no-notify
     lose "$2" 1
     wait_entry STATE=repairing "DEVICE=$DAX" "OFFSET=$(($2 / 8 * 4096))"
     wait_until 40 intent_is_logged
-    [ "$1" = before-write ] || wait_until 40 nothing_listed
+    [ "$1" != cleared ] || wait_until 40 nothing_listed
     [ "$1" != before-store ] || wait_until 40 left_is_noted
     fault
     expect_no_entry STATE=healed "DEVICE=$DAX" "OFFSET=$(($2 / 8 * 4096))"
@@ -35,8 +36,9 @@ stopped_at before-write $((100 * 8 + 3))
 kill_daemon
 expect_case $((100 * 4096))
 
-# between clearing and storing
-stopped_at before-store $((200 * 8 + 3))
+# between clearing and storing, with another sector behind it that is not cleared yet
+stopped_at before-store $((200 * 8 + 3)) $((200 * 8 + 6))
+is_listed || fail "the other one should be listed"
 kill_daemon
 expect_case $((200 * 4096))
 
