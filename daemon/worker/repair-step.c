@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "util/file.h"
+#include "worker/clearing.h"
 #include "worker/intents.h"
 #include "worker/page.h"
 #include "worker/repair-step.h"
@@ -99,12 +100,6 @@ static Intent intent_of(const Repair *r, const Step *s, const RangeSet *listed) 
                 .in_place = repair_in_place(r),
                 .punch = repair_punches(r),
         };
-}
-
-static int log_intent(Repair *r, const Step *s, const RangeSet *listed) {
-        const Intent i = intent_of(r, s, listed);
-
-        return intents_store(r->intents_fd, &i, r->page);
 }
 
 /* How long it was frozen is told with the outcome. That somebody else has thawed it meanwhile does no harm
@@ -340,58 +335,19 @@ static int cleared_by_others(Repair *r, const Step *s) {
         return 0;
 }
 
-/* The topology and the device must agree on where a device-dax is: its poison is cleared by that address. */
 static uint64_t physical_of(const Repair *r, const Step *s) {
-        if (!r->request->physical_known)
-                return 0;
-        if (site_is_dax(&r->site) && r->request->physical != r->site.dax_physical)
-                return 0;
-        return r->request->physical + s->range.start;
-}
+        const Request *q = r->request;
 
-typedef struct ClearStep {
-        Repair *repair;
-        const Step *step;
-        const RangeSet *listed;
-        uint8_t left[REPAIR_UNIT];
-} ClearStep;
-
-/* Asking the library for the bus took its time. */
-static int clear_look(Range run, void *userdata) {
-        const ClearStep *c = userdata;
-        _cleanup_rangeset_ RangeSet listed = {};
-        MapOwns owns;
-        int q;
-
-        q = site_owns(&c->repair->site, -1, c->step->range, c->step->offset, &owns);
-        if (q >= 0)
-                q = site_listed(&c->repair->site, c->step->range, &listed);
-        if (q < 0)
-                return q;
-        return owns == MAP_OWNED && rangeset_contains(&listed, run) ? 0 : -ESTALE;
-}
-
-/* Without the note a crash in this moment ends in doubt; that the bytes come is more urgent. */
-static void note_left(Range run, const void *left, void *userdata) {
-        ClearStep *c = userdata;
-        const Intent i = intent_of(c->repair, c->step, c->listed);
-
-        memcpy(c->left + (run.start - c->step->range.start), left, range_size(run));
-        (void) fault_point(getenv("BEZOAR_FAULT"), "cleared");
-        (void) intents_note_left(c->repair->intents_fd, &i, c->repair->page, c->left);
-        (void) fault_point(getenv("BEZOAR_FAULT"), "before-store");
+        if (site_is_dax(&r->site))
+                return clearing_physical(&r->site, q->physical, q->physical_known, s->range);
+        return q->physical_known ? q->physical + s->range.start : 0;
 }
 
 static int try_step(Repair *r, const Step *s) {
         _cleanup_rangeset_ RangeSet listed = {}, got = {};
-        ClearStep clearing = { .repair = r, .step = s, .listed = &listed };
-        const ClearTarget clear = {
-                .region = r->request->volume.region,
-                .align = r->site.dax_align,
-                .look = clear_look,
-                .cleared = note_left,
-                .userdata = &clearing,
-        };
+        Intent intent;
+        Clearing clearing = { .site = &r->site, .intents_fd = r->intents_fd, .intent = &intent,
+                              .page = r->page };
         const Target t = {
                 .file_fd = r->fd,
                 .disk = r->site.disk,
@@ -401,7 +357,7 @@ static int try_step(Repair *r, const Step *s) {
                 .physical = physical_of(r, s),
                 .block_fd = r->block_fd >= 0 ? r->block_fd : r->site.block_fd,
                 .bad = &listed,
-                .clear = site_is_dax(&r->site) ? &clear : NULL,
+                .clear = site_is_dax(&r->site) ? &clearing.target : NULL,
         };
         int q;
 
@@ -414,8 +370,10 @@ static int try_step(Repair *r, const Step *s) {
         q = build_page(r, s, &listed, r->page, &got);
         if (q == 0)
                 q = check_seal(r, s);
+        intent = intent_of(r, s, &listed);      /* lent, once it is known what is listed */
+        clearing_begin(&clearing);
         if (q == 0)
-                q = log_intent(r, s, &listed);
+                q = intents_store(r->intents_fd, &intent, r->page);
         if (q == 0)
                 q = fault_point(getenv("BEZOAR_FAULT"), "before-look");
         if (q == 0 && repair_in_place(r))

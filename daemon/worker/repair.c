@@ -249,6 +249,19 @@ static void keep_seal(Repair *r) {
                 (void) sealed_restamp(&r->seen.sealed, &st);
 }
 
+/* What somebody should know who thinks that all is as before; NULL: it is. */
+static const char *remark(const Repair *r) {
+        if (r->result.writer == WRITER_CLONE)
+                return "the bytes are in another block now; the bad one is parked below a guard file";
+        if (repair_punches(r))
+                return "the bytes may be in another block now; the bad one is free space then";
+        if (site_is_dax(&r->site) && findings_has_whole_page(r->f))
+                return "should a machine check have found it, the page is missing from the kernel's map "
+                       "until the next boot: programs can map it, but before that, no namespace of another "
+                       "mode nor system memory may be made of it";
+        return NULL;
+}
+
 static int run(Repair *r) {
         int q;
 
@@ -270,11 +283,7 @@ static int run(Repair *r) {
                 keep_seal(r);
         if (q == 0 && r->result.bytes > 0)
                 result_set(&r->result, CASE_HEALED, REASON_NONE,
-                           r->result.writer == WRITER_CLONE || repair_punches(r) ? "%s" : NULL,
-                           repair_punches(r)
-                                   ? "the bytes may be in another block now; the bad one is free space then"
-                                   : "the bytes are in another block now; the bad one is parked below a "
-                                     "guard file");
+                           remark(r) ? "%s" : NULL, remark(r));
         else if (q == 0)
                 result_set(&r->result, CASE_GONE, REASON_CLEARED, NULL);
         return q;

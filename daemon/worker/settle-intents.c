@@ -15,6 +15,7 @@
 #include "util/file.h"
 #include "util/strv.h"
 #include "util/vec.h"
+#include "worker/clearing.h"
 #include "worker/freeze.h"
 #include "worker/guard.h"
 #include "worker/intents.h"
@@ -138,55 +139,40 @@ static int write_in_place(const Settler *s, Pending *p, Result *result) {
 typedef struct ClearAgain {
         const Settler *settler;
         Pending *pending;
-        uint8_t left[REPAIR_UNIT];
 } ClearAgain;
 
 /* What was seen before may have changed until now. */
-static int clear_look(Range run, void *userdata) {
+static int may_clear(Range run, void *userdata) {
         ClearAgain *c = userdata;
-        MapOwns owns;
         int r;
 
-        r = site_owns(c->settler->site, -1, c->pending->intent->range, c->pending->intent->offset, &owns);
-        if (r >= 0)
-                r = pending_look_at_bytes(c->settler->site, c->pending);
+        r = pending_look_at_bytes(c->settler->site, c->pending);
         if (r < 0)
                 return r;
-        return owns == MAP_OWNED && rangeset_contains(&c->pending->unwritten, run) &&
+        return rangeset_contains(&c->pending->unwritten, run) &&
                                settle_decide(&c->pending->facts) == SETTLE_WRITE
                        ? 0
                        : -ESTALE;
-}
-
-static void note_left(Range run, const void *left, void *userdata) {
-        ClearAgain *c = userdata;
-
-        memcpy(c->left + (run.start - c->pending->intent->range.start), left, range_size(run));
-        (void) intents_note_left(c->settler->intents_fd, c->pending->intent, c->pending->page, c->left);
 }
 
 /* The bad sectors of a device-dax, to which nobody has stored since they were cleared. */
 static int write_device(const Settler *s, Pending *p, Result *result) {
         static const WriterKind clear[] = { WRITER_CLEAR };
         _cleanup_rangeset_ RangeSet bad = {};
-        ClearAgain again = { .settler = s, .pending = p };
-        const ClearTarget how = {
-                .region = s->site->volume->region,
-                .align = s->site->dax_align,
-                .look = clear_look,
-                .cleared = note_left,
-                .userdata = &again,
-        };
+        ClearAgain again = { s, p };
+        Clearing clearing = { .site = s->site, .intents_fd = s->intents_fd, .intent = p->intent,
+                              .page = p->page, .may = may_clear, .userdata = &again };
         Target t = target_of(s, p);
         int r;
 
         r = rangeset_copy(&p->unwritten, &bad);
         if (r < 0)
                 return r;
-        memcpy(again.left, p->left, REPAIR_UNIT);
-        t.physical = s->site->dax_physical + p->intent->range.start;
+        memcpy(clearing.left, p->left, REPAIR_UNIT);
+        clearing_begin(&clearing);
+        t.physical = clearing_physical(s->site, s->request->physical, s->request->physical_known, t.range);
         t.bad = &bad;
-        t.clear = &how;
+        t.clear = &clearing.target;
         r = put_again(s, p, &t, clear, 1, &bad, result);
         if (r == 0 && p->rest) {        /* the others are a repair of their own */
                 result->bytes = rangeset_size(&bad);
