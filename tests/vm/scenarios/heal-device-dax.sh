@@ -7,32 +7,36 @@
 # timeout: 180
 . /lab/device-dax.sh
 
-# begin_with ALIGN: a device, protected, and a program that has it mapped.
-begin_with() {
-    fresh_device "$1"
-    protect dax "Device=$DAX" "Replica=block:$IMAGE" Proof=neighbours
-    start_daemon
-    hold_pmd "$DAX" $((300 * 4096))
-}
-
 follow_journal
-begin_with 2M
-# one sector, beside seven good ones, as a program has them now; then a whole page, taken away by a machine check
+fresh_device 2M
+start_daemon
+hold_pmd "$DAX" $((300 * 4096))
+
+# one sector, beside seven good ones; known to be the device's before anybody says that it is protected
 lose $((100 * 8 + 3)) 1
+wait_entry STATE=refused "DEVICE=$DAX" OFFSET=$((100 * 4096)) LENGTH=4096 REASON=not-protected
+expect_fields "PHYSICAL=$(printf '%#x' $(($(data_start) + 100 * 4096)))"
+expect "the owner" device-dax "$(bezoarctl show "$(field BEZOAR_CASE)" --json=short | jq -r '.owners[0].type')"
+protect dax "Device=$DAX" "Replica=block:$IMAGE" Proof=neighbours
+reload_daemon
 expect_case $((100 * 4096))
+
+# a whole page, taken away by a machine check
 lose_page $((300 * 8))
 expect_case $((300 * 4096))
 kill "$HOLDER"
 systemctl stop bezoard.service
 forget_entries
 
-begin_with 4096
+fresh_device 4096
+protect dax "Device=$DAX" "Replica=block:$IMAGE" Proof=neighbours
+start_daemon
 lose $((200 * 8 + 7)) 2         # in two pages
 wait_entry STATE=healed "DEVICE=$DAX" OFFSET=$((200 * 4096)) LENGTH=8192
 wait_until 10 nothing_listed
 expect_as_image
-lose_page $((300 * 8))
-expect_case $((300 * 4096))
+lose_page $((350 * 8))
+expect_case $((350 * 4096))
 
 # what differs in a neighbour is not used, nor what the policy does not take for enough
 printf 'other' | dd of=$IMAGE bs=1 seek=$((400 * 4096 + 9000)) conv=notrunc status=none
