@@ -109,6 +109,7 @@ Case *case_free(Case *c) {
         strv_free(c->dimms);
         owners_done(&c->owners);
         free(c->replica);
+        free(c->accepted_by);
         for (size_t i = 0; i < c->events.n; i++)
                 free(c->events.items[i].detail);
         vec_done(&c->events);
@@ -219,6 +220,13 @@ int case_set_ignored(Case *c, bool ignored, const char *detail, uint64_t now) {
         if (r >= 0)
                 c->ignored = ignored;
         return r;
+}
+
+int case_note(Case *c, const char *detail, uint64_t now) {
+        assert(c);
+        assert(detail);
+
+        return case_add_event(c, c->state, c->reason, detail, now);
 }
 
 bool case_state_is_closed(CaseState s) {

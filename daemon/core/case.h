@@ -66,6 +66,7 @@ typedef struct Case {
         Owners owners;
         char *replica;          /* that the bytes came from; NULL */
         ProofSet proofs;        /* that was shown */
+        char *accepted_by;      /* the operator whose word stood in the place of a proof, in words; NULL */
         WriterKind writer;      /* that wrote; WRITER_AUTO: none did */
         uint64_t frozen_usec;   /* how long the file system was frozen for that */
         unsigned attempts;      /* times a worker was told to write; from 0 again where a harmless
@@ -98,6 +99,10 @@ int case_transition(Case *c, CaseState to, Reason reason, const char *detail, ui
 /* An operator's word about an open case; where it says something new, it is an event. 0, -ENOMEM (and
  * nothing has changed). */
 int case_set_ignored(Case *c, bool ignored, const char *detail, uint64_t now);
+
+/* Something that an operator said about an open case, as an event that changes no state. 0, -ENOMEM (and
+ * nothing has changed). */
+int case_note(Case *c, const char *detail, uint64_t now);
 
 /* Would it be allowed? */
 bool case_may(CaseState from, CaseState to);

@@ -87,6 +87,7 @@ static struct json_object *make_case(const Case *c) {
                codec_put_vec(o, "owners", &c->owners, codec_make_owner) &&
                codec_put_text(o, "replica", c->replica) &&
                codec_put_proofs(o, "proof", c->proofs) &&
+               codec_put_text(o, "accepted_by", c->accepted_by) &&
                (c->writer == WRITER_AUTO || codec_put_word(o, "writer", writer_to_string(c->writer))) &&
                (!c->frozen_usec || codec_put_u64(o, "frozen_usec", c->frozen_usec)) &&
                codec_put_u64(o, "attempts", c->attempts) &&
@@ -116,6 +117,7 @@ static int read_case(const CodecNode *at, Case *c) {
                                owner_done)) < 0 ||
             (r = codec_get_text(at, "replica", CODEC_OPTIONAL, &c->replica)) < 0 ||
             (r = codec_get_proofs(at, "proof", &c->proofs)) < 0 ||
+            (r = codec_get_text(at, "accepted_by", CODEC_OPTIONAL, &c->accepted_by)) < 0 ||
             (r = codec_get_enum(at, "writer", CODEC_OPTIONAL, writer_from_string, &c->writer)) < 0 ||
             (r = codec_get_u64(at, "frozen_usec", CODEC_OPTIONAL, &c->frozen_usec)) < 0 ||
             (r = codec_get_u32(at, "attempts", CODEC_OPTIONAL, &c->attempts)) < 0)

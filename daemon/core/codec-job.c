@@ -2,7 +2,7 @@
 
 /* Requests and answers of the worker. A request for a repair is checked here as a whole, because the
  * worker writes what it says: the steps are single pages within the one range, each with bad sectors in
- * it, and there are a replica, a proof and a writer. */
+ * it, and there are a replica, a proof or the word of an operator, and a writer. */
 
 #include <assert.h>
 #include <inttypes.h>
@@ -60,6 +60,8 @@ struct json_object *codec_make_plan(const Plan *p) {
                codec_put_text(o, "detail", p->detail) &&
                codec_put_text(o, "replica", p->replica) &&
                codec_put_proofs(o, "proof", p->proofs) &&
+               codec_put_flag(o, "by_word", p->by_word) &&
+               codec_put_text(o, "shown", p->shown) &&
                codec_put_items(o, "writers", p->means.writers, p->means.n_writers,
                                sizeof(p->means.writers[0]), make_writer) &&
                codec_put_exclusion(o, "exclusion", &p->means.exclusion) &&
@@ -99,6 +101,8 @@ int codec_read_plan(const CodecNode *at, Plan *ret) {
             (r = codec_get_text(at, "detail", CODEC_OPTIONAL, &p.detail)) < 0 ||
             (r = codec_get_text(at, "replica", CODEC_OPTIONAL, &p.replica)) < 0 ||
             (r = codec_get_proofs(at, "proof", &p.proofs)) < 0 ||
+            (r = codec_get_bool(at, "by_word", CODEC_OPTIONAL, &p.by_word)) < 0 ||
+            (r = codec_get_text(at, "shown", CODEC_OPTIONAL, &p.shown)) < 0 ||
             (r = get_writers(at, &p)) < 0 ||
             (r = codec_get_exclusion(at, "exclusion", &p.means.exclusion)) < 0 ||
             (r = codec_get_vec(at, "steps", CODEC_OPTIONAL, &p.steps, read_step, step_done)) < 0)
@@ -108,9 +112,12 @@ int codec_read_plan(const CodecNode *at, Plan *ret) {
                 return codec_fail(at, "steps", "there are some, but nothing is to be done");
         if (verdict_acts(p.verdict) && p.steps.n == 0)
                 return codec_fail(at, "steps", "there are none");
-        if (p.verdict == VERDICT_REPAIR &&
-            (!p.replica || p.proofs == 0 || p.means.n_writers == 0))
-                return codec_fail(at, NULL, "a repair needs replica, proof and writers");
+        if (p.verdict == VERDICT_REPAIR && (!p.replica || p.means.n_writers == 0))
+                return codec_fail(at, NULL, "a repair needs replica and writers");
+        if (p.verdict == VERDICT_REPAIR && p.by_word == (p.proofs != 0))
+                return codec_fail(at, "proof", "a repair has a proof, or is by the word of an operator");
+        if (p.shown && (!p.by_word || !shown_token_is_valid(p.shown)))
+                return codec_fail(at, "shown", "it is no token, or there is nothing to be shown");
 
         *ret = p;
         p = (Plan) {};
@@ -122,7 +129,7 @@ static struct json_object *make_volume(const void *volume) {
 }
 
 static bool verb_has_plan(Verb v) {
-        return v == VERB_REPAIR || v == VERB_PARK || v == VERB_MEND;
+        return v == VERB_REPAIR || v == VERB_PARK || v == VERB_MEND || v == VERB_PREVIEW;
 }
 
 static struct json_object *make_request(const Request *r) {
@@ -142,6 +149,7 @@ static struct json_object *make_request(const Request *r) {
                codec_put_vec(o, "ranges", &r->ranges, codec_make_findings) &&
                codec_put_flag(o, "no_path", r->no_path) &&
                (!verb_has_plan(r->verb) || codec_put(o, "plan", codec_make_plan(&r->plan))) &&
+               (r->verb != VERB_PREVIEW || codec_put_u64(o, "limit", r->limit)) &&
                (r->verb != VERB_PLAN || !r->path ||
                 (codec_put_text(o, "path", r->path) && codec_put_range(o, "in_file", r->in_file)))
                        ? TAKE_PTR(o)
@@ -152,6 +160,12 @@ char *codec_request_encode(const Request *r) {
         assert(r);
 
         return codec_print(make_request(r));
+}
+
+static bool verb_does(Verb verb, Verdict v) {
+        if (verb == VERB_PREVIEW)
+                return v == VERDICT_REPAIR;
+        return verdict_acts(v) && verb_for_verdict(v) == verb;
 }
 
 /* The plan, and that it stays within what was found. */
@@ -166,8 +180,11 @@ static int get_plan(const CodecNode *at, Request *q) {
         if (r < 0)
                 return r;
 
-        if (!verdict_acts(q->plan.verdict) || verb_for_verdict(q->plan.verdict) != q->verb)
+        if (!verb_does(q->verb, q->plan.verdict))
                 return codec_fail(&plan, "verdict", "it is not what this verb does");
+        if (q->plan.by_word && (q->verb == VERB_PREVIEW) == (q->plan.shown != NULL))
+                return codec_fail(&plan, "shown",
+                                  "what is to be shown has not been, and the other way round");
         if (q->ranges.n != 1)
                 return codec_fail(at, "ranges", "a plan is for one range");
         for (size_t i = 0; i < q->plan.steps.n; i++)
@@ -202,7 +219,7 @@ static int get_physical(const CodecNode *at, Request *q) {
 
 /* Those that need the intent log. */
 static bool verb_writes(Verb v) {
-        return v != VERB_LOCATE && v != VERB_PLAN;
+        return v != VERB_LOCATE && v != VERB_PLAN && v != VERB_PREVIEW;
 }
 
 static int read_request(const CodecNode *at, Request *ret) {
@@ -234,6 +251,13 @@ static int read_request(const CodecNode *at, Request *ret) {
                 r = get_plan(at, &q);
                 if (r < 0)
                         return r;
+        }
+        if (q.verb == VERB_PREVIEW) {
+                r = codec_get_u64(at, "limit", CODEC_REQUIRED, &q.limit);
+                if (r < 0)
+                        return r;
+                if (!q.plan.by_word)
+                        return codec_fail(at, "plan", "it is not by the word of an operator");
         }
         if (q.verb == VERB_PLAN) {
                 r = get_rehearsal(at, &q);

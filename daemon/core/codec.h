@@ -7,6 +7,7 @@
 #include "core/intent.h"
 #include "core/health.h"
 #include "core/job.h"
+#include "core/preview.h"
 #include "core/topology.h"
 
 /* Core values <-> JSON text. The forms are described in docs/man/bezoar-worker.8.rst (requests, answers);
@@ -15,7 +16,7 @@
  *     {"id","state","reason","ignored","volume":{"device","fs","uuid","mountpoint"},
  *      "range":{"start","length"},"bad":[…],"physical":{"start","length"},"dimms":[…],
  *      "owners":[{"type","start","length","inode","generation","offset","path","shared","unwritten",
- *      "detail"}],"replica","proof","writer","attempts","events":[{"time","state","detail"}]}
+ *      "detail"}],"replica","proof","accepted_by","writer","attempts","events":[{"time","state","detail"}]}
  *
  * `id` is a string of digits, never "0". Times are microseconds since the epoch. What is not known, and a
  * flag that is false, is left out; a progress line has only id, progress and detail.
@@ -56,6 +57,12 @@ int codec_intent_decode(const char *text, Intent *ret, char **ret_error);
 /* {"target","device","mode","parts":[{"found","plan","explanation","advice"}]} */
 char *codec_forecast_encode(const Forecast *f);
 int codec_forecast_decode(const char *text, Forecast *ret, char **ret_error);
+
+/* {"id","device","path","also","replica","detail","pages":[{"range","offset","lost"}],"lost","compared",
+ * "differ","pieces":[{"offset","length","medium","replica"}],"cut","shown","action"}; bytes are text in
+ * hexadecimal digits. */
+char *codec_preview_encode(const Preview *p);
+int codec_preview_decode(const char *text, Preview *ret, char **ret_error);
 
 /* {"dimms":[{"dimm","known","failed","alarms":[…]}]} */
 char *codec_health_encode(const DimmHealths *l);

@@ -18,6 +18,7 @@ static const char *const verb_table[_VERB_MAX] = {
         [VERB_PARK] = "park",
         [VERB_MEND] = "mend",
         [VERB_SCRUB] = "scrub",
+        [VERB_PREVIEW] = "preview",
 };
 
 void request_done(Request *r) {

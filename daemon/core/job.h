@@ -9,7 +9,8 @@
  * LocateReply; `repair`, `park` (a plan to park or to unpark), `mend` and `settle` with any number of
  * progress lines and then one result line for each page run or intent; `topology` and `health`, requests
  * of that word alone, with the Topology and what the memory modules say of themselves; `plan`, a rehearsal,
- * as locate, but without descriptors, and also for the bytes of a file by its path. */
+ * as locate, but without descriptors, and also for the bytes of a file by its path; `preview`, for a repair
+ * by an operator's word, with what he is to be shown (core/preview.h). */
 
 typedef enum Verb {
         VERB_LOCATE,
@@ -21,6 +22,7 @@ typedef enum Verb {
         VERB_PARK,
         VERB_MEND,
         VERB_SCRUB,
+        VERB_PREVIEW,
         _VERB_MAX,
         _VERB_INVALID = -EINVAL,
 } Verb;
@@ -40,7 +42,8 @@ typedef struct Request {
         struct { Findings *items; size_t n, allocated; } ranges; /* locate: range and bad only; repair: one,
                                                                   * as located */
         bool no_path;           /* locate: owners without their names, and so without offers */
-        Plan plan;              /* repair */
+        Plan plan;              /* repair, preview */
+        uint64_t limit;         /* preview: so many bytes may be shown; see PREVIEW_SHORT */
         uint64_t deadline_usec; /* CLOCK_MONOTONIC; set by the worker that received it, not in JSON; by then
                                  * replicas must have answered; 0: no deadline */
         char *path;             /* plan: instead of ranges, these bytes of this file */

@@ -12,6 +12,7 @@
 
 #include "core/choice.h"
 #include "core/plan.h"
+#include "util/str.h"
 #include "util/strv.h"
 #include "util/vec.h"
 
@@ -21,6 +22,7 @@ void plan_done(Plan *p) {
         vec_done(&p->steps);
         free(p->detail);
         free(p->replica);
+        free(p->shown);
         *p = (Plan) {};
 }
 
@@ -260,6 +262,12 @@ static int choose_offer(const Protect *protect, const Findings *f, Plan *p) {
         _cleanup_choice_ Choice c = {};
         int r;
 
+        if (!protect->replicas || !protect->replicas[0])
+                return verdict(p, VERDICT_REFUSE, REASON_NO_REPLICA, "protect file '%s' names none",
+                               protect->name);
+        if (f->offers.n == 0)
+                return verdict(p, VERDICT_WAIT, REASON_REPLICA_UNREACHABLE, "no replica has answered");
+
         r = choice_make(protect, f, &c);
         if (r < 0)
                 return r;
@@ -270,6 +278,19 @@ static int choose_offer(const Protect *protect, const Findings *f, Plan *p) {
         p->replica = TAKE_PTR(c.replica);
         p->proofs = c.proofs;
         return 0;
+}
+
+/* From where, by the word of an operator, who may choose among what his protect file names. */
+static int take_word(const Protect *protect, const Word *word, Plan *p) {
+        int r;
+
+        if (!word_is_zeroes(word) && !strv_contains(protect->replicas, word->replica))
+                return verdict(p, VERDICT_REFUSE, REASON_NO_REPLICA,
+                               "protect file '%s' does not name %s", protect->name, word->replica);
+
+        p->by_word = true;
+        r = str_copy(word->shown, &p->shown);
+        return r < 0 ? r : str_copy(word->replica, &p->replica);
 }
 
 static int choose_means(const Protect *protect, const Findings *f, Plan *p) {
@@ -322,16 +343,11 @@ static int judge_rules(const Policy *policy, const Findings *f, const Protect *p
 
 /* It is data, and this protect's: from where, how, and may we now? */
 static int judge_data(const Policy *policy, const Protect *protect, const Findings *f, const Owner *o,
-                      Plan *p) {
+                      const Word *word, Plan *p) {
         int r;
 
-        if (!protect->replicas || !protect->replicas[0])
-                return verdict(p, VERDICT_REFUSE, REASON_NO_REPLICA, "protect file '%s' names none",
-                               protect->name);
-        if (f->offers.n == 0)
-                return verdict(p, VERDICT_WAIT, REASON_REPLICA_UNREACHABLE, "no replica has answered");
 
-        r = choose_offer(protect, f, p);
+        r = word ? take_word(protect, word, p) : choose_offer(protect, f, p);
         if (r == 0)
                 r = choose_means(protect, f, p);
         if (r != 0)
@@ -347,7 +363,7 @@ static int judge_data(const Policy *policy, const Protect *protect, const Findin
         return make_steps(f, o, p);
 }
 
-static int judge_file(const Policy *policy, const Findings *f, const Owner *o, Plan *p) {
+static int judge_file(const Policy *policy, const Findings *f, const Owner *o, const Word *word, Plan *p) {
         const Protect *protect;
         int r;
 
@@ -358,11 +374,11 @@ static int judge_file(const Policy *policy, const Findings *f, const Owner *o, P
         if (!protect)
                 return verdict(p, VERDICT_REFUSE, REASON_NOT_PROTECTED, NULL);
         r = judge_rules(policy, f, protect, p);
-        return r != 0 ? r : judge_data(policy, protect, f, o, p);
+        return r != 0 ? r : judge_data(policy, protect, f, o, word, p);
 }
 
 /* Whoever has mapped it may use the bytes for anything: only its protect file can say what they were. */
-static int judge_device(const Policy *policy, const Findings *f, const Owner *o, Plan *p) {
+static int judge_device(const Policy *policy, const Findings *f, const Owner *o, const Word *word, Plan *p) {
         const Protect *protect = policy_find_owner(policy, o);
 
         if (!protect)
@@ -371,7 +387,7 @@ static int judge_device(const Policy *policy, const Findings *f, const Owner *o,
             o->offset > f->file_size - (o->range.end - o->range.start))
                 return verdict(p, VERDICT_WAIT, REASON_UNKNOWN_OWNER,
                                "it lies behind the end of the device");
-        return judge_data(policy, protect, f, o, p);
+        return judge_data(policy, protect, f, o, word, p);
 }
 
 /* What only a repair has is empty in every other plan, so that nobody can act on half a decision. */
@@ -379,10 +395,13 @@ static void drop_repair(Plan *p) {
         free(p->replica);
         p->replica = NULL;
         p->proofs = 0;
+        p->by_word = false;
+        free(p->shown);
+        p->shown = NULL;
         p->means = (Means) {};
 }
 
-int plan_make(const Policy *policy, const Findings *f, Plan *ret) {
+static int make_plan(const Policy *policy, const Findings *f, const Word *word, Plan *ret) {
         /* Until a rule says otherwise: */
         _cleanup_plan_ Plan p = { .verdict = VERDICT_WAIT, .reason = REASON_UNKNOWN_OWNER };
         const Owner *o = NULL;
@@ -397,7 +416,8 @@ int plan_make(const Policy *policy, const Findings *f, Plan *ret) {
         else {
                 r = judge_owner(policy, f, &p, &o);
                 if (r == 0)
-                        r = (o->type == OWNER_DEVICE_DAX ? judge_device : judge_file)(policy, f, o, &p);
+                        r = (o->type == OWNER_DEVICE_DAX ? judge_device : judge_file)(policy, f, o, word,
+                                                                                      &p);
         }
         if (r < 0)
                 return r;
@@ -410,4 +430,14 @@ int plan_make(const Policy *policy, const Findings *f, Plan *ret) {
         *ret = p;
         p = (Plan) {};
         return 0;
+}
+
+int plan_make(const Policy *policy, const Findings *f, Plan *ret) {
+        return make_plan(policy, f, NULL, ret);
+}
+
+int plan_make_by_word(const Policy *policy, const Findings *f, const Word *word, Plan *ret) {
+        assert(word && word->replica);
+
+        return make_plan(policy, f, word, ret);
 }

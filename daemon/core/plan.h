@@ -5,6 +5,7 @@
 #include "core/means.h"
 #include "core/policy.h"
 #include "core/reason.h"
+#include "core/word.h"
 
 typedef enum Verdict {
         VERDICT_REPAIR,
@@ -37,7 +38,10 @@ typedef struct Plan {
         /* VERDICT_REPAIR only: */
         char *replica;
         ProofSet proofs;        /* the alternative of the policy that must be shown again at the moment of
-                                 * writing; never 0 */
+                                 * writing; 0 only with by_word */
+        bool by_word;           /* an operator's word stands in the place of a proof */
+        char *shown;            /* … and holds for this alone: the token of what he was shown; NULL: he has
+                                 * not been yet, and this plan is to show him */
         Means means;
 } Plan;
 
@@ -66,3 +70,8 @@ Verdict verdict_from_string(const char *s);
  * system says that it can rebuild it, whose page cannot be absent, and once. None of these in MODE_OBSERVE
  * or on a file system that is mounted read-only. */
 int plan_make(const Policy *policy, const Findings *f, Plan *ret);
+
+/* The same where an operator's word takes the place of the proof: what replicas offer is not asked, and may
+ * contradict itself. All else is as above, and promised as above: for a replica that the protect names, it
+ * is the plan that a perfect offer of that replica would have. */
+int plan_make_by_word(const Policy *policy, const Findings *f, const Word *word, Plan *ret);

@@ -170,7 +170,8 @@ static const ReasonText reason_table[_REASON_MAX] = {
                 "time of modification, differ; writing its bytes would mix two versions.",
                 "Do not copy the poisoned file over the mirror; find a backup of the very version, or "
                 "decide which version is wanted and restore the whole file from it; 'bezoarctl explain "
-                "CASE' says what differs." },
+                "CASE' says what differs; 'bezoarctl resolve CASE --accept=REPLICA' shows it byte for byte, "
+                "and takes the lost bytes from there if you say so." },
         [REASON_REPLICAS_DISAGREE] = { "replicas-disagree",
                 "Two replicas offer different bytes for the same place, and nothing tells which ones are "
                 "right.",
@@ -181,7 +182,13 @@ static const ReasonText reason_table[_REASON_MAX] = {
                 "asks for.",
                 "'bezoarctl explain CASE' says what could be shown; keep the times of files in the "
                 "mirror (rsync -t), give the file a second replica and allow Proof=quorum, or compare by "
-                "hand; and seal files while they are good ('bezoarctl seal')." },
+                "hand ('bezoarctl resolve CASE --accept=REPLICA' shows every byte, and asks); and seal "
+                "files while they are good ('bezoarctl seal')." },
+        [REASON_NOT_AS_SHOWN] = { "not-as-shown",
+                "An operator has said what the lost bytes are to become, but what would have been written, "
+                "or what survives beside it, is no longer what he was shown; nothing was written.",
+                "Look at it again, and decide again: 'bezoarctl resolve CASE --accept=REPLICA', or "
+                "--zero." },
 
         [REASON_FILE_BUSY] = { "file-busy",
                 "Another program has the file open, and the exclusion that the protect file asks for "

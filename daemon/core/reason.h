@@ -49,6 +49,7 @@ typedef enum Reason {
         REASON_REPLICA_STALE,           /* surviving neighbours differ, or size or mtime do */
         REASON_REPLICAS_DISAGREE,
         REASON_PROOF_MISSING,           /* it may be right, but cannot show it as policy asks */
+        REASON_NOT_AS_SHOWN,            /* an operator gave his word for other bytes than these */
 
         /* the repair itself */
         REASON_FILE_BUSY,               /* exclusion could not be had as policy asks */

@@ -25,6 +25,7 @@ static const char *const kind_table[_REPLICA_KIND_MAX] = {
         [REPLICA_HTTP] = "http",
         [REPLICA_HTTPS] = "https",
         [REPLICA_EXEC] = "exec",
+        [REPLICA_ZEROES] = "zero",
 };
 
 static const char *const nbd_schemes[] = { "nbd://", "nbds://", "nbd+unix://", "nbds+unix://", NULL };
@@ -72,6 +73,7 @@ bool replica_kind_is_built(ReplicaKind k) {
         case REPLICA_MIRROR:
         case REPLICA_BLOCK:
         case REPLICA_EXEC:
+        case REPLICA_ZEROES:
                 return true;
         case _REPLICA_KIND_MAX:
         case _REPLICA_KIND_INVALID:
@@ -253,6 +255,9 @@ int replica_uri_make(const char *value, char **ret, const char **ret_why) {
                 return make_url(value, argument, ret, ret_why);
         case REPLICA_EXEC:
                 return make_exec(argument, ret, ret_why);
+        case REPLICA_ZEROES:
+                return refuse(ret_why, "zeroes are no copy of anything; an operator may say 'bezoarctl "
+                              "resolve ID --zero'");
         case _REPLICA_KIND_MAX:
         case _REPLICA_KIND_INVALID:
         default:

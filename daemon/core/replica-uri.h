@@ -14,9 +14,12 @@ typedef enum ReplicaKind {
         REPLICA_HTTP,           /* http://… */
         REPLICA_HTTPS,          /* https://… */
         REPLICA_EXEC,           /* exec:PROGRAM [ARGUMENT…] */
+        REPLICA_ZEROES,         /* zero: what an operator may say in the place of one; no Replica= */
         _REPLICA_KIND_MAX,
         _REPLICA_KIND_INVALID = -EINVAL,
 } ReplicaKind;
+
+#define REPLICA_URI_ZEROES "zero:"
 
 const char *replica_kind_to_string(ReplicaKind k);      /* the word before the colon */
 

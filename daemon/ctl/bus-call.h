@@ -33,6 +33,9 @@ int bus_new_call(Ctl *c, const char *method, sd_bus_message **ret);
  * ret may be NULL. */
 int bus_call(Ctl *c, sd_bus_message *m, const char *waiting, sd_bus_message **ret);
 
+/* What takes long where something is changed is a person who types a password. */
+#define BUS_POLKIT "Waiting for polkit"
+
 /* Both, where the arguments are simple. */
 int bus_ask(Ctl *c, const char *method, const char *waiting, sd_bus_message **ret, const char *types, ...);
 

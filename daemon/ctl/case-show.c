@@ -100,7 +100,12 @@ static void add_repair(Table *t, const Case *k) {
         add_name(t, "Replica:");
         table_add_path(t, k->replica);
         add_name(t, "Proof:");
-        table_add(t, k->proofs ? proof_set_to_string(k->proofs, proofs) : NULL, COLOUR_NONE);
+        table_add(t, k->proofs || k->accepted_by ? proof_set_to_string(k->proofs, proofs) : NULL,
+                  COLOUR_NONE);
+        if (k->accepted_by) {
+                add_name(t, "Accepted by:");
+                table_add(t, k->accepted_by, COLOUR_NONE);
+        }
         add_name(t, "Writer:");
         table_add(t, k->writer != WRITER_AUTO ? writer_to_string(k->writer) : NULL, COLOUR_NONE);
         add_name(t, "Attempts:");

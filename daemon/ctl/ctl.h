@@ -33,6 +33,10 @@ typedef struct Ctl {
         uint64_t lines;
 
         uint64_t pages;         /* drill; 0: not given */
+
+        /* resolve */
+        char *accept;           /* NULL */
+        bool zero, ignore, yes, all, preview;
 } Ctl;
 
 enum {

@@ -37,7 +37,7 @@ static const Verb verbs[] = {
         { "volumes", "", 0, 0, false, verb_volumes, "Devices, what is on them, what is protected" },
         { "plan", "PATH [OFFSET [LENGTH]]", 1, 3, false, verb_plan, "What would happen if bytes were lost" },
         { "rescan", "", 0, 0, false, verb_rescan, "Look at everything again now" },
-        { "resolve", "ID ACTION", 2, 2, false, verb_resolve, "Decide about a case: retry, ignore" },
+        { "resolve", "ID [ACTION]", 1, 2, false, verb_resolve, "Decide about a case: retry, ignore" },
         { "mode", "[MODE]", 0, 1, false, verb_mode, "Show the mode, or set it: repair, observe" },
         { "monitor", "", 0, 0, false, verb_monitor, "Follow what happens" },
         { "metrics", "", 0, 0, false, verb_metrics, "Figures as OpenMetrics text" },
@@ -50,7 +50,7 @@ static const Verb verbs[] = {
 
 enum {
         ARG_VERSION = 0x100, ARG_JSON, ARG_NO_PAGER, ARG_NO_LEGEND, ARG_STATE, ARG_DEVICE, ARG_PATH,
-        ARG_PAGES,
+        ARG_PAGES, ARG_ACCEPT, ARG_ZERO, ARG_IGNORE, ARG_ALL, ARG_PREVIEW,
 };
 
 static const struct option options[] = {
@@ -65,6 +65,12 @@ static const struct option options[] = {
         { "path",      required_argument, NULL, ARG_PATH      },
         { "lines",     required_argument, NULL, 'n'           },
         { "pages",     required_argument, NULL, ARG_PAGES     },
+        { "accept",    required_argument, NULL, ARG_ACCEPT    },
+        { "zero",      no_argument,       NULL, ARG_ZERO      },
+        { "ignore",    no_argument,       NULL, ARG_IGNORE    },
+        { "all",       no_argument,       NULL, ARG_ALL       },
+        { "preview",   no_argument,       NULL, ARG_PREVIEW   },
+        { "yes",       no_argument,       NULL, 'y'           },
         {},
 };
 
@@ -90,7 +96,13 @@ static void help(Ctl *c) {
                     "     --device=NODE              list, history: cases on this device\n"
                     "     --path=PATH                list, history: cases of this file or folder\n"
                     "  -n --lines=N                  list, history: the last N cases\n"
-                    "     --pages=N                  drill: how many pages are tried (64)\n\n"
+                    "     --pages=N                  drill: how many pages are tried (64)\n"
+                    "     --accept=REPLICA           resolve: take the lost bytes from it, unproved\n"
+                    "     --zero                     resolve: make the lost bytes zeroes\n"
+                    "     --ignore                   resolve: leave the case alone\n"
+                    "     --preview                  resolve: only show what would be written\n"
+                    "     --all                      resolve: show all of it\n"
+                    "  -y --yes                      resolve: do not ask\n\n"
                     "Exit status: 0 fine, 1 error, 3 there are open cases (status only). See bezoarctl(1).");
 }
 
@@ -123,12 +135,36 @@ static int parse_filter(int option, Ctl *c) {
         }
 }
 
+static int parse_resolve(int option, Ctl *c) {
+        switch (option) {
+        case ARG_ACCEPT:
+                free(c->accept);
+                c->accept = strdup(optarg);
+                return c->accept ? 0 : (ctl_fail_memory(), -ENOMEM);
+        case ARG_ZERO:
+                c->zero = true;
+                break;
+        case ARG_IGNORE:
+                c->ignore = true;
+                break;
+        case ARG_ALL:
+                c->all = true;
+                break;
+        case ARG_PREVIEW:
+                c->preview = true;
+                break;
+        default:
+                c->yes = true;
+        }
+        return 0;
+}
+
 /* 1: go on; 0: done; < 0: an error was printed. */
 static int parse(int argc, char *argv[], Ctl *c) {
         int option;
 
         opterr = 0; /* it would print what it was given as it is */
-        while ((option = getopt_long(argc, argv, "hqn:", options, NULL)) >= 0)
+        while ((option = getopt_long(argc, argv, "hqyn:", options, NULL)) >= 0)
                 switch (option) {
                 case 'h':
                         help(c);
@@ -158,6 +194,15 @@ static int parse(int argc, char *argv[], Ctl *c) {
                         break;
                 case ARG_PAGES:
                         if (argument_count("--pages", optarg, PAGES_MAX, &c->pages) < 0)
+                                return -EINVAL;
+                        break;
+                case ARG_ACCEPT:
+                case ARG_ZERO:
+                case ARG_IGNORE:
+                case ARG_ALL:
+                case ARG_PREVIEW:
+                case 'y':
+                        if (parse_resolve(option, c) < 0)
                                 return -EINVAL;
                         break;
                 default:
@@ -202,6 +247,9 @@ static int run(Ctl *c, int argc, char *argv[]) {
                                 "%s.", v->name);
         if (c->pages > 0 && v->fn != verb_drill)
                 return ctl_fail("--pages is for drill, not for %s.", v->name);
+        if ((c->accept || c->zero || c->ignore || c->all || c->preview || c->yes) && v->fn != verb_resolve)
+                return ctl_fail("--accept, --zero, --ignore, --preview, --all and --yes are for resolve, "
+                                "not for %s.", v->name);
         return v->fn(c, argc, argv);
 }
 
@@ -216,6 +264,7 @@ static int finish(Ctl *c, int status) {
         strv_free(c->states);
         free(c->device);
         free(c->path);
+        free(c->accept);
         return status;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* rescan, resolve, mode: what changes something; polkit has the last word. check-config: what the daemon's
- * own checker says. */
+/* rescan, mode: what changes something; polkit has the last word. check-config: what the daemon's own
+ * checker says. */
 
 #include <errno.h>
 #include <inttypes.h>
@@ -16,9 +16,6 @@
 #include "ctl/daemon-info.h"
 #include "ctl/progress.h"
 #include "util/time-util.h"
-
-/* What takes long there is a person who types a password. */
-#define POLKIT "Waiting for polkit"
 
 #define RESCAN_POLL_USEC (100 * USEC_PER_MSEC)
 #define RESCAN_USEC USEC_PER_MINUTE
@@ -47,7 +44,7 @@ int verb_rescan(Ctl *c, int argc, char *argv[]) {
         _cleanup_daemon_info_ DaemonInfo before = {}, after = {};
         int r;
 
-        if (daemon_info_read(c, &before) < 0 || bus_ask(c, "Rescan", POLKIT, NULL, NULL) < 0)
+        if (daemon_info_read(c, &before) < 0 || bus_ask(c, "Rescan", BUS_POLKIT, NULL, NULL) < 0)
                 return CTL_ERROR;
         r = wait_scan(c, before.last_scan, &after);
         if (r < 0)
@@ -61,16 +58,6 @@ int verb_rescan(Ctl *c, int argc, char *argv[]) {
         else
                 ctl_say(c, "Done. %" PRIu32 " device%s watched, %" PRIu32 " case%s open.", after.devices,
                         after.devices == 1 ? "" : "s", after.open, after.open == 1 ? "" : "s");
-        return CTL_FINE;
-}
-
-int verb_resolve(Ctl *c, int argc, char *argv[]) {
-        _cleanup_free_ char *action = NULL;
-
-        if (argument_id(argv[1]) < 0 || argument_word(argv[2], &action) < 0 ||
-            bus_ask(c, "Resolve", POLKIT, NULL, "ss", argv[1], action) < 0)
-                return CTL_ERROR;
-        ctl_say(c, "Case %s: %s, done.", argv[1], action);
         return CTL_FINE;
 }
 
@@ -109,7 +96,7 @@ int verb_mode(Ctl *c, int argc, char *argv[]) {
 
         if (mode_from_string(argv[1]) < 0)
                 return ctl_fail("'%.64s' is no mode: repair, or observe (nothing is written).", argv[1]);
-        if (bus_ask(c, "SetMode", POLKIT, NULL, "s", argv[1]) < 0)
+        if (bus_ask(c, "SetMode", BUS_POLKIT, NULL, "s", argv[1]) < 0)
                 return CTL_ERROR;
         ctl_say(c, "Mode: %s.", argv[1]);
         return CTL_FINE;

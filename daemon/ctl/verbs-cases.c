@@ -12,6 +12,7 @@
 #include "ctl/arguments.h"
 #include "ctl/bus-call.h"
 #include "ctl/bus-json.h"
+#include "ctl/case-fetch.h"
 #include "ctl/case-list.h"
 #include "ctl/case-show.h"
 #include "ctl/text.h"
@@ -48,21 +49,6 @@ int verb_history(Ctl *c, int argc, char *argv[]) {
         return list(c, true);
 }
 
-/* The text of a case; the caller frees it. */
-static int fetch_case(Ctl *c, const char *id, char **ret) {
-        _cleanup_bus_message_ sd_bus_message *reply = NULL;
-        const char *text;
-        int r;
-
-        r = bus_ask(c, "GetCase", NULL, &reply, "s", id);
-        if (r < 0)
-                return r;
-        r = sd_bus_message_read(reply, "s", &text);
-        if (r >= 0)
-                r = str_copy(text, ret);
-        return r < 0 ? bus_bad_reply(r) : 0;
-}
-
 /* It is not in the text of a case, being no part of its story. 0: not by itself, or not known. */
 static uint64_t fetch_next_try(Ctl *c, const char *id) {
         char path[sizeof(BUS_PATH "/case/") + 32];
@@ -79,7 +65,7 @@ static int show(Ctl *c, const char *id, bool first) {
         _cleanup_(case_freep) Case *k = NULL;
         int r;
 
-        if (fetch_case(c, id, &text) < 0)
+        if (case_fetch_text(c, id, &text) < 0)
                 return CTL_ERROR;
         if (c->json != JSON_OFF)
                 return ctl_print_json(c, text);

@@ -8,6 +8,7 @@
  * Files of this machine … */
 extern const ReplicaOps replica_mirror;
 extern const ReplicaOps replica_block;
+extern const ReplicaOps replica_zeroes;
 
 /* … and how a worker has them asked, which must not hang with what they lie on. */
 extern const ReplicaOps replica_aside_mirror;

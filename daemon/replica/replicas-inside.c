@@ -7,6 +7,7 @@
 const ReplicaOps *const replica_table[] = {
         &replica_aside_mirror,
         &replica_aside_block,
+        &replica_zeroes,
         &replica_remote_nbd,
         &replica_remote_http,
         &replica_remote_https,

@@ -56,12 +56,13 @@ static void refuse(BusCall *c, const char *why) {
 
 static void go_on(BusCall *c) {
         sd_bus_error error = SD_BUS_ERROR_NULL;
-        int r = c->then(c->bus, c->message, &error);
+        int r = c->then(c, &error);
 
         if (r < 0)
                 bus_call_fail(c, r, &error);
         sd_bus_error_free(&error);
-        bus_call_free(c);
+        if (r != BUS_LATER)
+                bus_call_free(c);
 }
 
 static int on_polkit(sd_bus_message *reply, void *userdata, sd_bus_error *unused) {
@@ -111,16 +112,38 @@ static int ask_polkit(BusCall *c) {
         return r;
 }
 
-static int on_user(sd_bus_message *reply, void *userdata, sd_bus_error *unused) {
-        BusCall *c = userdata;
-        uint32_t uid;
+/* "UnixUserID" and "ProcessID" of a{sv}, which may have more. */
+static int read_credentials(sd_bus_message *reply, BusCall *c) {
+        bool known = false;
         int r;
 
-        if (sd_bus_message_is_method_error(reply, NULL) || sd_bus_message_read(reply, "u", &uid) < 0) {
+        r = sd_bus_message_enter_container(reply, 'a', "{sv}");
+        while (r >= 0 && (r = sd_bus_message_enter_container(reply, 'e', "sv")) > 0) {
+                const char *key;
+
+                r = sd_bus_message_read(reply, "s", &key);
+                if (r >= 0 && strcmp(key, "UnixUserID") == 0) {
+                        r = sd_bus_message_read(reply, "v", "u", &c->uid);
+                        known = r >= 0;
+                } else if (r >= 0 && strcmp(key, "ProcessID") == 0)
+                        r = sd_bus_message_read(reply, "v", "u", &c->pid);
+                else if (r >= 0)
+                        r = sd_bus_message_skip(reply, "v");
+                if (r >= 0)
+                        r = sd_bus_message_exit_container(reply);
+        }
+        return r < 0 ? r : known ? 0 : -ENODATA;
+}
+
+static int on_caller(sd_bus_message *reply, void *userdata, sd_bus_error *unused) {
+        BusCall *c = userdata;
+        int r;
+
+        if (sd_bus_message_is_method_error(reply, NULL) || read_credentials(reply, c) < 0) {
                 refuse(c, "the bus does not say who calls.");
                 return 0;
         }
-        if (uid == 0) {
+        if (c->uid == 0) {
                 go_on(c);
                 return 0;
         }
@@ -131,8 +154,7 @@ static int on_user(sd_bus_message *reply, void *userdata, sd_bus_error *unused) 
         return 0;
 }
 
-int bus_authorize(Bus *b, sd_bus_message *m, const char *action,
-                  int (*then)(Bus *b, sd_bus_message *m, sd_bus_error *error)) {
+int bus_authorize(Bus *b, sd_bus_message *m, const char *action, BusThenFn then) {
         const char *sender = sd_bus_message_get_sender(m);
         BusCall *c;
         int r;
@@ -146,7 +168,7 @@ int bus_authorize(Bus *b, sd_bus_message *m, const char *action,
         c->then = then;
 
         r = sd_bus_call_method_async(b->bus, &c->slot, BUS_DRIVER, "/org/freedesktop/DBus", BUS_DRIVER,
-                                     "GetConnectionUnixUser", on_user, c, "s", sender);
+                                     "GetConnectionCredentials", on_caller, c, "s", sender);
         if (r < 0) {
                 bus_call_free(c);
                 return r;

@@ -53,7 +53,9 @@ static const char *text_of(const Case *c, const char *property, char proofs[stat
                 { "FileSystemDevice", c->volume.fs_device ? c->volume.fs_device : c->volume.device },
                 { "Path",        file ? file->path : NULL },
                 { "Replica",     c->replica },
-                { "Proof",       c->proofs != 0 ? proof_set_to_string(c->proofs, proofs) : NULL },
+                { "Proof",       c->proofs != 0 || c->accepted_by ? proof_set_to_string(c->proofs, proofs)
+                                                                  : NULL },
+                { "AcceptedBy",  c->accepted_by },
                 { "Writer",      c->writer != WRITER_AUTO ? writer_to_string(c->writer) : NULL },
         };
 
@@ -224,6 +226,7 @@ const sd_bus_vtable bus_case_vtable[] = {
         SD_BUS_PROPERTY("Owners", "a(stttutsbbs)", get_owners, 0, INVALIDATES),
         SD_BUS_PROPERTY("Replica", "s", get_text, 0, CHANGES),
         SD_BUS_PROPERTY("Proof", "s", get_text, 0, CHANGES),
+        SD_BUS_PROPERTY("AcceptedBy", "s", get_text, 0, CHANGES),
         SD_BUS_PROPERTY("Writer", "s", get_text, 0, CHANGES),
         SD_BUS_PROPERTY("Attempts", "u", get_attempts, 0, CHANGES),
         SD_BUS_PROPERTY("Created", "t", get_number, 0, CONSTANT),
@@ -241,7 +244,8 @@ void bus_tell_case(Bus *b, uint64_t id) {
                                               "Ignored", "FileSystem", "Uuid", "MountPoint",
                                               "FileSystemDevice", "Range", "Bad",
                                               "Physical", "Dimms", "Path", "Offset", "Owners", "Replica",
-                                              "Proof", "Writer", "Attempts", "Changed", "Events", NULL);
+                                              "Proof", "AcceptedBy", "Writer", "Attempts", "Changed",
+                                              "Events", NULL);
 }
 
 /* ---- objects ---- */

@@ -13,7 +13,7 @@
 
 /* ---- plan ---- */
 
-static const char *worker_error(int error) {
+const char *bus_worker_error(int error) {
         switch (-error) {
         case ETIMEDOUT:
                 return BUS_ERROR_WORKER_TIMEOUT;
@@ -34,7 +34,7 @@ static void on_forecast(const Forecast *f, int error, const char *detail, void *
         if (text)
                 (void) sd_bus_reply_method_return(c->message, "s", text);
         else
-                (void) sd_bus_reply_method_errorf(c->message, worker_error(f ? -ENOMEM : error),
+                (void) sd_bus_reply_method_errorf(c->message, bus_worker_error(f ? -ENOMEM : error),
                                                   "The worker that was to look did not answer: %s",
                                                   why ? why : strerror(-error));
         bus_call_free(c);
@@ -99,83 +99,13 @@ int bus_plan(sd_bus_message *m, void *userdata, sd_bus_error *error) {
 
 /* ---- what changes something ---- */
 
-static int rescan_allowed(Bus *b, sd_bus_message *m, sd_bus_error *error) {
-        manager_rescan(b->manager);
-        return sd_bus_reply_method_return(m, NULL);
+static int rescan_allowed(BusCall *c, sd_bus_error *error) {
+        manager_rescan(c->bus->manager);
+        return sd_bus_reply_method_return(c->message, NULL);
 }
 
 int bus_rescan(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         return bus_authorize(userdata, m, "org.bezoar1.rescan", rescan_allowed);
-}
-
-static int resolve_error(int r, const Case *c, const char *action, sd_bus_error *error) {
-        switch (r) {
-        case MANAGER_E_CLOSED:
-                return sd_bus_error_setf(error, BUS_ERROR_NOT_APPLICABLE,
-                                         "Case %" PRIu64 " is closed (%s); there is nothing left to be "
-                                                         "decided.", c->id,
-                                         case_state_to_string(c->state));
-        case MANAGER_E_NOT_APPLICABLE:
-                return sd_bus_error_setf(error, BUS_ERROR_NOT_APPLICABLE,
-                                         "Case %" PRIu64 " is %s; '%s' is for cases that are refused, "
-                                                         "waiting, failed or "
-                                         "in-doubt.", c->id, case_state_to_string(c->state), action);
-        case MANAGER_E_BUSY:
-                return sd_bus_error_setf(error, BUS_ERROR_BUSY,
-                                         "A worker has case %" PRIu64 " in hand; wait until that has "
-                                                                      "ended.", c->id);
-        case MANAGER_E_STOPPING:
-                return sd_bus_error_set(error, BUS_ERROR_STOPPING, "The daemon stops.");
-        default:
-                return r;
-        }
-}
-
-static int read_resolve(Bus *b, sd_bus_message *m, const Case **ret, ResolveAction *ret_action,
-                        sd_bus_error *error) {
-        char quoted[BUS_QUOTE_MAX];
-        const char *id, *word;
-        int r;
-
-        r = sd_bus_message_rewind(m, true);
-        if (r >= 0)
-                r = sd_bus_message_read(m, "ss", &id, &word);
-        if (r >= 0)
-                r = bus_find_case(b, id, ret, error);
-        if (r >= 0)
-                r = bus_check_length("action", word, error);
-        if (r < 0)
-                return r;
-
-        *ret_action = resolve_action_from_string(word);
-        if ((int) *ret_action < 0)
-                return sd_bus_error_setf(error, BUS_ERROR_UNKNOWN_ACTION,
-                                         "'%s' is no action for a case; there are retry and ignore.",
-                                         bus_quote(word, quoted));
-        return 0;
-}
-
-static int resolve_allowed(Bus *b, sd_bus_message *m, sd_bus_error *error) {
-        ResolveAction action;
-        const Case *c;
-        int r;
-
-        r = read_resolve(b, m, &c, &action, error);         /* again: time has gone by */
-        if (r < 0)
-                return r;
-        r = manager_resolve(b->manager, c->id, action);
-        if (r != 0)
-                return resolve_error(r, c, resolve_action_to_string(action), error);
-        return sd_bus_reply_method_return(m, NULL);
-}
-
-int bus_resolve(sd_bus_message *m, void *userdata, sd_bus_error *error) {
-        ResolveAction action;
-        const Case *c;
-        int r;
-
-        r = read_resolve(userdata, m, &c, &action, error);
-        return r < 0 ? r : bus_authorize(userdata, m, "org.bezoar1.resolve", resolve_allowed);
 }
 
 static int read_mode(sd_bus_message *m, Mode *ret, sd_bus_error *error) {
@@ -199,11 +129,12 @@ static int read_mode(sd_bus_message *m, Mode *ret, sd_bus_error *error) {
         return 0;
 }
 
-static int set_mode_allowed(Bus *b, sd_bus_message *m, sd_bus_error *error) {
+static int set_mode_allowed(BusCall *c, sd_bus_error *error) {
+        Bus *b = c->bus;
         Mode mode;
         int r;
 
-        r = read_mode(m, &mode, error);
+        r = read_mode(c->message, &mode, error);
         if (r < 0)
                 return r;
         r = manager_set_mode(b->manager, mode);
@@ -217,7 +148,7 @@ static int set_mode_allowed(Bus *b, sd_bus_message *m, sd_bus_error *error) {
                                                          "stored, and will be "
                                                "forgotten at the next start: %m", mode_to_string(mode));
         bus_tell_manager(b);
-        return sd_bus_reply_method_return(m, NULL);
+        return sd_bus_reply_method_return(c->message, NULL);
 }
 
 int bus_set_mode(sd_bus_message *m, void *userdata, sd_bus_error *error) {

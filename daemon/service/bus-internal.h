@@ -8,7 +8,8 @@
 
 /* What the files of the bus share: bus.c (the connection, and what is told unasked), bus-manager.c and
  * bus-case.c (the two interfaces), bus-list.c, bus-volumes.c and bus-figures.c (long answers),
- * bus-control.c (late answers), bus-authorize.c (who may), bus-notify.c (NotifyUnit=). */
+ * bus-control.c and bus-resolve.c (late answers), bus-authorize.c and bus-operator.c (who may, and who it
+ * was), bus-notify.c (NotifyUnit=). */
 
 #define BUS_NAME "org.bezoar1"
 #define BUS_PATH "/org/bezoar1"
@@ -23,6 +24,8 @@
 #define BUS_ERROR_INVALID_RANGE BUS_ERROR("InvalidRange")
 #define BUS_ERROR_UNKNOWN_ACTION BUS_ERROR("UnknownAction")
 #define BUS_ERROR_NOT_APPLICABLE BUS_ERROR("NotApplicable")
+#define BUS_ERROR_NOT_SHOWN BUS_ERROR("NotShown")
+#define BUS_ERROR_CANNOT_SHOW BUS_ERROR("CannotShow")
 #define BUS_ERROR_BUSY BUS_ERROR("Busy")
 #define BUS_ERROR_MODE_CONFIGURED BUS_ERROR("ModeConfigured")
 #define BUS_ERROR_WORKER_FAILED BUS_ERROR("WorkerFailed")
@@ -56,8 +59,10 @@ struct BusCall {
         Bus *bus;
         sd_bus_message *message;
         sd_bus_slot *slot;              /* the call to somebody else that it waits for; NULL */
-        const char *action;             /* bus-authorize.c */
-        int (*then)(Bus *b, sd_bus_message *m, sd_bus_error *error);
+        const char *action;             /* bus-authorize.c … */
+        int (*then)(BusCall *c, sd_bus_error *error);
+        uint32_t uid, pid;              /* … and who calls, once that is known; pid 0: the bus does not
+                                         * tell */
         BusCall *next;
 };
 
@@ -67,10 +72,15 @@ void bus_call_free(BusCall *c);
 /* Answers with an error, by the rules of sd-bus: `error` where it is set, else the errno `r`. */
 void bus_call_fail(BusCall *c, int r, const sd_bus_error *error);
 
-/* Calls `then` when the caller may do `action` (polkit), from the loop; else answers with an error. What
- * `then` returns below 0 is answered as an error. 1 (the answer comes later) or a negative errno. */
-int bus_authorize(Bus *b, sd_bus_message *m, const char *action,
-                  int (*then)(Bus *b, sd_bus_message *m, sd_bus_error *error));
+/* Calls `then` when the caller may do `action` (polkit), from the loop; else answers with an error. `then`
+ * answers, and returns 0 or more; or takes the call over, to answer it later, and returns BUS_LATER; what it
+ * returns below 0 is answered as an error. 1 (the answer comes later) or a negative errno. */
+#define BUS_LATER 0x100
+typedef int (*BusThenFn)(BusCall *c, sd_bus_error *error);
+int bus_authorize(Bus *b, sd_bus_message *m, const char *action, BusThenFn then);
+
+/* Who makes this call, which was authorized (bus-operator.c). */
+void bus_operator(const BusCall *c, Operator *ret);
 
 /* Appends it, escaped as paths are; NULL as "". */
 int bus_append_text(sd_bus_message *m, const char *text);
@@ -86,6 +96,9 @@ const char *bus_case_detail(const Case *c);             /* of the last event; ma
 /* As much of it as a sentence can bear. */
 #define BUS_QUOTE_MAX 68
 const char *bus_quote(const char *s, char buf[static BUS_QUOTE_MAX]);
+
+/* The name of the error for what the engine says. */
+const char *bus_worker_error(int error);
 
 /* Arguments. Each: 0, or a negative errno and *error has the sentence. */
 int bus_check_length(const char *argument, const char *value, sd_bus_error *error);
@@ -115,12 +128,13 @@ int bus_get_rehearsals(sd_bus *bus, const char *path, const char *interface, con
 int bus_get_alarms(sd_bus *bus, const char *path, const char *interface, const char *property,
                    sd_bus_message *reply, void *userdata, sd_bus_error *error);
 
-/* Methods (bus-list.c, bus-volumes.c, bus-control.c). */
+/* Methods (bus-list.c, bus-volumes.c, bus-control.c, bus-resolve.c). */
 int bus_list_cases(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int bus_list_cases_json(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int bus_list_volumes(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int bus_list_protected(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int bus_plan(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int bus_rescan(sd_bus_message *m, void *userdata, sd_bus_error *error);
+int bus_preview(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int bus_resolve(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int bus_set_mode(sd_bus_message *m, void *userdata, sd_bus_error *error);

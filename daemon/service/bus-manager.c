@@ -236,6 +236,8 @@ const sd_bus_vtable bus_manager_vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("Rescan", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, bus_rescan, QUERY),
         SD_BUS_METHOD_WITH_ARGS("Resolve", SD_BUS_ARGS("s", id, "s", action), SD_BUS_NO_RESULT, bus_resolve,
                                 QUERY),
+        SD_BUS_METHOD_WITH_ARGS("Preview", SD_BUS_ARGS("s", id, "s", action, "b", all),
+                                SD_BUS_RESULT("s", preview), bus_preview, QUERY),
         SD_BUS_METHOD_WITH_ARGS("SetMode", SD_BUS_ARGS("s", mode), SD_BUS_NO_RESULT, bus_set_mode, QUERY),
         SD_BUS_SIGNAL_WITH_ARGS("CaseAdded", SD_BUS_ARGS("s", id, "o", object, "s", device, "t", start, "t",
                                                          length), 0),

@@ -57,6 +57,8 @@ static Kind kind_of(const Case *c) {
         case REASON_REPLICA_UNREACHABLE:
                 return (Kind) { state_kinds[c->state].level, LOG_ID_REPLICA_STALE };
         default:
+                if (c->state == CASE_HEALED && c->accepted_by)
+                        return (Kind) { LOG_NOTICE, LOG_ID_HEALED_UNPROVED };
                 if (c->state == CASE_GONE && was_harmless(c))
                         return (Kind) { LOG_INFO, NULL };
                 return state_kinds[c->state];
@@ -131,8 +133,9 @@ static LogEntry *entry_for(const Case *c, const Offers *offers) {
                 log_entry_add(e, "BEZOAR_ADVICE", remedy_make(c, &advice) >= 0 ? advice : NULL);
         }
         add_replicas(e, c, offers);
-        if (c->proofs != 0)
+        if (c->proofs != 0 || c->accepted_by)
                 log_entry_add(e, "BEZOAR_PROOF", proof_set_to_string(c->proofs, proofs));
+        log_entry_add(e, "BEZOAR_OPERATOR", c->accepted_by);
         if (c->writer != WRITER_AUTO)
                 log_entry_add(e, "BEZOAR_WRITER", writer_to_string(c->writer));
         if (c->frozen_usec > 0)
@@ -255,4 +258,32 @@ void case_log_settled(const Case *c, uint64_t id, const char *disk, const Result
                          "An intent of case %" PRIu64 ", which is closed, was settled: %s%s%s", id,
                          case_state_to_string(result->state), result->detail ? ": " : "",
                          result->detail ? result->detail : "");
+}
+
+static void add_operator(LogEntry *e, const Operator *op) {
+        _cleanup_free_ char *comm = op->comm ? codec_path_escape(op->comm) : NULL;
+
+        log_entry_addf(e, "BEZOAR_UID", "%" PRIu32, op->uid);
+        if (op->login_uid != OPERATOR_NOBODY)
+                log_entry_addf(e, "BEZOAR_LOGINUID", "%" PRIu32, op->login_uid);
+        log_entry_add(e, "BEZOAR_SESSION", op->session);
+        if (op->pid > 0)
+                log_entry_addf(e, "BEZOAR_PID", "%" PRIu32, op->pid);
+        log_entry_add(e, "BEZOAR_COMM", comm);
+}
+
+void case_log_word(const Case *c, const Word *word, const Operator *op) {
+        _cleanup_free_ char *place = place_of(c);
+        LogEntry *e = log_entry_new();
+
+        add_place(e, c);
+        log_entry_add(e, "BEZOAR_STATE", case_state_to_string(c->state));
+        log_entry_add(e, "BEZOAR_REPLICA", word->replica);
+        log_entry_add(e, "BEZOAR_OPERATOR", c->accepted_by);
+        add_operator(e, op);
+        log_entry_commit(e, LOG_NOTICE, LOG_ID_ACCEPTED,
+                         "Case %" PRIu64 ", %s: what is lost is to become %s%s, without a proof, says %s",
+                         c->id, place ? place : c->volume.device,
+                         word_is_zeroes(word) ? "zeroes" : "what it is in ",
+                         word_is_zeroes(word) ? "" : word->replica, c->accepted_by);
 }

@@ -4,6 +4,8 @@
 #include "core/case.h"
 #include "core/job.h"
 #include "core/offer.h"
+#include "core/word.h"
+#include "service/operator.h"
 
 /* The one place that turns a case into journal entries: sentence, priority, MESSAGE_ID and BEZOAR_*
  * fields. */
@@ -13,6 +15,9 @@ void case_log(const Case *c, const Offers *offers);
 
 /* With what priority case_log() tells how the case stands now. */
 int case_log_level(const Case *c);
+
+/* An operator has said what the lost bytes of the case are to become. */
+void case_log_word(const Case *c, const Word *word, const Operator *op);
 
 /* RepairBudget=n/usec is used up, and this is the first case that waits for it. */
 void case_log_budget(const Case *c, uint64_t n, uint64_t usec);

@@ -148,6 +148,17 @@ static int answer_health(Lane *l, const char *line, char **ret_error) {
         return r;
 }
 
+static int answer_preview(Lane *l, const char *line, char **ret_error) {
+        _cleanup_preview_ Preview p = {};
+        EngineAnswer a = { .preview = &p };
+        int r;
+
+        r = codec_preview_decode(line, &p, ret_error);
+        if (r >= 0)
+                lane_end_job(l, &a);
+        return r;
+}
+
 static int answer_result(Lane *l, const char *line, char **ret_error) {
         _cleanup_result_ Result result = {};
         EngineAnswer a = { .result = &result };
@@ -190,6 +201,9 @@ static void on_line(const char *line, int *holds, size_t n_holds, void *userdata
                 break;
         case VERB_HEALTH:
                 r = answer_health(l, line, &error);
+                break;
+        case VERB_PREVIEW:
+                r = answer_preview(l, line, &error);
                 break;
         case VERB_REPAIR:
         case VERB_PARK:
@@ -388,7 +402,7 @@ static int lane_for(Engine *e, const char *device, Lane **ret) {
 }
 
 int engine_submit(Engine *e, const Request *request, uint64_t timeout_usec, EngineFn fn, void *userdata) {
-        bool aside = request->verb == VERB_PLAN || !request->volume.device;
+        bool aside = request->verb == VERB_PLAN || request->verb == VERB_PREVIEW || !request->volume.device;
         const char *device = aside ? verb_to_string(request->verb) : request->volume.device;
         _cleanup_(job_freep) Job *j = NULL;
         Job **p;

@@ -6,6 +6,7 @@
 
 #include "core/health.h"
 #include "core/job.h"
+#include "core/preview.h"
 #include "core/topology.h"
 #include "util/cleanup.h"
 
@@ -30,6 +31,7 @@ typedef struct EngineAnswer {
         const Result *result;           /* repair, settle: progress, results */
         Topology *topology;             /* topology; whoever takes it leaves an empty one there */
         const DimmHealths *health;      /* health */
+        Preview *preview;               /* preview; whoever takes it leaves an empty one there */
         bool last;                      /* nothing more comes for this request */
 } EngineAnswer;
 
@@ -47,12 +49,13 @@ DEFINE_CLEANUP(Engine *, engine_free);
 /* Starts the idle worker that is kept ready; so that it is not paid for at the first request. */
 void engine_warm(Engine *e);
 
-/* Sends a request to the worker of request->volume.device; one about no device, and a rehearsal (which must
- * not hold up the real thing), to a worker of its own. `fn` is called for each answer, never before this
- * returns, and lastly with `last` set. 0 or a negative errno: then fn is not called. */
+/* Sends a request to the worker of request->volume.device; one about no device, and a rehearsal or a preview
+ * (which must not hold up the real thing), to a worker of its own. `fn` is called for each answer, never
+ * before this returns, and lastly with `last` set. 0 or a negative errno: then fn is not called. */
 int engine_submit(Engine *e, const Request *request, uint64_t timeout_usec, EngineFn fn, void *userdata);
 
-/* Ends all requests of a verb that goes to a worker of its own (plan), with -ECANCELED; fn is called. */
+/* Ends all requests of a verb that goes to a worker of its own (plan, preview), with -ECANCELED; fn is
+ * called. */
 void engine_cancel(Engine *e, Verb verb);
 
 /* Is a request for this device on its way? */

@@ -76,6 +76,7 @@ static const char *rule_of(Reason r) {
         case REASON_REPLICA_STALE:
         case REASON_REPLICAS_DISAGREE:
         case REASON_PROOF_MISSING:
+        case REASON_NOT_AS_SHOWN:
                 return rule_proof;
         case REASON_PAGE_NOT_PRESENT:
         case REASON_WRITE_FAILED:

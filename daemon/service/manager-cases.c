@@ -27,6 +27,7 @@ Tracked *tracked_free(Tracked *t) {
         closep(&t->hold);
         findings_done(&t->found);
         plan_done(&t->plan);
+        word_done(&t->word);
         free(t->mended);
         case_free(t->c);
         free(t);

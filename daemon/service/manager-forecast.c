@@ -14,8 +14,6 @@
 #include "util/strv.h"
 #include "util/vec.h"
 
-#define FORECASTS_MAX 16        /* one worker makes them, one after another */
-
 typedef struct Rehearsal {
         Manager *manager;
         char *target, *device;

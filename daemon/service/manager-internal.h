@@ -13,8 +13,8 @@
 
 /* What the files of the manager share: manager-life.c (life, hints), manager-config.c (what is allowed),
  * manager-topology.c and manager-health.c (the machine), manager-cases.c (cases), manager-scan.c (what is
- * bad), manager-work.c (requests and answers), manager-query.c and manager-forecast.c (who asks from
- * outside). */
+ * bad), manager-work.c (requests and answers), manager-query.c, manager-forecast.c, manager-preview.c
+ * (who asks from outside) and manager-resolve.c (what an operator decides). */
 
 /* What happened while a request about a case was on its way. */
 typedef enum MissedHint {
@@ -29,6 +29,7 @@ typedef struct Tracked {
         Case *c;
         Findings found;         /* as last located; found.range.end == 0: not yet */
         Plan plan;              /* if verdict_acts(): to be carried out */
+        Word word;              /* of an operator, for the next try; replica NULL: none */
         char *mended;           /* what came of asking the file system to rebuild it, by this daemon; NULL:
                                  * not asked yet */
         int hold;               /* O_PATH descriptor of the owning file, or -1: its blocks cannot become free
@@ -175,6 +176,10 @@ void manager_keep_closed(Manager *m, Case *c);                  /* takes it over
 void manager_drop_closed(Manager *m);
 Tracked *tracked_free(Tracked *t);
 
+/* manager-resolve.c */
+bool tracked_is_for_operator(const Tracked *t); /* in a state in which he may decide */
+void tracked_drop_word(Tracked *t);             /* nothing has been written by it, and nothing will be */
+
 /* manager-physical.c: machine checks that the list may not show */
 uint64_t manager_next_suspect(const Manager *m);                /* monotonic; USEC_INFINITY: none */
 void manager_judge_suspects(Manager *m);
@@ -214,6 +219,8 @@ void manager_ask_scrub(Manager *m);
 void manager_set_replicas(Manager *m, const Policy *p);         /* those of this policy; NULL: none */
 void manager_take_offers(Manager *m, const LocateReply *reply); /* what they answered */
 void manager_take_rehearsal(Manager *m, const LocateReply *reply);      /* … and whether it was true */
+
+#define FORECASTS_MAX 16        /* rehearsals and previews; one worker makes each kind, one after another */
 
 /* manager-query.c */
 void manager_load_brake(Manager *m);

@@ -320,6 +320,7 @@ void manager_rescan(Manager *m) {
 void manager_stop(Manager *m) {
         m->stopping = true;
         engine_cancel(m->engine, VERB_PLAN);
+        engine_cancel(m->engine, VERB_PREVIEW);
         manager_poke(m);
 }
 

@@ -31,11 +31,14 @@ static void judge(Tracked *t) {
                         tracked_release(t);
                 return;
         }
-        r = plan_make(&m->policy, &t->found, &plan);
+        r = t->word.replica ? plan_make_by_word(&m->policy, &t->found, &t->word, &plan)
+                            : plan_make(&m->policy, &t->found, &plan);
         if (r < 0) {
                 tracked_retry_later(t);
                 return;
         }
+        if (!plan.by_word)
+                tracked_drop_word(t);
 
         plan_done(&t->plan);
         t->plan = plan;
@@ -207,6 +210,7 @@ static void locate_failed(Errand *e, const EngineAnswer *a) {
                         tracked_move(t, CASE_WAITING, reason, a->detail ? a->detail : strerror(-a->error));
                 t->wants_locate = false;
                 t->alone = a->error == -ETIMEDOUT || a->error == -ECHILD;
+                tracked_drop_word(t);
                 tracked_retry_later(t);
         }
 }

@@ -17,7 +17,21 @@
 #include "util/time-util.h"
 #include "util/vec.h"
 
+/* Who took it on, and how much that was, in the one event that is looked at years later. */
+static char *detail_of(const Tracked *t, const Result *result) {
+        char *detail;
+
+        if (result->state != CASE_HEALED || !t->c->accepted_by)
+                return result->detail ? strdup(result->detail) : NULL;
+        return asprintf(&detail, "accepted by %s, %s: %s", t->c->accepted_by,
+                        t->c->replica ? t->c->replica : "", result->detail ? result->detail : "") < 0
+                       ? NULL
+                       : detail;
+}
+
 void tracked_take_result(Tracked *t, const Result *result) {
+        _cleanup_free_ char *detail = NULL;
+
         t->wants_repair = false;
         t->settled = true;
         t->c->writer = result->writer;
@@ -27,6 +41,7 @@ void tracked_take_result(Tracked *t, const Result *result) {
                 free(t->c->replica);
                 t->c->replica = strdup(result->replica);
         }
+        detail = detail_of(t, result);
 
         if (result->state == CASE_DETECTED)
                 t->wants_locate = true;
@@ -34,7 +49,7 @@ void tracked_take_result(Tracked *t, const Result *result) {
                 tracked_move(t, CASE_DETECTED, REASON_NONE, NULL);
         if (!case_may(t->c->state, result->state)) /* healed by a repair of which only the intent was left */
                 tracked_move(t, CASE_WAITING, REASON_NONE, NULL);
-        tracked_move(t, result->state, result->reason, result->detail);
+        tracked_move(t, result->state, result->reason, detail);
 
         if (case_state_is_closed(t->c->state)) {
                 tracked_release(t);
@@ -79,6 +94,9 @@ static void on_repaired(const EngineAnswer *a, void *userdata) {
 
         if (a->result) {
                 take_mended(t, a->result);
+                if (t->c->accepted_by && a->result->bytes == 0 && a->result->state != CASE_FAILED &&
+                    a->result->state != CASE_IN_DOUBT)
+                        tracked_drop_word(t);
                 tracked_take_result(t, a->result);
         } else {
                 Device *d = manager_find_device(e->manager, e->disk);
@@ -135,6 +153,7 @@ static int start_repair(Manager *m, Tracked *t) {
         if (r < 0)
                 return r;
 
+        word_done(&t->word);    /* it was for this try */
         t->wants_repair = false;
         t->retry_at = USEC_INFINITY;
         (void) TAKE_PTR(e);
@@ -146,6 +165,8 @@ static bool take_budget(Manager *m, Tracked *t) {
         size_t pages = t->plan.steps.n, left = budget_left(&m->budget, now_monotonic());
         uint64_t retry = 0;
 
+        if (t->plan.by_word)
+                return true;            /* it is for storms, and an operator is none */
         if (left == m->policy.budget_n)
                 m->budget_told = false;
         if (left >= pages || left == m->policy.budget_n) {
@@ -192,7 +213,7 @@ static bool take_page_budget(Manager *m, Tracked *t) {
         Healed h = { .c = t->c, .now = now_realtime(), .window = m->policy.page_budget_usec };
         _cleanup_free_ char *detail = NULL, *dimms = NULL;
 
-        if (t->plan.verdict != VERDICT_REPAIR)
+        if (t->plan.verdict != VERDICT_REPAIR || t->plan.by_word)
                 return true;
         (void) manager_each_case(m, true, count_healed, &h);
         if (h.n < m->policy.page_budget_n)

@@ -5,7 +5,10 @@
 #include "core/forecast.h"
 #include "core/health.h"
 #include "core/policy.h"
+#include "core/preview.h"
 #include "core/topology.h"
+#include "service/operator.h"
+#include "service/resolution.h"
 #include "util/cleanup.h"
 
 /* Owns policy, topology and cases; turns hints into requests to workers, and their answers into the
@@ -96,6 +99,10 @@ enum {
         MANAGER_E_NO_SUCH_VOLUME,
         MANAGER_E_RANGE,
         MANAGER_E_STOPPING,
+        MANAGER_E_OBSERVING,            /* nothing is written in MODE_OBSERVE */
+        MANAGER_E_NOT_LOCATED,          /* nobody knows yet whose the bytes are; soon */
+        MANAGER_E_NOT_SHOWN,            /* a word for what was not shown */
+        MANAGER_E_REFUSED,              /* by the plan, whatever the word */
 };
 
 /* Open, or closed and still kept; NULL. */
@@ -134,18 +141,19 @@ const DimmHealths *manager_health(const Manager *m);    /* of the modules, as th
  * MANAGER_E_CONFIGURED, or a negative errno: the mode is in force, but could not be stored. */
 int manager_set_mode(Manager *m, Mode mode);
 
-typedef enum ResolveAction {
-        RESOLVE_RETRY,
-        RESOLVE_IGNORE,
-        _RESOLVE_MAX,
-        _RESOLVE_INVALID = -EINVAL,
-} ResolveAction;
+/* What `op` has decided, on record before anything follows from it. A word must have been shown; it holds
+ * for one try. 0, MANAGER_E_*, or a negative errno. */
+int manager_resolve(Manager *m, uint64_t id, const Resolution *resolution, const Operator *op);
 
-const char *resolve_action_to_string(ResolveAction a);
-ResolveAction resolve_action_from_string(const char *s);
+/* p NULL: it did not work, `error` (as in engine.h) and `detail` (NULL: none) say why. */
+typedef void (*PreviewFn)(Preview *p, int error, const char *detail, void *userdata);
 
-/* 0, MANAGER_E_*, or a negative errno. */
-int manager_resolve(Manager *m, uint64_t id, ResolveAction action);
+/* What would be written into the bytes of a case by an operator's word, and what he should compare; up to
+ * `limit` bytes each. fn is called once, later, unless the manager is freed first; it may take what is in
+ * *p. 0; MANAGER_E_* or a negative errno, and fn is not called; with MANAGER_E_REFUSED *ret_why (the caller
+ * frees it) is why. */
+int manager_preview(Manager *m, uint64_t id, const Word *word, uint64_t limit, PreviewFn fn, void *userdata,
+                    char **ret_why);
 
 #define FORECAST_DEFAULT REPAIR_UNIT
 #define FORECAST_MAX (UINT64_C(16) * 1024 * 1024)

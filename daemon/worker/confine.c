@@ -144,6 +144,7 @@ int confine_for(Verb v) {
                 return set_capabilities(machine, N(machine));
         case VERB_LOCATE:
         case VERB_PLAN:
+        case VERB_PREVIEW:
                 return set_capabilities(look, N(look));
         case VERB_REPAIR:
         case VERB_SETTLE:

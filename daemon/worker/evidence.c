@@ -19,6 +19,7 @@
 void evidence_done(Evidence *e) {
         offer_done(&e->offer);
         free(e->bytes);
+        rangeset_done(&e->has);
         *e = (Evidence) {};
 }
 
@@ -63,15 +64,15 @@ static int surviving_in(const Window *w, const RangeSet *set, RangeSet *ret) {
 
 /* Compares what the replica has. Surviving bytes that it should have and has not are neighbours that
  * differ. */
-static int evidence_compare(Evidence *e, const Window *w, const RangeSet *should, const RangeSet *has) {
+static int evidence_compare(Evidence *e, const Window *w, const RangeSet *should) {
         _cleanup_rangeset_ RangeSet there = {}, lacking = {};
         int r;
 
-        r = surviving_in(w, has, &there);
+        r = surviving_in(w, &e->has, &there);
         if (r >= 0)
                 r = surviving_in(w, should, &lacking);
         if (r >= 0)
-                r = rangeset_subtract_all(&lacking, has);
+                r = rangeset_subtract_all(&lacking, &e->has);
         if (r < 0)
                 return r;
 
@@ -111,14 +112,14 @@ static int evidence_recheck(Evidence *e, const Subject *subject) {
 
 /* Reads what there is of the window. 0, with e->bytes NULL and the offer saying why where that failed; or a
  * negative errno. */
-static int evidence_read(Evidence *e, Replica *rep, const Window *w, const RangeSet *has) {
+static int evidence_read(Evidence *e, Replica *rep, const Window *w) {
         _cleanup_free_ uint8_t *bytes = calloc(1, range_size(w->range));
 
         if (!bytes)
                 return -ENOMEM;
 
-        for (size_t i = 0; i < has->n; i++) {
-                Range part = has->items[i];
+        for (size_t i = 0; i < e->has.n; i++) {
+                Range part = e->has.items[i];
                 int r = replica_read(rep, part.start, bytes + (part.start - w->range.start),
                                      range_size(part));
 
@@ -156,21 +157,21 @@ static int evidence_seal(Evidence *e, const Sealed *sealed, const Window *w, con
 
 static int evidence_gather(Evidence *e, Replica *rep, const Subject *subject, const Sealed *sealed,
                            const Window *w, const RangeSet *lost) {
-        _cleanup_rangeset_ RangeSet should = {}, has = {};
+        _cleanup_rangeset_ RangeSet should = {};
         int r;
 
-        r = replica_extent(rep, w->range, &should, &has);
+        r = replica_extent(rep, w->range, &should, &e->has);
         if (r < 0)
                 return r;
-        if (!has_all(&has, lost))
+        if (!has_all(&e->has, lost))
                 return offer_set(&e->offer, OFFER_SHORT,
                                  "it ends at byte %" PRIu64 ", the lost bytes reach to %" PRIu64, rep->size,
                                  lost->items[lost->n - 1].end);
 
-        r = evidence_read(e, rep, w, &has);
+        r = evidence_read(e, rep, w);
         if (r < 0 || !e->bytes)
                 return r;
-        r = evidence_compare(e, w, &should, &has);
+        r = evidence_compare(e, w, &should);
         if (r >= 0)
                 r = fault_point(getenv("BEZOAR_FAULT"), "replica-read");
         if (r >= 0)

@@ -10,6 +10,7 @@
 typedef struct Evidence {
         Offer offer;
         uint8_t *bytes;         /* the replica's bytes for window.range; NULL: it has none */
+        RangeSet has;           /* file offsets of those that it really has; the rest are zeroes */
 } Evidence;
 
 void evidence_done(Evidence *e);

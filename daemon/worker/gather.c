@@ -44,7 +44,8 @@ int gather(const Request *request, const Site *site, const Protect *protect, con
         r = gather_window(site, f, fd, (uint64_t) st->st_size, &extent, &g);
         if (r >= 0 && g.lost.n > 0) {
                 r = places_find(site, fd, g.window.range, &extent, &places);
-                if (r >= 0 && !site_is_dax(site))       /* of which nobody can tell that it is as it was */
+                /* Of a device-dax nobody can tell that it is as it was; a word may contradict a seal. */
+                if (r >= 0 && !site_is_dax(site) && !request->plan.by_word)
                         r = sealed_open(request->state_dir, request->volume.uuid, owner->inode,
                                         owner->generation, st, &g.sealed);
                 if (r >= 0) {

@@ -12,7 +12,7 @@ typedef struct Gathered {
         Window window;          /* the pages, and NEIGHBOURS_WINDOW before and after them */
         RangeSet lost;          /* file offsets in the pages whose bytes are to come from a replica. Empty:
                                  * all can be read, and no replica was asked */
-        Sealed sealed;
+        Sealed sealed;          /* by an operator's word: none, for it may contradict a seal */
         Evidences evidences;    /* in the order of the replicas */
 } Gathered;
 

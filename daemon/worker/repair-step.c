@@ -19,6 +19,7 @@
 #include "worker/intents.h"
 #include "worker/page.h"
 #include "worker/repair-step.h"
+#include "worker/shown.h"
 
 #define TRIES_MAX 5     /* how often good bytes may change under our hands */
 
@@ -75,6 +76,18 @@ static int check_seal(Repair *r, const Step *s) {
         q = sealed_check_page(&r->seen.sealed, s->offset, r->page);
         return q <= 0 ? q : ended(r, CASE_DETECTED, REASON_CHANGED,
                                   "the page at file offset %" PRIu64 " is not what was sealed", s->offset);
+}
+
+/* And the page that an operator was shown: his word holds for no other. */
+static int check_shown(Repair *r, const Step *s) {
+        if (!r->plan->by_word)
+                return 0;
+        shown_page(&r->seen, r->evidence, r->f->file_size, s, r->again);
+        return memcmp(r->page, r->again, REPAIR_UNIT) == 0
+                       ? 0
+                       : ended(r, CASE_REFUSED, REASON_NOT_AS_SHOWN,
+                               "what survives of the page at file offset %" PRIu64 " has changed",
+                               s->offset);
 }
 
 /* Lent. */
@@ -372,6 +385,8 @@ static int try_step(Repair *r, const Step *s) {
                 q = check_seal(r, s);
         intent = intent_of(r, s, &listed);      /* lent, once it is known what is listed */
         clearing_begin(&clearing);
+        if (q == 0)
+                q = check_shown(r, s);
         if (q == 0)
                 q = intents_store(r->intents_fd, &intent, r->page);
         if (q == 0)

@@ -29,6 +29,7 @@ typedef struct Repair {
         struct timespec mtime;          /* as we left it */
         Gathered seen;
         const Evidence *evidence;       /* of the plan's replica; within seen */
+        uint64_t lost, compared, differ;        /* by an operator's word: bytes, as in core/preview.h */
         char boot_id[37];
         uint8_t *page, *again;          /* one page each, aligned */
         ProgressFn progress;

@@ -24,6 +24,7 @@
 #include "worker/page.h"
 #include "worker/repair-step.h"
 #include "worker/repair.h"
+#include "worker/shown.h"
 
 static void repair_done(Repair *r) {
         uint64_t usec;
@@ -127,6 +128,48 @@ static int take_exclusion(Repair *r) {
                      "another program has it open, and nothing else that Exclusion= allows can be had");
 }
 
+static int has_none(Repair *r, const char *what) {
+        const Offer *o = &r->evidence->offer;
+
+        return ended(r, o->state == OFFER_UNREACHABLE ? CASE_WAITING : CASE_REFUSED, offer_reason(o),
+                     "%s %s%s%s", r->plan->replica, what, o->detail ? ": " : "", o->detail ? o->detail : "");
+}
+
+static int judge_by_proof(Repair *r, const Protect *protect) {
+        const Offer *o = &r->evidence->offer;
+
+        if (!r->evidence->bytes || (o->proofs & r->plan->proofs) != r->plan->proofs ||
+            offer_satisfies(o, &protect->proof) == 0)
+                return has_none(r, "no longer shows what the plan asks for");
+        r->result.proofs = o->proofs;
+        return 0;
+}
+
+/* The word holds for what was shown, to the byte. A seal that says otherwise ends before anything is
+ * written. */
+static int judge_by_word(Repair *r) {
+        _cleanup_sealed_ Sealed sealed = SEALED_NULL;
+        _cleanup_preview_ Preview p = {};
+        char token[SHOWN_TOKEN + 1];
+        int q;
+
+        if (!r->evidence->bytes)
+                return has_none(r, "cannot give the bytes");
+        q = shown_token(r->request, &r->seen, r->evidence, token);
+        if (q == 0 && strcmp(token, r->plan->shown) != 0)
+                return ended(r, CASE_REFUSED, REASON_NOT_AS_SHOWN, NULL);
+        if (q == 0)
+                q = shown_compare(&r->seen, r->evidence, 0, &p);
+        if (q == 0 && !site_is_dax(&r->site))
+                q = shown_contradicts_seal(r->request, &r->before, &r->seen, r->evidence, &sealed);
+        if (q > 0)
+                q = sealed_end(&sealed);
+        r->lost = p.lost;
+        r->compared = p.compared;
+        r->differ = p.differ;
+        return q;
+}
+
 /* Reads the neighbourhood and the replica, and lets them show what the plan asks for. */
 static int prove(Repair *r) {
         const Protect *protect = policy_find_owner(&r->request->policy, r->owner);
@@ -149,15 +192,9 @@ static int prove(Repair *r) {
         if (!r->evidence)
                 return -EINVAL;
 
-        if (!r->evidence->bytes || (r->evidence->offer.proofs & r->plan->proofs) != r->plan->proofs ||
-            offer_satisfies(&r->evidence->offer, &protect->proof) == 0)
-                return ended(r, r->evidence->offer.state == OFFER_UNREACHABLE ? CASE_WAITING : CASE_REFUSED,
-                             offer_reason(&r->evidence->offer),
-                             "%s no longer shows what the plan asks for%s%s", r->plan->replica,
-                             r->evidence->offer.detail ? ": " : "",
-                             r->evidence->offer.detail ? r->evidence->offer.detail : "");
-
-        r->result.proofs = r->evidence->offer.proofs;
+        q = r->plan->by_word ? judge_by_word(r) : judge_by_proof(r, protect);
+        if (q != 0)
+                return q;
         r->result.replica = strdup(r->plan->replica);
         return r->result.replica ? 0 : -ENOMEM;
 }
@@ -262,6 +299,18 @@ static const char *remark(const Repair *r) {
         return NULL;
 }
 
+static void tell_healed(Repair *r) {
+        const char *more = remark(r);
+
+        if (r->plan->by_word)
+                result_set(&r->result, CASE_HEALED, REASON_NONE,
+                           "%" PRIu64 " bytes were lost; of %" PRIu64 " surviving ones that could be "
+                           "compared, %" PRIu64 " differ%s%s", r->lost, r->compared, r->differ,
+                           more ? "; " : "", more ? more : "");
+        else
+                result_set(&r->result, CASE_HEALED, REASON_NONE, more ? "%s" : NULL, more);
+}
+
 static int run(Repair *r) {
         int q;
 
@@ -282,32 +331,46 @@ static int run(Repair *r) {
         if (q == 0)
                 keep_seal(r);
         if (q == 0 && r->result.bytes > 0)
-                result_set(&r->result, CASE_HEALED, REASON_NONE,
-                           remark(r) ? "%s" : NULL, remark(r));
+                tell_healed(r);
         else if (q == 0)
                 result_set(&r->result, CASE_GONE, REASON_CLEARED, NULL);
         return q;
 }
 
 /* Are the steps whole pages of the located range, at their places in the file? */
-static bool steps_fit(const Repair *r) {
-        const Owner *o = r->owner;
+static bool steps_fit(const Plan *p, const Findings *f, const Owner *o) {
         uint64_t end;
 
-        if (!range_is_aligned(r->f->range, REPAIR_UNIT) || o->offset % REPAIR_UNIT != 0 ||
-            o->offset >= r->f->file_size || r->f->file_size > INT64_MAX - REPAIR_UNIT ||
-            __builtin_add_overflow(o->offset, range_size(r->f->range), &end) || end > INT64_MAX)
+        if (!range_is_aligned(f->range, REPAIR_UNIT) || o->offset % REPAIR_UNIT != 0 ||
+            o->offset >= f->file_size || f->file_size > INT64_MAX - REPAIR_UNIT ||
+            __builtin_add_overflow(o->offset, range_size(f->range), &end) || end > INT64_MAX)
                 return false;
 
-        for (size_t i = 0; i < r->plan->steps.n; i++) {
-                const Step *s = r->plan->steps.items + i;
+        for (size_t i = 0; i < p->steps.n; i++) {
+                const Step *s = p->steps.items + i;
 
-                if (!range_contains(r->f->range, s->range) || range_size(s->range) != REPAIR_UNIT ||
+                if (!range_contains(f->range, s->range) || range_size(s->range) != REPAIR_UNIT ||
                     !range_is_aligned(s->range, REPAIR_UNIT) ||
-                    s->offset != o->offset + (s->range.start - r->f->range.start))
+                    s->offset != o->offset + (s->range.start - f->range.start))
                         return false;
         }
         return true;
+}
+
+int repair_request_check(const Request *request) {
+        const Findings *f = request->ranges.items;
+        const Plan *p = &request->plan;
+        const Owner *o;
+
+        if (request->ranges.n != 1 || p->verdict != VERDICT_REPAIR || !p->replica ||
+            p->by_word == (p->proofs != 0) || f->owners.n == 0)
+                return -EINVAL;
+        o = f->owners.items;
+        return (o->type == OWNER_FILE || o->type == OWNER_DEVICE_DAX) && o->path &&
+                               range_contains(o->range, f->range) &&
+                               o->range.start == f->range.start && steps_fit(p, f, o)
+                       ? 0
+                       : -EINVAL;
 }
 
 int repair(const Request *request, ProgressFn progress, void *userdata, Result *ret) {
@@ -329,19 +392,11 @@ int repair(const Request *request, ProgressFn progress, void *userdata, Result *
 
         assert(progress);
 
-        if (request->ranges.n != 1 || request->plan.verdict != VERDICT_REPAIR || request->plan.proofs == 0 ||
-            !request->plan.replica ||
-            !request->state_dir)
+        q = repair_request_check(request);
+        if (q < 0 || !request->state_dir || (request->plan.by_word && !request->plan.shown))
                 return -EINVAL;
         r.f = request->ranges.items;
         r.owner = r.f->owners.items;
-        if (r.f->owners.n == 0 || (r.owner->type != OWNER_FILE && r.owner->type != OWNER_DEVICE_DAX) ||
-            !r.owner->path ||
-            !range_contains(r.owner->range, r.f->range) ||
-            r.owner->range.start != r.f->range.start)
-                return -EINVAL;
-        if (!steps_fit(&r))
-                return -EINVAL;
 
         q = run(&r);
         if (q < 0)

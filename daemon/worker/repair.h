@@ -9,3 +9,7 @@
  * outcome is in *ret), or a negative errno: unexpected, *ret is not filled in; an intent may have been
  * left behind. */
 int repair(const Request *request, ProgressFn progress, void *userdata, Result *ret);
+
+/* Can the plan of the request be a repair of what was located: one range, of one file (the first owner), in
+ * whole pages that are at their places in it? 0 or -EINVAL. */
+int repair_request_check(const Request *request);

@@ -260,6 +260,16 @@ int seal_restamp(const char *state_dir, const char *uuid, SealFile *f, Digester 
         return fdatasync(fd) < 0 ? -errno : 0;
 }
 
+int seal_remove(const char *state_dir, const char *uuid, uint64_t inode, uint32_t generation) {
+        _cleanup_close_ int folder_fd = open_store(state_dir, uuid, false);
+        char name[64];
+
+        if (folder_fd < 0)
+                return folder_fd == -ENOENT ? 0 : folder_fd;
+        seal_name(inode, generation, name);
+        return file_remove(folder_fd, name);
+}
+
 int seal_store_lock(const char *state_dir, int *ret_fd) {
         _cleanup_close_ int state_fd = -1, seal_fd = -1;
 

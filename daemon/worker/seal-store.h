@@ -49,6 +49,9 @@ int seal_file_digest(const SealFile *f, Digester *d, uint64_t page, uint8_t ret[
 int seal_restamp(const char *state_dir, const char *uuid, SealFile *f, Digester *d, SealTime mtime,
                  SealTime ctime);
 
+/* Removes that of a file, durably. 0, also where there is none, or a negative errno. */
+int seal_remove(const char *state_dir, const char *uuid, uint64_t inode, uint32_t generation);
+
 /* One sealing at a time, for as long as the descriptor (of the store's folder) is open. 0, -EBUSY, or
  * another negative errno. */
 int seal_store_lock(const char *state_dir, int *ret_fd);

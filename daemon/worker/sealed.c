@@ -62,18 +62,6 @@ int sealed_check_page(const Sealed *s, uint64_t offset, const uint8_t *page) {
         return memcmp(sealed, now, SEAL_DIGEST) == 0 ? 0 : SEALED_E_DIFFERS;
 }
 
-/* From the replica, and what survives over it. */
-static void build_page(const Window *w, const uint8_t *replica, Range page, uint8_t *ret) {
-        memcpy(ret, replica + (page.start - w->range.start), range_size(page));
-        for (size_t i = 0; i < w->surviving.n; i++) {
-                Range m;
-
-                if (range_intersect(w->surviving.items[i], page, &m))
-                        memcpy(ret + (m.start - page.start), w->bytes + (m.start - w->range.start),
-                               range_size(m));
-        }
-}
-
 int sealed_check(const Sealed *s, const Window *w, const uint8_t *replica, const RangeSet *lost) {
         _cleanup_rangeset_ RangeSet pages = {};
         int r;
@@ -90,7 +78,7 @@ int sealed_check(const Sealed *s, const Window *w, const uint8_t *replica, const
                         uint8_t page[REPAIR_UNIT];
 
                         assert(range_contains(w->range, (Range) { at, at + REPAIR_UNIT }));
-                        build_page(w, replica, (Range) { at, at + REPAIR_UNIT }, page);
+                        window_page(w, replica, (Range) { at, at + REPAIR_UNIT }, page);
                         r = sealed_check_page(s, at, page);
                         if (r != 0)
                                 return r;
@@ -107,4 +95,15 @@ int sealed_restamp(Sealed *s, const struct stat *st) {
         if (seal_is_current(seal, seal->inode, seal->generation, (uint64_t) st->st_size, mtime, ctime))
                 return 0;
         return seal_restamp(s->state_dir, s->uuid, &s->file, s->digester, mtime, ctime);
+}
+
+int sealed_end(Sealed *s) {
+        int r;
+
+        assert(s->current);
+
+        r = seal_remove(s->state_dir, s->uuid, s->file.seal.inode, s->file.seal.generation);
+        if (r >= 0)
+                s->current = false;
+        return r;
 }

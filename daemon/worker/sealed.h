@@ -40,3 +40,6 @@ int sealed_check_page(const Sealed *s, uint64_t offset, const uint8_t *page);
 
 /* The file is as it was sealed, but its times have been moved by us: `st`. */
 int sealed_restamp(Sealed *s, const struct stat *st);
+
+/* The file is about to become something else than was sealed. 0 or a negative errno. */
+int sealed_end(Sealed *s);

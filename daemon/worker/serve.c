@@ -16,6 +16,7 @@
 #include "worker/locate.h"
 #include "worker/mend.h"
 #include "worker/park.h"
+#include "worker/preview.h"
 #include "worker/rehearse.h"
 #include "worker/repair.h"
 #include "worker/serve.h"
@@ -109,6 +110,19 @@ static int serve_plan(const Request *request, int fd, char **ret_error) {
                 return r;
 
         text = codec_locate_reply_encode(&reply);
+        return text ? line_write(fd, text) : -ENOMEM;
+}
+
+static int serve_preview(const Request *request, int fd, char **ret_error) {
+        _cleanup_preview_ Preview p = {};
+        _cleanup_free_ char *text = NULL;
+        int r;
+
+        r = preview(request, &p, ret_error);
+        if (r < 0)
+                return r;
+
+        text = codec_preview_encode(&p);
         return text ? line_write(fd, text) : -ENOMEM;
 }
 
@@ -211,6 +225,9 @@ int serve_request(const Request *request, int out_fd) {
                 break;
         case VERB_PLAN:
                 r = serve_plan(request, out_fd, &error);
+                break;
+        case VERB_PREVIEW:
+                r = serve_preview(request, out_fd, &error);
                 break;
         case _VERB_MAX:
         case _VERB_INVALID:

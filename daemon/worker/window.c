@@ -171,3 +171,14 @@ int window_read(const Site *s, int file_fd, uint64_t file_size, Range wanted, co
         w = (Window) {};
         return 0;
 }
+
+void window_page(const Window *w, const uint8_t *replica, Range page, uint8_t *ret) {
+        memcpy(ret, replica + (page.start - w->range.start), range_size(page));
+        for (size_t i = 0; i < w->surviving.n; i++) {
+                Range m;
+
+                if (range_intersect(w->surviving.items[i], page, &m))
+                        memcpy(ret + (m.start - page.start), w->bytes + (m.start - w->range.start),
+                               range_size(m));
+        }
+}

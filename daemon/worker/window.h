@@ -32,3 +32,7 @@ int window_read(const Site *s, int file_fd, uint64_t file_size, Range wanted, co
  * (REPAIR_UNIT bytes, aligned). *ret: their device addresses, as far as they could be read. 0 or a
  * negative errno (no memory). */
 int page_salvage(const Site *s, Range page_range, const RangeSet *bad, uint8_t *page, RangeSet *ret);
+
+/* A page of the file (file offsets, within w) as it would be with these bytes of a replica (of w->range) for
+ * what does not survive. */
+void window_page(const Window *w, const uint8_t *replica, Range page, uint8_t *ret);

@@ -80,6 +80,22 @@ static void check_pieces(const char *text) {
                 must(error <= 0);
 }
 
+static void check_word(const char *text) {
+        Word w = {}, again = {};
+        char *made;
+
+        if (word_parse(text, &w) != 0) {
+                must(!w.replica && !w.shown);
+                return;
+        }
+        made = word_format(&w);
+        must(made && word_parse(made, &again) == 0 && strcmp(w.replica, again.replica) == 0);
+        must(!w.shown == !again.shown && (!w.shown || strcmp(w.shown, again.shown) == 0));
+        free(made);
+        word_done(&w);
+        word_done(&again);
+}
+
 /* A value of Replica= in its one form is in that form. */
 static void check_uri(const char *text) {
         char *made = NULL, *again = NULL;
@@ -109,7 +125,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
               text);
         CHECK(FetchReply, codec_fetch_reply_decode, codec_fetch_reply_encode, fetch_reply_done, text);
         check_pieces(text);
+        CHECK(Preview, codec_preview_decode, codec_preview_encode, preview_done, text);
         check_uri(text);
+        check_word(text);
         check_list(text);
         if (codec_error_decode(text, &sentence) == 0)
                 free(sentence);

@@ -137,7 +137,7 @@ def cases(program):
                      "FileSystem": "xfs", "Uuid": "uuid-0", "MountPoint": "/srv", "FileSystemDevice": "/dev/pmem0",
                      "Range": (409600, 4096), "Bad": [(410112, 512)],
                      "Physical": (PHYSICAL + 409600, 4096), "Dimms": ["nmem0"], "Path": "/srv/t/file131", "Offset": 409600,
-                     "Owners": [("file", 409600, 4096, 131, 1, 409600, "/srv/t/file131", False, False, "")], "Replica": "", "Proof": "",
+                     "Owners": [("file", 409600, 4096, 131, 1, 409600, "/srv/t/file131", False, False, "")], "Replica": "", "Proof": "", "AcceptedBy": "",
                      "Writer": "", "Attempts": 0, "Created": case["events"][0]["time"], "Changed": changed, "NextTry": 0,
                      "Events": [(e["time"], e["state"], e["detail"]) for e in case["events"]]}, p
         for name, value in p.items():
@@ -773,7 +773,8 @@ def many_clients(program):
         assert [c["state"] for c in d.cases()] == ["detected"] * 50 and len(d.requests("locate")) == 1, "the worker did not hang"
 
 
-run([introspection_is_the_manual, cases, closed_cases, filters, volumes, explain, healing_is_told, changes_are_gathered, reminded, counts, figures, rehearsals, plans,
-     plans_that_fail, too_many_plans, retry, ignore, busy,
-     asked_meanwhile, brake, mode_of_the_configuration, polkit, polkit_hangs, bus_policy, bad_input,
-     bus_later, ready_is_answering, ready_without_bus, name_is_taken, many_clients])
+if __name__ == "__main__":
+    run([introspection_is_the_manual, cases, closed_cases, filters, volumes, explain, healing_is_told, changes_are_gathered, reminded, counts, figures, rehearsals, plans,
+         plans_that_fail, too_many_plans, retry, ignore, busy,
+         asked_meanwhile, brake, mode_of_the_configuration, polkit, polkit_hangs, bus_policy, bad_input,
+         bus_later, ready_is_answering, ready_without_bus, name_is_taken, many_clients])

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """bezoarctl against the real daemon, on a bus of their own. $BEZOARCTL is the program."""
-import json, os, pathlib, pty, re, select, shutil, signal, subprocess, time
+import json, os, pathlib, pty, re, select, shutil, signal, socket, subprocess, time
 
 from daemon import PHYSICAL, Daemon, run
 
@@ -16,6 +16,12 @@ CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-BUS Bus Configurat
 """
 
 
+def answers(path):
+    """It is there before anybody can connect to it."""
+    with socket.socket(socket.AF_UNIX) as s:
+        return s.connect_ex(str(path)) == 0
+
+
 class Machine(Daemon):
     """The daemon on a bus, and a client."""
 
@@ -26,7 +32,7 @@ class Machine(Daemon):
         self.bus = f"unix:path={path}"
         self.bus_process = subprocess.Popen(["dbus-daemon", "--nofork", f"--config-file={self.root}/bus.conf"],
                                             stderr=open(self.root / "bus.log", "w"))
-        self.wait("bus", path.exists)
+        self.wait("bus", lambda: answers(path))
 
     def start(self):
         """The daemon is ready before the bus has given it its name: it does not wait for the bus."""
@@ -554,7 +560,7 @@ def bad_input(program):
                 (["plan", "/etc/passwd", "x"], "bytes are wanted"), (["plan", "--", "/etc/passwd", "-1"], "bytes are wanted"),
                 (["plan", "/etc/passwd", "1", "0"], "at least one"), (["plan", "/etc/passwd", "1", long], "too large"),
                 (["plan", "/etc/passwd", "18446744073709551615", "1"], "more than"),
-                (["plan", "/etc/passwd", "1", "2", "3"], "too much"), (["resolve", "1"], "ID ACTION"),
+                (["plan", "/etc/passwd", "1", "2", "3"], "too much"), (["resolve", "1"], "needs more"), (["resolve"], "ID [ACTION]"),
                 (["resolve", "1", "retry", "x"], "too much"), (["resolve", "1", long], ""), (["mode", "x"], ["repair", "observe"]),
                 (["mode", "repair", "x"], "too much"), (["monitor", "x"], "too much"), (["metrics", "x"], "too much"),
                 (["rescan", "x"], "too much"), (["volumes", "x"], "too much"), (["history", "x"], "too much"),
@@ -565,5 +571,6 @@ def bad_input(program):
         assert r.returncode == 1 and "could not be written" in r.stderr, r
 
 
-run([not_running, not_allowed, status, lists, shows, volumes, stacks, side_by_side, plans, rescans, resolves, modes, monitors, metrics, seals, drills, checks_config, hostile_names,
-     terminals, progress, completes, bad_input])
+if __name__ == "__main__":
+    run([not_running, not_allowed, status, lists, shows, volumes, stacks, side_by_side, plans, rescans, resolves, modes, monitors, metrics, seals, drills, checks_config, hostile_names,
+         terminals, progress, completes, bad_input])

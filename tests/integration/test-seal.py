@@ -124,6 +124,37 @@ def test_other_times(f):
     f.lose_now().heals()
 
 
+def test_word(f):
+    "an operator's word for what is not as sealed: he is told so, and the seal ends with it"
+    data = bytearray(f.data)
+    data[f.offset + 3 * SECTOR] ^= 1
+    f.copy.write_bytes(data)
+    os.utime(f.copy, ns=(0, f.before.st_mtime_ns))
+    found = f.lose_now().locate()
+    assert found["offers"][0]["state"] == "not-as-sealed", found
+    plan = {"verdict": "repair", "replica": f.replicas[0], "by_word": True, "writers": ["pwrite"], "exclusion": "lease",
+            "steps": [{"range": found["range"], "offset": f.offset, "bad": found["bad"]}]}
+    [shown] = f.lab.finish(f.lab.worker(f.request("preview", ranges=[found], limit=0, plan=plan)))
+    assert "not what was sealed" in shown["detail"], shown
+    assert f.store.exists()
+    answer = f.lab.finish(f.lab.worker(f.request("repair", ranges=[found], plan={**plan, "shown": shown["shown"]}), "after-write:unlist"))[-1]
+    expect(answer, "healed")
+    assert f.page() == bytes(data[f.offset:f.offset + PAGE])
+    assert not list((f.lab.state / "seal" / f.lab.uuid).glob(f"{f.path.stat().st_ino:x}.*"))
+
+
+def test_word_as_sealed(f):
+    "an operator's word for what is as sealed: the seal stays"
+    found = f.lose_now().locate()
+    plan = {"verdict": "repair", "replica": f.replicas[0], "by_word": True, "writers": ["pwrite"], "exclusion": "lease",
+            "steps": [{"range": found["range"], "offset": f.offset, "bad": found["bad"]}]}
+    [shown] = f.lab.finish(f.lab.worker(f.request("preview", ranges=[found], limit=0, plan=plan)))
+    assert "detail" not in shown, shown
+    answer = f.lab.finish(f.lab.worker(f.request("repair", ranges=[found], plan={**plan, "shown": shown["shown"]}), "after-write:unlist"))[-1]
+    expect(answer, "healed")
+    assert f.store.exists() and f.page() == f.right()
+
+
 @file(mirrors=2)
 def test_decides(f):
     "two replicas that disagree: the one that is as sealed is right"

@@ -25,6 +25,7 @@ typedef union Any {
         LocateReply reply;
         Result result;
         Intent intent;
+        Preview preview;
 } Any;
 
 typedef struct Codec {
@@ -107,6 +108,18 @@ static void done_intent(Any *a) {
         intent_done(&a->intent);
 }
 
+static int decode_preview(const char *text, Any *ret, char **ret_error) {
+        return codec_preview_decode(text, &ret->preview, ret_error);
+}
+
+static char *encode_preview(const Any *a) {
+        return codec_preview_encode(&a->preview);
+}
+
+static void done_preview(Any *a) {
+        preview_done(&a->preview);
+}
+
 #define OWNER                                                                                               \
         "{\"type\":\"file\",\"start\":1048576,\"length\":8192,\"inode\":131,\"generation\":4294967295,"     \
         "\"offset\":0,\"path\":\"/srv/pmem/db/a\",\"shared\":true,\"unwritten\":true,\"detail\":\"so\"}"
@@ -135,13 +148,19 @@ static void done_intent(Any *a) {
         "{\"verdict\":\"repair\",\"detail\":\"so\",\"replica\":\"mirror:/m\",\"proof\":\"seal\","           \
         "\"writers\":[\"pwrite\",\"revive\"],\"exclusion\":\"lease\",\"steps\":[" STEP "]}"
 
+#define TOKEN "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define WORD                                                                                                \
+        "{\"verdict\":\"repair\",\"replica\":\"zero:\",\"by_word\":true,"                              \
+        "\"shown\":\"" TOKEN "\","                                                                          \
+        "\"writers\":[\"pwrite\"],\"exclusion\":\"lease\",\"steps\":[" STEP "]}"
+
 static const Codec codecs[] = {
         { "case", decode_case, encode_case, done_case,
           "{\"id\":\"18446744073709551615\",\"state\":\"waiting\",\"reason\":\"page-not-present\","
           "\"ignored\":true,\"volume\":" VOLUME ",\"range\":" RANGE ",\"bad\":" BAD ","
           "\"physical\":{\"start\":4294967296,\"length\":8192},"
           "\"dimms\":[\"nmem0\",\"nmem1\"],\"owners\":[" OWNER "],\"replica\":\"mirror:/m\","
-          "\"proof\":\"seal+identity+neighbours+quorum\",\"writer\":\"revive\","
+          "\"proof\":\"seal+identity+neighbours+quorum\",\"accepted_by\":\"root\",\"writer\":\"revive\","
           "\"frozen_usec\":18446744073709551615,"
           "\"attempts\":4294967295,"
           "\"events\":[{\"time\":1,\"state\":\"detected\",\"detail\":\"so\"},{\"time\":2,"
@@ -180,6 +199,23 @@ static const Codec codecs[] = {
           "\"physical\":4306501632,\"inode\":131,\"generation\":0,\"offset\":4096,\"path\":\"/a\","
           "\"file_size\":4097,\"mtime_sec\":-1,\"mtime_nsec\":999999999,\"replica\":\"mirror:/m\","
           "\"proof\":\"seal\",\"alone\":true}" },
+        { "word", decode_request, encode_request, done_request,
+          "{\"verb\":\"repair\",\"id\":\"7\",\"volume\":" VOLUME ",\"state_dir\":\"/s\","
+          "\"policy\":" POLICY ","
+          "\"ranges\":[" FINDINGS "],\"plan\":" WORD "}" },
+        { "preview", decode_request, encode_request, done_request,
+          "{\"verb\":\"preview\",\"id\":\"7\",\"volume\":" VOLUME ",\"policy\":" POLICY ","
+          "\"ranges\":[" FINDINGS "],\"plan\":{\"verdict\":\"repair\",\"replica\":\"zero:\","
+          "\"by_word\":true,"
+          "\"writers\":[\"pwrite\"],\"steps\":[" STEP "]},\"limit\":18446744073709551615}" },
+        { "shown", decode_preview, encode_preview, done_preview,
+          "{\"id\":\"7\",\"device\":\"/dev/pmem0\",\"path\":\"/a\",\"also\":[\"/b\"],"
+          "\"replica\":\"mirror:/m\","
+          "\"detail\":\"so\",\"pages\":[{\"range\":{\"start\":1048576,\"length\":4096},\"offset\":4096,"
+          "\"lost\":[{\"start\":4096,\"length\":512}]}],\"lost\":512,\"compared\":3584,\"differ\":2,"
+          "\"pieces\":[{\"offset\":4096,\"length\":2,\"replica\":\"00ff\"},"
+          "{\"offset\":5000,\"length\":3,\"medium\":\"0a1b2c\",\"replica\":\"3d4e5f\"}],\"cut\":true,"
+          "\"shown\":\"" TOKEN "\",\"action\":\"accept:x\"}" },
         { "plan", decode_request, encode_request, done_request,
           "{\"verb\":\"plan\",\"volume\":{\"device\":\"/dev/pmem0\"},\"policy\":" POLICY ","
           "\"ranges\":[],\"path\":\"/srv/a\\\\x0ab\",\"in_file\":{\"start\":1,\"length\":512}}" },
@@ -355,9 +391,27 @@ static const struct Wrong {
         { "request", "\"replica\":\"mirror:/m\",\"proof\":\"seal\"", "\"proof\":\"seal\"",
           "plan: a repair needs" },
         { "request", "\"replica\":\"mirror:/m\",\"proof\":\"seal\"", "\"replica\":\"mirror:/m\"",
-          "plan: a repair needs" },
+          "plan.proof: a repair has a proof" },
         { "request", "\"proof\":\"seal\",\"writers\"", "\"proof\":\"none\",\"writers\"",
-          "plan: a repair needs" },
+          "plan.proof: a repair has a proof" },
+        { "request", "\"proof\":\"seal\",\"writers\"", "\"proof\":\"seal\",\"by_word\":true,\"writers\"",
+          "plan.proof: a repair has a proof" },
+        { "request", "\"proof\":\"seal\",\"writers\"",
+          "\"proof\":\"seal\",\"shown\":\"" TOKEN "\",\"writers\"", "plan.shown: it is no token" },
+        { "word", "\"shown\":\"" TOKEN "\",", "", "plan.shown: what is to be shown" },
+        { "word", TOKEN, "abc", "plan.shown: it is no token" },
+        { "word", "\"by_word\":true,", "", "plan.proof: a repair has" },
+        { "word", "\"verb\":\"repair\"", "\"limit\":0,\"verb\":\"preview\"",
+          "plan.shown: what is to be shown" },
+        { "preview", "\"verb\":\"preview\"", "\"state_dir\":\"/s\",\"verb\":\"repair\"",
+          "plan.shown: what is to be shown" },
+        { "preview", "\"by_word\":true", "\"proof\":\"seal\"", "plan: it is not by the word" },
+        { "preview", ",\"limit\":18446744073709551615", "", "limit: it is missing" },
+        { "shown", "\"00ff\"", "\"00f\"", "pieces[0].replica: it is not as long" },
+        { "shown", "\"00ff\"", "\"00FF\"", "pieces[0].replica: hexadecimal" },
+        { "shown", "\"length\":2", "\"length\":0", "pieces[0].length: it is out" },
+        { "shown", "\"replica\":\"00ff\"", "\"medium\":\"00ff\"", "pieces[0].replica: it is missing" },
+        { "shown", TOKEN, "x", "shown: it is no token" },
         { "request", "\"steps\":[{\"range\":{\"start\":1048576,\"length\":4096}",
           "\"steps\":[{\"range\":{\"start\":1048576,\"length\":8192}",
           "plan.steps[0].range: it is not one page" },
@@ -693,7 +747,8 @@ static void random_plan(Random *random, const Findings *f, Plan *p) {
 
 static Request random_request(Random *random) {
         Request q = {
-                .verb = (Verb) random_below(random, VERB_TOPOLOGY),
+                .verb = random_below(random, 4) ? (Verb) random_below(random, VERB_TOPOLOGY) : VERB_PREVIEW,
+                .limit = random_number(random),
                 .id = random_below(random, 2) ? random_number(random) : 0,
                 .volume = random_volume(random),
                 .state_dir = random_string(random),
@@ -708,10 +763,16 @@ static Request random_request(Random *random) {
         q.policy.budget_n = 1 + random_below(random, BUDGET_MAX_N);
         for (size_t n = random_below(random, 3); n > 0; n--)
                 assert_int_equal(vec_push(&q.policy.protects, random_protect(random)), 0);
-        for (size_t n = q.verb == VERB_REPAIR ? 1 : random_below(random, 3); n > 0; n--)
+        const bool planned = q.verb == VERB_REPAIR || q.verb == VERB_PREVIEW;
+
+        for (size_t n = planned ? 1 : random_below(random, 3); n > 0; n--)
                 assert_int_equal(vec_push(&q.ranges, random_findings(random)), 0);
-        if (q.verb == VERB_REPAIR)
+        if (planned)
                 random_plan(random, q.ranges.items, &q.plan);
+        if (q.verb == VERB_PREVIEW) {
+                q.plan.proofs = 0;
+                q.plan.by_word = true;
+        }
         return q;
 }
 

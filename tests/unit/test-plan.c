@@ -898,6 +898,122 @@ static void test_promises(void **state) {
                     in_place > 100 && devices > 200 && punched > 20);
 }
 
+/* What an operator's word for `replica` makes of it. */
+static void by_word(const Policy *policy, const Findings *f, const char *replica, Plan *ret) {
+        Word w = { .replica = (char *) replica, .shown = (char *) "token" };
+
+        assert_int_equal(plan_make_by_word(policy, f, &w, ret), 0);
+}
+
+static void expect_by_word(const Policy *policy, const Findings *f, const char *replica, Verdict verdict,
+                           Reason reason) {
+        _cleanup_plan_ Plan p = {};
+
+        by_word(policy, f, replica, &p);
+        assert_string_equal(verdict_to_string(p.verdict), verdict_to_string(verdict));
+        assert_string_equal(reason_to_string(p.reason), reason_to_string(reason));
+        assert_true(p.by_word == (verdict == VERDICT_REPAIR));
+        if (verdict == VERDICT_REPAIR) {
+                assert_string_equal(p.replica, replica);
+                assert_string_equal(p.shown, "token");
+                assert_int_equal(p.proofs, 0);
+        } else
+                assert_true(!p.replica && !p.shown);
+}
+
+/* Proves what an operator's word stands for, and what it does not: the proof, and nothing else. */
+static void test_word(void **state) {
+        _cleanup_policy_ Policy policy = {};
+        _cleanup_findings_ Findings f = {};
+        Protect *db;
+
+        policy_for_db(&policy);
+        findings_good(&f);
+        db = policy.protects.items;
+        f.offers.items[0].witness = WITNESS_DIFFER;
+        f.offers.items[0].proofs = 0;
+        expect(&policy, &f, VERDICT_REFUSE, REASON_REPLICA_STALE);
+        expect_by_word(&policy, &f, "mirror:/m", VERDICT_REPAIR, REASON_NONE);
+        expect_by_word(&policy, &f, "zero:", VERDICT_REPAIR, REASON_NONE);
+        expect_by_word(&policy, &f, "mirror:/n", VERDICT_REFUSE, REASON_NO_REPLICA);
+        expect_by_word(&policy, &f, "mirror:/", VERDICT_REFUSE, REASON_NO_REPLICA);
+
+        f.offers.items[0].state = OFFER_UNREACHABLE;    /* it may be there again: the worker asks */
+        expect(&policy, &f, VERDICT_WAIT, REASON_REPLICA_UNREACHABLE);
+        expect_by_word(&policy, &f, "mirror:/m", VERDICT_REPAIR, REASON_NONE);
+
+        policy.mode = MODE_OBSERVE;
+        expect_by_word(&policy, &f, "mirror:/m", VERDICT_WAIT, REASON_OBSERVE);
+        policy.mode = MODE_REPAIR;
+        f.read_only = true;
+        expect_by_word(&policy, &f, "zero:", VERDICT_WAIT, REASON_READ_ONLY);
+        f.read_only = false;
+        db->writer = WRITER_PARK;
+        expect_by_word(&policy, &f, "zero:", VERDICT_REFUSE, REASON_WRITER_NOT_ALLOWED);
+        db->writer = WRITER_AUTO;
+
+        f.owners.items[0].type = OWNER_METADATA;
+        expect_by_word(&policy, &f, "zero:", VERDICT_REFUSE, REASON_METADATA);
+        f.owners.items[0].type = OWNER_UNKNOWN;
+        expect_by_word(&policy, &f, "zero:", VERDICT_WAIT, REASON_UNKNOWN_OWNER);
+        f.owners.items[0].type = OWNER_FREE;
+        expect_by_word(&policy, &f, "zero:", VERDICT_HARMLESS, REASON_FREE);
+        f.owners.items[0].type = OWNER_FILE;
+        strcpy(f.owners.items[0].path, "/srv/dc/a");
+        expect_by_word(&policy, &f, "zero:", VERDICT_REFUSE, REASON_NOT_PROTECTED);
+        strcpy(f.owners.items[0].path, "/srv/db/a");
+
+        strv_free(db->replicas);
+        db->replicas = NULL;
+        expect_by_word(&policy, &f, "zero:", VERDICT_REPAIR, REASON_NONE);
+        expect_by_word(&policy, &f, "mirror:/m", VERDICT_REFUSE, REASON_NO_REPLICA);
+}
+
+/* Proves over many random findings that a word weakens nothing but the proof: what it plans for a replica
+ * is, member by member, what a perfect offer of that replica would be planned for. */
+static void test_word_is_a_proof(void **state) {
+        unsigned repairs = 0, others = 0;
+
+        for (uint64_t i = 1; i <= 100000; i++) {
+                _cleanup_policy_ Policy policy = {};
+                _cleanup_findings_ Findings f = {};
+                _cleanup_plan_ Plan w = {}, z = {}, p = {};
+                const char *replica;
+
+                seed = i * UINT64_C(0x9E3779B97F4A7C15);
+                policy_for_db(&policy);
+                policy.mode = rnd(8) ? MODE_REPAIR : MODE_OBSERVE;
+                random_findings(&f);
+                replica = f.owners.n > 0 && f.owners.items[0].type == OWNER_DEVICE_DAX ? "block:/m"
+                                                                                       : "mirror:/m";
+                by_word(&policy, &f, replica, &w);
+                by_word(&policy, &f, "zero:", &z);
+
+                for (size_t k = 0; k < f.offers.n; k++)
+                        offer_done(f.offers.items + k);
+                f.offers.n = 0;
+                add_offer(&f, (Offer) { .replica = (char *) replica, .state = OFFER_HELD, .group = 1,
+                                        .witness = WITNESS_EQUAL, .proofs = (1U << _PROOF_MAX) - 1 });
+                assert_int_equal(plan_make(&policy, &f, &p), 0);
+
+                assert(w.verdict == p.verdict && w.reason == p.reason && z.verdict == p.verdict &&
+                       z.reason == p.reason);
+                assert(w.steps.n == p.steps.n && z.steps.n == p.steps.n);
+                for (size_t k = 0; k < p.steps.n; k++)
+                        assert(range_equal(w.steps.items[k].range, p.steps.items[k].range) &&
+                               w.steps.items[k].offset == p.steps.items[k].offset &&
+                               rangeset_equal(&w.steps.items[k].bad, &p.steps.items[k].bad));
+                assert(memcmp(&w.means, &p.means, sizeof(p.means)) == 0 &&
+                       memcmp(&z.means, &p.means, sizeof(p.means)) == 0);
+                assert(w.by_word == (p.verdict == VERDICT_REPAIR) && z.by_word == w.by_word);
+                assert(w.proofs == 0 && z.proofs == 0);
+                assert(streq_ptr(w.replica, p.replica));
+                repairs += p.verdict == VERDICT_REPAIR;
+                others += p.verdict != VERDICT_REPAIR;
+        }
+        assert_true(repairs > 5000 && others > 5000);
+}
+
 static int keep_part(const Findings *part, void *userdata) {
         Range *r = userdata;
 
@@ -944,6 +1060,8 @@ int main(void) {
                 cmocka_unit_test(test_offers),
                 cmocka_unit_test(test_disagree),
                 cmocka_unit_test(test_sealed),
+                cmocka_unit_test(test_word),
+                cmocka_unit_test(test_word_is_a_proof),
                 cmocka_unit_test(test_refuted),
                 cmocka_unit_test(test_policy),
                 cmocka_unit_test(test_promises),

@@ -49,6 +49,7 @@ static void test_kind(void **state) {
                 { "/srv", NULL, "no such kind" },
                 { "", NULL, "no such kind" },
                 { "ftp://host/x", NULL, "no such kind" },
+                { "zero:", NULL, "no copy" },
         };
         const char *argument = NULL;
 

@@ -9,6 +9,8 @@ MIRROR=/srv/mirror/db           # its copy, on the root file system
 
 # MESSAGE_IDs of daemon/util/log-ids.h. An alert keeps its id for ever, so they are written down a second time here.
 declare -A ID=(
+    [accepted]=9b93bb5c4138ffb079706f77a3efb39d
+    [healed-unproved]=517e497af5104132eefebdde3270c934
     [config-bad]=74d8363dba6055244ec7111f75f9f381
     [free-page-absent]=1f5b7b47ebe7942f3e0bf7227b14b0e4
     [parked]=c7e1b0f24d8a4a3b9f5d6e21a0b94c58
