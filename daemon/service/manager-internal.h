@@ -199,7 +199,7 @@ int manager_read_list(const Manager *m, const char *disk, RangeSet *ret, bool *r
 
 /* manager-locate.c, manager-repair.c, manager-settle.c: begin what the device wants of it. > 0 a request
  * is on its way, 0 nothing to do, < 0 */
-int manager_start_locate(Manager *m, Device *d);
+int manager_start_locate(Manager *m, Device *d, bool only_new); /* not what has failed before */
 int manager_start_repairs(Manager *m, Device *d);
 int manager_start_settle(Manager *m, Device *d);
 void tracked_take_result(Tracked *t, const Result *result);

@@ -271,7 +271,7 @@ static bool can_locate(const Tracked *t) {
         return t->listed || t->c->reason == REASON_PAGE_NOT_PRESENT;
 }
 
-int manager_start_locate(Manager *m, Device *d) {
+int manager_start_locate(Manager *m, Device *d, bool only_new) {
         _cleanup_(errand_freep) Errand *e = NULL;
         _cleanup_request_ Request q = {};
         bool alone = false;
@@ -284,7 +284,8 @@ int manager_start_locate(Manager *m, Device *d) {
         for (size_t i = 0; r >= 0 && i < m->cases.n && e->cases.n < LOCATE_MAX; i++) {
                 Tracked *t = m->cases.items[i];
 
-                if (!t->wants_locate || t->busy || !can_locate(t) || !streq_ptr(tracked_disk(t), d->disk))
+                if (!t->wants_locate || t->busy || !can_locate(t) || !streq_ptr(tracked_disk(t), d->disk) ||
+                    (only_new && t->tries > 0))
                         continue;
                 if (e->cases.n > 0 && (alone || t->alone || !volume_equal(&q.volume, &t->c->volume)))
                         continue; /* another file system: the next request */

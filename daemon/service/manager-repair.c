@@ -230,16 +230,29 @@ static bool take_page_budget(Manager *m, Tracked *t) {
         return false;
 }
 
-/* What arms the kernel comes before what is merely lost. */
-int manager_start_repairs(Manager *m, Device *d) {
-        for (int urgent = 1; urgent >= 0; urgent--)
-                for (size_t i = 0; i < m->cases.n; i++) {
-                        Tracked *t = m->cases.items[i];
+/* What arms the kernel comes before what is merely lost; then what has failed least often, so that one whose
+ * replica hangs each time does not keep all that come after it. NULL: none. */
+static Tracked *next_repair(const Manager *m, const Device *d) {
+        Tracked *next = NULL;
 
-                        if (t->wants_repair && !t->busy && (!urgent || t->plan.verdict == VERDICT_PARK) &&
-                            streq_ptr(tracked_disk(t), d->disk) && take_page_budget(m, t) &&
-                            take_budget(m, t))
-                                return start_repair(m, t);
-                }
+        for (size_t i = 0; i < m->cases.n; i++) {
+                Tracked *t = m->cases.items[i];
+                bool urgent = t->plan.verdict == VERDICT_PARK;
+
+                if (!t->wants_repair || t->busy || !streq_ptr(tracked_disk(t), d->disk))
+                        continue;
+                if (!next || urgent > (next->plan.verdict == VERDICT_PARK) ||
+                    (urgent == (next->plan.verdict == VERDICT_PARK) && t->tries < next->tries))
+                        next = t;
+        }
+        return next;
+}
+
+int manager_start_repairs(Manager *m, Device *d) {
+        Tracked *t;
+
+        while ((t = next_repair(m, d)))
+                if (take_page_budget(m, t) && take_budget(m, t))
+                        return start_repair(m, t);
         return 0;
 }

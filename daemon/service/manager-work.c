@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* Handing out requests. For each device that has none on its way, in this order: settle what an earlier
- * worker left, locate what has no owner yet, repair what has a plan. */
+ * worker left, locate what has no owner yet, repair what has a plan, locate once more what has failed
+ * before. */
 
 #include <errno.h>
 #include <string.h>
@@ -19,9 +20,11 @@ static void dispatch_device(Manager *m, Device *d) {
         if (d->wants_settle)
                 r = manager_start_settle(m, d);
         if (r == 0)
-                r = manager_start_locate(m, d);
+                r = manager_start_locate(m, d, true);
         if (r == 0)
                 r = manager_start_repairs(m, d);
+        if (r == 0)
+                r = manager_start_locate(m, d, false);
         if (r < 0)
                 log_error_errno(r, "A request about %s could not be made, trying again later: %m", d->disk);
 }

@@ -290,6 +290,20 @@ def reminded(program):
         d.wait("healed", healed)
 
 
+def one_always_fails(program):
+    """Proves that a case whose replica is away each time, though somebody asks all the time to look again, keeps none that come after it."""
+    with Scene(program, poison=((80, 1), (160, 1), (240, 1)), states=("refused",) * 3) as (_, d, c):
+        d.answer(locate="one-file", repair="away-at-80")
+        (d.root / "etc/protect.d/t.conf").write_text("[Protect]\nPath=/srv/t\nReplica=mirror:/srv/mirror\n")
+        d.rescan()
+
+        def others_healed():
+            c.manager("Rescan")
+            return [x["state"] for x in d.cases()[1:]] == ["healed", "healed"]
+        d.wait("the others healed", others_healed)
+        assert d.cases()[0]["state"] != "healed"
+
+
 def counts(program):
     """Proves the properties of the manager."""
     with Scene(program, poison=((80, 1), (160, 1)), states=("refused", "refused")) as (_, d, c):
@@ -774,7 +788,7 @@ def many_clients(program):
 
 
 if __name__ == "__main__":
-    run([introspection_is_the_manual, cases, closed_cases, filters, volumes, explain, healing_is_told, changes_are_gathered, reminded, counts, figures, rehearsals, plans,
+    run([introspection_is_the_manual, cases, closed_cases, filters, volumes, explain, healing_is_told, changes_are_gathered, reminded, one_always_fails, counts, figures, rehearsals, plans,
          plans_that_fail, too_many_plans, retry, ignore, busy,
          asked_meanwhile, brake, mode_of_the_configuration, polkit, polkit_hangs, bus_policy, bad_input,
          bus_later, ready_is_answering, ready_without_bus, name_is_taken, many_clients])
