@@ -284,4 +284,35 @@ def unlisted(program):
             d.wait_states("healed", "healed")
 
 
-run([priorities, found_once, budget_once, dimm_again, module_health, notify, notify_waiting, notify_later, notify_fails, unlisted])
+def hints(program):
+    """Proves that as many hints as can be written, for two seconds (or $BEZOAR_STORM_SEC), hold up no repair, ask for nothing twice, and
+    cost no memory."""
+    seconds = float(os.environ.get("BEZOAR_STORM_SEC", "2"))
+    with Daemon(program, **GOOD) as d:
+        path = fake_tracing(d)
+        d.start()
+        if os.environ["TRACE"] == "no":
+            return
+        d.wait("devices known", lambda: getattr(d, "status", "").startswith("1 device"))
+        data = b"".join(struct.pack("<IHHIQQ", 6, 97, 0, 0, a // 4096, 0) for a in (PHYSICAL + 80 * 512, PHYSICAL - 4096) * 70)
+        page = (struct.pack("<QQ", 0, len(data)) + data).ljust(4096, b"\0")
+        begin, n = time.monotonic(), 0
+        with open(path, "wb", buffering=0) as fifo:
+            d.poison((80, 1))
+            while time.monotonic() < begin + seconds or [c["state"] for c in d.cases()] != ["healed"]:
+                for _ in range(100):
+                    fifo.write(page)
+                    n += 140
+                if time.monotonic() > begin + seconds + 120:
+                    raise AssertionError(f"not healed: {d.cases()}")
+            took = time.monotonic() - begin
+            d.poison((160, 1))
+            fail_memory(open(path, "wb"), PHYSICAL + 160 * 512)
+            d.wait_states("healed", "healed")
+        peak = next(int(line.split()[1]) for line in open(f"/proc/{d.process.pid}/status") if line.startswith("VmHWM"))
+        print(f"# {n} hints in {took:.1f} s, {n / took:.0f} a second; {peak} KiB at most")
+        assert len(d.requests("locate")) <= 4 and len(d.requests("repair")) == 2, d.requests()
+        assert peak < 32768, peak
+
+
+run([priorities, found_once, budget_once, dimm_again, module_health, notify, notify_waiting, notify_later, notify_fails, unlisted, hints])
