@@ -97,6 +97,24 @@ lose_mce() {
     take_page $page
 }
 
+# destroy_many FOLDER OFFSET: the sector with that byte of each file in a folder is destroyed on the medium; inject_many: the
+# firmware finds all of these at once.
+destroy_many() {
+    local base medium start sector
+    base=$(($(data_start))) medium=$(medium) start=$(($(sysfs "region$(region)/resource")))
+    /lab/many.py places "$1" "$2" >/run/lab/places
+    while read -r sector _; do
+        request destroy "$medium" $((base - start + sector * 512)) 512
+        echo "$((base + sector * 512)) 512" >&5
+        echo "$sector 1" >>"/run/lab/poisoned.$PMEM"
+    done </run/lab/places 5>>/run/lab/errors
+}
+
+inject_many() {
+    /lab/many.py inject </run/lab/errors
+    rm /run/lab/errors
+}
+
 # --- configuration and life of the daemon
 
 # protect NAME SETTING=VALUE…: the protect file of that name.

@@ -6,9 +6,11 @@
     many.py print FOLDER                    what may not change: name, inode, size, time and digest, a line each
     many.py places FOLDER OFFSET            the sector of the device that has that byte of each file: "SECTOR NAME"
     many.py inject                          reads "ADDRESS LENGTH" lines: the firmware has these errors, and says so once
-    many.py count FOLDER                    cases of the ledger in FOLDER by state: "healed 512"
+    many.py list FILE SECTOR STEP COUNT     puts sectors into a bad-block list, until it is full: says how many it took
+    many.py count FOLDER [DEVICE]           cases of the ledger in FOLDER (of that device) by state: "healed 512"
 """
 import collections
+import errno
 import fcntl
 import hashlib
 import json
@@ -67,8 +69,21 @@ def inject(errors):
             call(bus, struct.pack("=QQB", address, length, NOTIFY if i == len(errors) - 1 else 0), 4)
 
 
-def count(folder):
-    states = collections.Counter(json.loads(p.read_text())["state"] for p in pathlib.Path(folder).glob("*.json"))
+def fill(attribute, sector, step, entries):
+    for i in range(int(entries)):
+        try:
+            with open(attribute, "w") as f:
+                f.write(f"{int(sector) + i * int(step)} 1\n")
+        except OSError as e:
+            if e.errno != errno.ENOSPC:
+                raise
+            break
+    print(i)
+
+
+def count(folder, device=None):
+    cases = [json.loads(p.read_text()) for p in pathlib.Path(folder).glob("*.json")]
+    states = collections.Counter(c["state"] for c in cases if device in (None, c["volume"]["device"]))
     for state, n in sorted(states.items()):
         print(state, n)
 
@@ -78,4 +93,4 @@ def inject_these():
 
 
 if __name__ == "__main__":
-    {"make": make, "print": tell, "places": places, "inject": inject_these, "count": count}[sys.argv[1]](*sys.argv[2:])
+    {"make": make, "print": tell, "places": places, "inject": inject_these, "list": fill, "count": count}[sys.argv[1]](*sys.argv[2:])
