@@ -23,6 +23,8 @@
  * (fs/kernfs/file.c). */
 #define READ_FIRST 8192
 
+#define RANDOM_DIGITS 16        /* at the end of the name of a temporary file, after a dot */
+
 /* Where the next piece of a whole-file read comes from: the position of the descriptor, or an offset. */
 typedef ssize_t (*ReadFn)(int fd, void *buf, size_t n, size_t done);
 
@@ -132,6 +134,14 @@ static int open_temporary(int parent, const char *name, char **ret_temporary, in
         *ret_temporary = TAKE_PTR(temporary);
         *ret = fd;
         return 0;
+}
+
+bool file_is_leftover(const char *name, const char *prefix) {
+        size_t n = strlen(name);
+
+        return name[0] == '.' && strncmp(name + 1, prefix, strlen(prefix)) == 0 &&
+               n >= strlen(prefix) + 1 + RANDOM_DIGITS && name[n - RANDOM_DIGITS - 1] == '.' &&
+               strspn(name + n - RANDOM_DIGITS, "0123456789abcdef") == RANDOM_DIGITS;
 }
 
 /* A file system may report a failed write at fsync, and a network file system at close. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* Reads the whole file `path` below `dir_fd` (AT_FDCWD for the working folder), at most `max` bytes, and
@@ -19,6 +20,10 @@ int file_replace(int dir_fd, const char *path, const void *data, size_t n, unsig
 /* The same for a reader and for a process that dies; but a machine that loses power may find an empty file,
  * or none: nothing is waited for. */
 int file_replace_lazily(int dir_fd, const char *path, const void *data, size_t n, unsigned mode);
+
+/* Is `name` that of a temporary file that replacing a file left behind when it was cut short, and did the
+ * name of that one begin with `prefix`? */
+bool file_is_leftover(const char *name, const char *prefix);
 
 /* Removes `path` below dir_fd and makes that durable. 0, also when there was none, or a negative errno. */
 int file_remove(int dir_fd, const char *path);

@@ -4,13 +4,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -240,6 +243,46 @@ static void test_full(void **state) {
         assert_int_equal(pwrite_full(read_only, "x", 1, 0), -EBADF);
 }
 
+/* What a replacement that was cut short leaves behind is recognised, and nothing else is. */
+static void test_leftovers(void **state) {
+        assert_true(file_is_leftover(".pmem0-10.0123456789abcdef", "pmem0-"));
+        assert_true(file_is_leftover("..frozen-pmem0.0123456789abcdef", ".frozen-pmem0."));
+        assert_false(file_is_leftover(".pmem1-10.0123456789abcdef", "pmem0-"));
+        assert_false(file_is_leftover("pmem0-10.0123456789abcdef", "pmem0-"));
+        assert_false(file_is_leftover("..frozen-pmem01.0123456789abcdef", ".frozen-pmem0."));
+        assert_false(file_is_leftover(".pmem0-10.0123456789abcdeg", "pmem0-"));
+        assert_false(file_is_leftover(".pmem0-1000123456789abcdef", "pmem0-"));
+        assert_false(file_is_leftover(".pmem0-.123456789abcdef", "pmem0-"));
+        assert_false(file_is_leftover(".lock-pmem0", "pmem0"));
+        assert_false(file_is_leftover("", ""));
+}
+
+/* The very file that a killed process leaves. */
+static void test_leftover_of_a_killed_one(void **state) {
+        Folder *f = *state;
+        unsigned left = 0;
+        struct dirent *de;
+        DIR *d;
+        pid_t pid = fork();
+
+        if (pid == 0) {
+                (void) signal(SIGXFSZ, SIG_DFL);
+                (void) setrlimit(RLIMIT_FSIZE, &(struct rlimit) { 100, 100 });
+                (void) setrlimit(RLIMIT_CORE, &(struct rlimit) {});
+                (void) file_replace(f->fd, "file", "x", 1, 0600);
+                for (;;) /* killed while it is being written */
+                        (void) file_replace(f->fd, "file", (char[4096]) {}, 4096, 0600);
+        }
+        assert_int_equal(waitpid(pid, NULL, 0), pid);
+        d = fdopendir(dup(f->fd));
+        rewinddir(d);
+        while ((de = readdir(d)))
+                left += file_is_leftover(de->d_name, "file");
+        (void) closedir(d);
+        assert_int_equal(left, 1);
+        assert_contents(f, "file", "x", 1);
+}
+
 /* A pipe gives what it has in pieces; a full read waits for all of them. */
 static void test_pipe(void **state) {
         char buf[6] = "";
@@ -270,6 +313,8 @@ int main(void) {
                 with_folder(test_replace_errors),
                 with_folder(test_paths),
                 with_folder(test_full),
+                cmocka_unit_test(test_leftovers),
+                with_folder(test_leftover_of_a_killed_one),
                 cmocka_unit_test(test_pipe),
         };
 
