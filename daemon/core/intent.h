@@ -3,6 +3,8 @@
 
 #include <stdint.h>
 
+#include "core/case.h"
+#include "core/policy.h"
 #include "core/proof.h"
 #include "core/rangeset.h"
 #include "util/cleanup.h"
@@ -33,4 +35,23 @@ typedef struct Intent {
 } Intent;
 
 void intent_done(Intent *i);
+
+/* When the write of a page is over, its record is not removed but renamed, until the daemon has recorded
+ * the outcome: a crash in between would lose it. From then on it is nothing but that outcome, and is never
+ * carried out. ".ended-CASE-STATE-WRITER-NAME", NAME that of the record; STATE: healed, or waiting (the
+ * bytes are stored, and the page is not present); WRITER: auto where it is not known. */
+#define INTENT_FOLDER "intent"
+#define INTENT_NAME_MAX 96
+#define INTENT_ENDED_MAX (INTENT_NAME_MAX + 64)
+
+typedef struct IntentEnd {
+        CaseState state;
+        WriterKind writer;
+} IntentEnd;
+
+/* `buf` of INTENT_ENDED_MAX bytes. */
+void intent_ended_name(uint64_t case_id, IntentEnd end, const char *name, char *buf);
+
+/* False: it is no such name. */
+bool intent_ended_parse(const char *name, uint64_t *ret_case_id, IntentEnd *ret);
 #define _cleanup_intent_ _cleanup_(intent_done)

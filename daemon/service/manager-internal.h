@@ -197,6 +197,11 @@ void manager_scan(Manager *m, Device *d);
 int manager_read_list(const Manager *m, const char *disk, RangeSet *ret, bool *ret_truncated);  /* as
                                                                                         * topo_badblocks() */
 
+/* manager-ended.c: what workers keep until it is recorded: of a case that now is; of all that are not
+ * open */
+void manager_forget_ended(Manager *m, uint64_t id);
+void manager_tidy_ended(Manager *m);
+
 /* manager-locate.c, manager-repair.c, manager-settle.c: begin what the device wants of it. > 0 a request
  * is on its way, 0 nothing to do, < 0 */
 int manager_start_locate(Manager *m, Device *d, bool only_new); /* not what has failed before */

@@ -288,6 +288,7 @@ int manager_start(Manager *m) {
         if (r < 0)
                 return log_error_errno(r, "The ledger in '%s' could not be read: %m", m->options->state_dir);
         manager_adopt_holds(m);
+        manager_tidy_ended(m);
         r = open_sources(m);
         if (r < 0)
                 return log_error_errno(r, "The sources could not be opened: %m");

@@ -36,12 +36,17 @@ static void end_settlement(Manager *m, const char *disk, bool untold) {
         }
 }
 
+/* The bytes are in another block now: what is listed is nobody's data, and gets a case of its own. */
+static bool moves_bytes(WriterKind w) {
+        return w == WRITER_CLONE || w == WRITER_PUNCH;
+}
+
 /* An intent is about one page. Its case is over only when nothing else of it is listed any more. */
 static void take_settled(Tracked *t, const Result *result) {
         _cleanup_rangeset_ RangeSet bad = {}, left = {};
         bool truncated;
 
-        if (!case_state_is_closed(result->state) ||
+        if (!case_state_is_closed(result->state) || moves_bytes(result->writer) ||
             (manager_read_list(t->manager, tracked_disk(t), &bad, &truncated) >= 0 && !truncated &&
              rangeset_clip(&bad, t->c->range, &left) >= 0 && left.n == 0)) {
                 tracked_take_result(t, result);
@@ -51,6 +56,7 @@ static void take_settled(Tracked *t, const Result *result) {
         t->settled = true;
         t->wants_locate = true;
         tracked_move(t, CASE_DETECTED, REASON_NONE, "a page of it was settled, and more of it is listed");
+        manager_forget_ended(t->manager, t->c->id);
         tracked_retry_later(t);
 }
 

@@ -27,13 +27,13 @@ int intents_open(const char *state_dir, int *ret_fd) {
         state_fd = open(state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (state_fd < 0)
                 return -errno;
-        if (mkdirat(state_fd, "intent", 0700) < 0) {
+        if (mkdirat(state_fd, INTENT_FOLDER, 0700) < 0) {
                 if (errno != EEXIST)
                         return -errno;
         } else if (fsync(state_fd) < 0)
                 return -errno;
 
-        fd = openat(state_fd, "intent", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        fd = openat(state_fd, INTENT_FOLDER, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (fd < 0)
                 return -errno;
 
@@ -193,6 +193,18 @@ int intents_left(int dir_fd, const Intent *i, const void *page, void *ret) {
         return 1;
 }
 
+int intents_end(int dir_fd, const Intent *i, IntentEnd end) {
+        char name[NAME_MAX], ended[INTENT_ENDED_MAX];
+
+        if (i->case_id == 0)
+                return intents_remove(dir_fd, i);
+        intent_name(i, name);
+        intent_ended_name(i->case_id, end, name, ended);
+        if (renameat(dir_fd, name, dir_fd, ended) < 0 && errno != ENOENT)
+                return -errno;
+        return fsync(dir_fd) < 0 ? -errno : note_remove(dir_fd, i);
+}
+
 static int record_parse(char *record, size_t size, Intent *ret, void *page) {
         unsigned char digest[SHA256_DIGEST_LENGTH];
         char *newline;
@@ -238,10 +250,10 @@ static void dir_closep(DIR **d) {
                 (void) closedir(*d);
 }
 
-int intents_walk(int dir_fd, IntentFn fn, void *userdata) {
+static int names_walk(int dir_fd, int (*fn)(const char *name, void *userdata), void *userdata) {
         __attribute__((cleanup(dir_closep))) DIR *d = NULL;
         struct dirent *de;
-        int fd;
+        int fd, r = 0;
 
         fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (fd < 0)
@@ -252,14 +264,79 @@ int intents_walk(int dir_fd, IntentFn fn, void *userdata) {
                 return -ENOMEM;
         }
 
-        while ((de = readdir(d))) {
-                int r;
+        while (r == 0 && (de = readdir(d)))
+                r = fn(de->d_name, userdata);
+        return r;
+}
 
-                if (de->d_name[0] == '.') /* also what file_replace() had not finished */
-                        continue;
-                r = record_visit(dir_fd, de->d_name, fn, userdata);
-                if (r != 0)
-                        return r;
-        }
+typedef struct Walk {
+        int dir_fd;
+        IntentFn fn;
+        IntentEndedFn ended_fn;
+        IntentEnd end;
+        const char *disk;
+        void *userdata;
+} Walk;
+
+/* What begins with a dot is over, or not finished, or no record. */
+static int walk_name(const char *name, void *userdata) {
+        const Walk *w = userdata;
+
+        return name[0] == '.' ? 0 : record_visit(w->dir_fd, name, w->fn, w->userdata);
+}
+
+int intents_walk(int dir_fd, IntentFn fn, void *userdata) {
+        Walk w = { .dir_fd = dir_fd, .fn = fn, .userdata = userdata };
+
+        return names_walk(dir_fd, walk_name, &w);
+}
+
+static int ended_visit(const char *name, const Intent *i, const void *page, void *userdata) {
+        const Walk *w = userdata;
+
+        return i ? w->ended_fn(i, w->end, w->userdata) : 0;
+}
+
+static int walk_ended_name(const char *name, void *userdata) {
+        Walk *w = userdata;
+        uint64_t id;
+
+        if (!intent_ended_parse(name, &id, &w->end))
+                return 0;
+        return record_visit(w->dir_fd, name, ended_visit, w);
+}
+
+int intents_walk_ended(int dir_fd, IntentEndedFn fn, void *userdata) {
+        Walk w = { .dir_fd = dir_fd, .ended_fn = fn, .userdata = userdata };
+
+        return names_walk(dir_fd, walk_ended_name, &w);
+}
+
+/* The note of a record (note_name()) that is there no more. */
+static bool is_left_alone(int dir_fd, const char *name, const char *disk) {
+        char begin[NAME_MAX];
+
+        (void) snprintf(begin, sizeof(begin), ".left-%.64s-", disk);
+        return strncmp(name, begin, strlen(begin)) == 0 &&
+               faccessat(dir_fd, name + strlen(".left-"), F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT;
+}
+
+static int tidy_name(const char *name, void *userdata) {
+        const Walk *w = userdata;
+        char record[NAME_MAX], freeze[NAME_MAX];
+
+        (void) snprintf(record, sizeof(record), "%.64s-", w->disk);
+        (void) snprintf(freeze, sizeof(freeze), ".frozen-%.64s.", w->disk);
+        if ((file_is_leftover(name, record) || file_is_leftover(name, freeze) ||
+             is_left_alone(w->dir_fd, name, w->disk)) &&
+            unlinkat(w->dir_fd, name, 0) < 0 && errno != ENOENT)
+                return -errno;
         return 0;
+}
+
+int intents_tidy(int dir_fd, const char *device) {
+        const char *slash = strrchr(device, '/');
+        Walk w = { .dir_fd = dir_fd, .disk = slash ? slash + 1 : device };
+
+        return names_walk(dir_fd, tidy_name, &w);
 }

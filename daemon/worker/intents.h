@@ -30,6 +30,19 @@ int intents_left(int dir_fd, const Intent *i, const void *page, void *ret);
 /* 0, also when there was none. The note goes with it. */
 int intents_remove(int dir_fd, const Intent *i);
 
+/* The write is over, and this is how. The record is kept as intent_ended_name(), for whoever records the
+ * outcome to remove; one that belongs to no case is removed. 0 or a negative errno. */
+int intents_end(int dir_fd, const Intent *i, IntentEnd end);
+
+/* Calls `fn` for each record of a write that is over, in no order. Those that cannot be read are passed
+ * over: they are of no use but to tell an outcome. Non-zero stops and is returned. */
+typedef int (*IntentEndedFn)(const Intent *i, IntentEnd end, void *userdata);
+int intents_walk_ended(int dir_fd, IntentEndedFn fn, void *userdata);
+
+/* Removes what storing and removing records, and notes, for this device has left behind when it was cut
+ * short. For the holder of its lock. 0 or a negative errno. */
+int intents_tidy(int dir_fd, const char *device);
+
 /* Calls `fn` for each record, in no order, with the page (REPAIR_UNIT bytes, aligned); for one that is
  * damaged with i NULL and its name. `fn` may remove the record. Non-zero stops and is returned. */
 typedef int (*IntentFn)(const char *name, const Intent *i, const void *page, void *userdata);

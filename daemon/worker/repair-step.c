@@ -129,13 +129,24 @@ int repair_thaw(Repair *r) {
         return 0;
 }
 
-/* Not in a frozen file system's time: removing is waited for. */
+/* Nothing was written. Not in a frozen file system's time: removing is waited for. */
 static int forget_intent(Repair *r, const Step *s) {
         const Intent i = { .device = r->request->volume.device, .range = s->range };
         int q;
 
         q = repair_thaw(r);
         return q != 0 ? q : intents_remove(r->intents_fd, &i);
+}
+
+/* The bytes are there: the intent must never be carried out again, and nobody knows of it yet. */
+static int end_intent(Repair *r, const Step *s, CaseState state) {
+        const Intent i = { .case_id = r->request->id,
+                           .device = r->request->volume.device,
+                           .range = s->range };
+        int q;
+
+        q = repair_thaw(r);
+        return q != 0 ? q : intents_end(r->intents_fd, &i, (IntentEnd) { state, r->result.writer });
 }
 
 /* Before: everything of the replica has been read, and the intent is durable. */
@@ -258,8 +269,9 @@ static int put_page(Repair *r, const Step *s, const Target *t, uint64_t bytes) {
                 /* The bytes are there. From now on a program may store newer ones through its mapping
                  * without any trace, so the intent must never be carried out again. */
                 r->result.bytes += bytes;
-                return forget_intent(r, s) < 0 ? -EIO : ended(r, CASE_WAITING, REASON_PAGE_NOT_PRESENT,
-                                                              NULL);
+                return end_intent(r, s, CASE_WAITING) < 0
+                               ? -EIO
+                               : ended(r, CASE_WAITING, REASON_PAGE_NOT_PRESENT, NULL);
         case PAGE_E_ABSENT:
                 return ended(r, CASE_WAITING, REASON_PAGE_NOT_PRESENT,
                              "the bytes at file offset %" PRIu64 " could not be stored yet", s->offset);
@@ -305,7 +317,7 @@ static int read_back(Repair *r, const Step *s, const Target *t, const RangeSet *
 
         switch (q) {
         case 0:
-                return forget_intent(r, s);
+                return end_intent(r, s, CASE_HEALED);
         case PAGE_E_ABSENT:
                 return ended(r, CASE_WAITING, REASON_PAGE_NOT_PRESENT, NULL);
         case PAGE_E_LISTED:

@@ -20,6 +20,7 @@
 #include "worker/guard.h"
 #include "worker/intents.h"
 #include "worker/page.h"
+#include "worker/settle-ended.h"
 #include "worker/settle-intents.h"
 #include "worker/settle-look.h"
 
@@ -36,13 +37,16 @@ typedef struct Settler {
         int site_state;
         int intents_fd;
         char *boot_id;
+        CaseIds told;
         SettledFn fn;
         void *userdata;
 } Settler;
 
 static int finish(const Settler *s, const Pending *p, CaseState state, Reason reason, Result *result) {
         result_set(result, state, reason, NULL);
-        return intents_remove(s->intents_fd, p->intent);
+        return state == CASE_HEALED || state == CASE_WAITING
+                       ? intents_end(s->intents_fd, p->intent, (IntentEnd) { state, result->writer })
+                       : intents_remove(s->intents_fd, p->intent);
 }
 
 static Target target_of(const Settler *s, const Pending *p) {
@@ -198,6 +202,8 @@ static int act(const Settler *s, Pending *p, Result *result) {
         case SETTLE_FORGET:
                 if (!p->facts.owned && !elsewhere(p))
                         return finish(s, p, CASE_GONE, REASON_CHANGED, result);
+                if (!p->facts.owned)
+                        result->writer = p->intent->punch ? WRITER_PUNCH : WRITER_CLONE;
                 result->bytes = rangeset_size(&p->bad);
                 return finish(s, p, CASE_HEALED, REASON_NONE, result);
         case SETTLE_REPAIR:
@@ -311,6 +317,9 @@ static int visit(const char *name, const Intent *i, const void *page, void *user
         s->site = &place->site;
         s->site_state = place->state;
 
+        r = vec_push(&s->told, i->case_id);
+        if (r < 0)
+                return r;
         result.id = i->case_id;
         result.proofs = i->proofs;
         if (i->replica)
@@ -327,10 +336,15 @@ static int visit(const char *name, const Intent *i, const void *page, void *user
         return 0;
 }
 
-static void places_done(Settler *s) {
+static void settler_done(Settler *s) {
         for (size_t i = 0; i < s->places.n; i++)
                 site_close(&s->places.items[i].site);
         vec_done(&s->places);
+        vec_done(&s->told);
+}
+
+static bool is_ours(const Intent *i, void *userdata) {
+        return place_of(userdata, i) != NULL;
 }
 
 static int place_add(Settler *s, const Volume *v) {
@@ -355,7 +369,7 @@ static const char *disk_of(const char *device) {
 int settle_intents(const Request *request, SettledFn fn, void *userdata) {
         _cleanup_close_ int intents_fd = -1, lock_fd = -1;
         _cleanup_free_ char *boot = NULL;
-        _cleanup_(places_done) Settler s = { .request = request, .fn = fn, .userdata = userdata };
+        _cleanup_(settler_done) Settler s = { .request = request, .fn = fn, .userdata = userdata };
         size_t n;
         int r;
 
@@ -382,7 +396,11 @@ int settle_intents(const Request *request, SettledFn fn, void *userdata) {
 
         s.intents_fd = intents_fd;
         s.boot_id = boot;
-        r = intents_walk(intents_fd, visit, &s);
+        r = intents_tidy(intents_fd, request->volume.device);
+        if (r >= 0)
+                r = intents_walk(intents_fd, visit, &s);
+        if (r >= 0)
+                r = settle_ended(intents_fd, is_ours, &s, &s.told, fn, userdata);
         for (size_t i = 0; r >= 0 && i < s.places.n && request->policy.mode == MODE_REPAIR; i++) {
                 const Place *p = s.places.items + i;
 

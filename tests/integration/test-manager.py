@@ -454,6 +454,31 @@ def holds_survive(program):
         d.wait("it is let go", lambda: not held(d) and not d.stored)
 
 
+def ended_records(program):
+    """Proves that what a worker left to be recorded is removed when it is: at the start, what is of no open case; of an open one when
+    its next result is on record. What is no such record stays."""
+    with Daemon(program, **GOOD) as d:
+        d.poison((80, 1))
+        d.start()
+        d.wait_states("healed")
+        d.stop()
+        folder = d.root / "state/intent"
+        folder.mkdir()
+        for name in (".ended-1-healed-pwrite-pmem0-1", ".ended-99-waiting-revive-pmem0-2", ".ended-2-healed-auto-pmem0-3", ".lock-pmem0", "pmem0-4"):
+            (folder / name).write_text("x")
+        d.answer(locate="one-file", repair="hold")
+        d.poison((160, 1))
+        d.start()
+        d.wait("its repair has begun", lambda: d.cases()[-1]["state"] == "repairing")
+        left = {p.name for p in folder.iterdir()}
+        assert left == {".lock-pmem0", "pmem0-4"}, left         # case 2 was not open either when the daemon began
+        (folder / ".ended-2-healed-auto-pmem0-3").write_text("x")
+        d.answer(**GOOD)
+        d.release()
+        d.wait_states("healed", "healed")
+        d.wait("it is removed", lambda: {p.name for p in folder.iterdir()} == {".lock-pmem0", "pmem0-4"})
+
+
 def no_hold_for_the_rest(program):
     """Proves that a hold of a case that is over is dropped, and one that the ledger knows nothing of is left where it is."""
     with Daemon(program, **GOOD) as d:
@@ -481,6 +506,6 @@ def observes_free_space(program):
         assert not d.requests("park")
 
 
-run([heals, parks, mends, observes_free_space, holds_survive, no_hold_for_the_rest, later_poison, observe, unprotected, refused_then_protected, split, worker_dies, one_of_many_kills, worker_hangs, repair_dies, cleared_but_absent, present_again, never_stored,
+run([heals, parks, mends, observes_free_space, holds_survive, no_hold_for_the_rest, ended_records, later_poison, observe, unprotected, refused_then_protected, split, worker_dies, one_of_many_kills, worker_hangs, repair_dies, cleared_but_absent, present_again, never_stored,
      settled_in_part, damaged_intent, settlement_fails, cut_off_is_not_gone,
      cleared_by_others, restart, killed_in_repair, stop_finishes, budget, page_budget, two_devices, cut_off_list, room_again, many])

@@ -35,7 +35,9 @@ def run(*command):
 
 
 class Lab:
-    """A mounted XFS, its device, and a mirror elsewhere."""
+    """A mounted file system, its device, and a mirror elsewhere."""
+
+    kind, mkfs = "xfs", ("-m", "rmapbt=1,reflink=1")
 
     def __init__(self, folder):
         self.folder, self.image, self.mount = folder, folder / "image", folder / "mnt"
@@ -49,12 +51,12 @@ class Lab:
         with self.image.open("wb") as f:
             f.truncate(400 << 20)
         try:
-            run("mkfs.xfs", "-q", "-m", "rmapbt=1,reflink=1", self.image)
+            run(f"mkfs.{self.kind}", "-q", *self.mkfs, self.image)
             self.loop = run("losetup", "--find", "--show", self.image).strip()
-            run("mount", "-t", "xfs", self.loop, self.mount)
+            run("mount", "-t", self.kind, self.loop, self.mount)
         except (OSError, subprocess.CalledProcessError) as e:
             self.close()
-            raise Skip(f"no XFS with rmapbt on a loop device: {getattr(e, 'stderr', '') or e}".strip().replace("\n", " "))
+            raise Skip(f"no {self.kind} {' '.join(self.mkfs)} on a loop device: {getattr(e, 'stderr', '') or e}".strip().replace("\n", " "))
         self.uuid = run("blkid", "-o", "value", "-s", "UUID", self.loop).strip()
         self.list = self.sys / "block" / Path(self.loop).name / "badblocks"
         self.list.parent.mkdir(parents=True)
@@ -79,6 +81,8 @@ class Lab:
             f.write(data)
 
     def worker(self, request, fault=None, **more):
+        for p in (self.state / "intent").glob(".ended-*"):      # the daemon has recorded what the last one said
+            p.unlink()
         env = {k: v for k, v in os.environ.items() if not k.startswith("BEZOAR_")}
         env.update(more, BEZOAR_SYSFS=str(self.sys))
         if self.freeze_seconds:
@@ -159,7 +163,7 @@ class File:
         protect = {"name": "test", "path": str(self.lab.mount), "replicas": self.replicas,
                    "proof": more.pop("policy_proof", "identity+neighbours"), "exclusion": "lease,optimistic", "writer": "auto"}
         return {"verb": verb, "state_dir": str(self.lab.state), "id": "7",
-                "volume": {"device": self.lab.loop, "fs": "xfs", "uuid": self.lab.uuid, "mountpoint": str(self.lab.mount)},
+                "volume": {"device": self.lab.loop, "fs": self.lab.kind, "uuid": self.lab.uuid, "mountpoint": str(self.lab.mount)},
                 "policy": {"mode": more.pop("mode", "repair"), "protects": [protect]}, **more}
 
     def locate(self, **more):

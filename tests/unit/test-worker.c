@@ -378,6 +378,105 @@ static void test_intent_notes(void **state) {
         assert_int_equal(faccessat(dir_fd, name, F_OK, 0), -1);
 }
 
+typedef struct Over {
+        unsigned n;
+        IntentEnd end;
+        uint64_t case_id;
+} Over;
+
+static int see_over(const Intent *i, IntentEnd end, void *userdata) {
+        Over *o = userdata;
+
+        o->n++;
+        o->end = end;
+        o->case_id = i->case_id;
+        return 0;
+}
+
+/* A record of a write that is over is none to be carried out, and tells how it ended until somebody removes
+ * it; one that belongs to no case is gone at once. */
+static void test_intents_end(void **state) {
+        static const IntentEnd ends[] = { { CASE_HEALED, WRITER_PWRITE }, { CASE_WAITING, WRITER_REVIVE } };
+        _Alignas(REPAIR_UNIT) uint8_t page[REPAIR_UNIT] = {};
+        _cleanup_close_ int dir_fd = -1;
+        Intent i = { .case_id = 7, .boot_id = (char *) "b", .device = (char *) "/dev/pmem0",
+                     .range = { 1 << 20, (1 << 20) + REPAIR_UNIT }, .inode = 131, .file_size = SIZE };
+        _cleanup_rangeset_ RangeSet bad = {};
+
+        add(&bad, 1 << 20, (1 << 20) + 512);
+        i.bad = bad;
+        assert_int_equal(intents_open(folder, &dir_fd), 0);
+        for (size_t k = 0; k < 2; k++) {
+                char name[INTENT_ENDED_MAX];
+                Seen seen = {};
+                Over over = {};
+
+                assert_int_equal(intents_store(dir_fd, &i, page), 0);
+                assert_int_equal(intents_walk_ended(dir_fd, see_over, &over), 0);
+                assert_int_equal(over.n, 0);
+                assert_int_equal(intents_end(dir_fd, &i, ends[k]), 0);
+                assert_int_equal(intents_walk(dir_fd, see, &seen), 0);
+                assert_int_equal(seen.whole + seen.damaged, 0);
+                assert_int_equal(intents_tidy(dir_fd, "/dev/pmem0"), 0);
+                assert_int_equal(intents_walk_ended(dir_fd, see_over, &over), 0);
+                assert_int_equal(over.n, 1);
+                assert_int_equal(over.end.state, ends[k].state);
+                assert_int_equal(over.end.writer, ends[k].writer);
+                assert_int_equal(over.case_id, 7);
+                intent_ended_name(7, ends[k], "pmem0-0000000000100000", name);
+                assert_int_equal(unlinkat(dir_fd, name, 0), 0);
+        }
+
+        i.case_id = 0;
+        assert_int_equal(intents_store(dir_fd, &i, page), 0);
+        assert_int_equal(intents_end(dir_fd, &i, ends[0]), 0);
+        assert_int_equal(intents_end(dir_fd, &i, ends[0]), 0);
+        assert_int_equal(intents_walk_ended(dir_fd, see_over, &(Over) {}), 0);
+}
+
+/* Names of records that are over: what was written is read, and nothing else. */
+static void test_ended_names(void **state) {
+        static const char *const wrong[] = {
+                "", ".ended-", ".ended-1", ".ended-1-", ".ended-1-healed", ".ended-1-healed-pwrite",
+                ".ended-1-healed-x", ".ended-0-healed-auto-x", ".ended-x-healed-auto-x",
+                ".ended-1-refused-auto-x", ".ended-1-healed-quill-x", "ended-1-healed-auto-x",
+                ".ended-99999999999999999999-healed-auto-x", ".ended-1--auto-x", "pmem0-10",
+                ".ended-1-healedhealedhealed-auto-x", ".lock-pmem0",
+        };
+        uint64_t id;
+        IntentEnd e;
+
+        for (size_t k = 0; k < sizeof(wrong) / sizeof(wrong[0]); k++)
+                assert_false(intent_ended_parse(wrong[k], &id, &e));
+        assert_true(intent_ended_parse(".ended-18446744073709551615-waiting-revive-pmem0-10", &id, &e));
+        assert_true(id == UINT64_MAX && e.state == CASE_WAITING && e.writer == WRITER_REVIVE);
+        assert_true(intent_ended_parse(".ended-12-healed-auto-", &id, &e));
+        assert_true(id == 12 && e.state == CASE_HEALED && e.writer == WRITER_AUTO);
+}
+
+/* What was cut short is removed: of this device alone, and nothing that is whole. */
+static void test_intents_tidy(void **state) {
+        static const struct { const char *name; bool stays; } files[] = {
+                { ".pmem0-0000000000100000.0123456789abcdef", false },
+                { "..frozen-pmem0.0123456789abcdef", false },
+                { ".pmem1-0000000000100000.0123456789abcdef", true },
+                { ".left-pmem0-0000000000200000", false },
+                { ".left-pmem0-0000000000300000", true },
+                { "pmem0-0000000000300000", true },
+                { ".left-pmem1-0000000000200000", true },
+                { ".frozen-pmem0", true },
+                { ".lock-pmem0", true },
+        };
+        _cleanup_close_ int dir_fd = -1;
+
+        assert_int_equal(intents_open(folder, &dir_fd), 0);
+        for (size_t k = 0; k < sizeof(files) / sizeof(files[0]); k++)
+                (void) close(openat(dir_fd, files[k].name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+        assert_int_equal(intents_tidy(dir_fd, "/dev/pmem0"), 0);
+        for (size_t k = 0; k < sizeof(files) / sizeof(files[0]); k++)
+                assert_int_equal(unlinkat(dir_fd, files[k].name, 0) == 0, files[k].stays);
+}
+
 /* One at a time on a device; another device is free; over when the descriptor is closed. */
 static void test_lock(void **state) {
         _cleanup_close_ int dir_fd = -1, other = -1;
@@ -560,6 +659,9 @@ int main(void) {
                 cmocka_unit_test(test_evidence),
                 cmocka_unit_test(test_groups),
                 cmocka_unit_test(test_intents),
+                cmocka_unit_test(test_intents_end),
+                cmocka_unit_test(test_ended_names),
+                cmocka_unit_test(test_intents_tidy),
                 cmocka_unit_test(test_intent_notes),
                 cmocka_unit_test(test_lock),
                 cmocka_unit_test(test_pwrite),
