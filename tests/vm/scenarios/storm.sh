@@ -14,7 +14,8 @@ ms_between() {
 }
 use() {
     PMEM=$1
-    MNT=/srv/pmem${1#pmem0}
+    MNT=/srv/pmem
+    [ "$1" = pmem0 ] || MNT=/srv/$1
     DB=$MNT/db$1 MIRROR=/srv/mirror/db$1
 }
 use pmem0
