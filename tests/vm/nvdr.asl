@@ -12,6 +12,9 @@
 //
 // and the notification 0x81, "uncorrectable memory error", that makes the kernel scrub again.
 //
+// A real module keeps its errors over a power cut. Here the host does: each error that is added or cleared is told to it
+// over an I/O port (host/poison.py), before the call returns.
+//
 // QEMU's DSDT has revision 1, so AML integers have 32 bits here: addresses and lengths are counted in units of 256 bytes
 // and read as the DWORD at byte 1 of the little-endian QWORD. The list of errors holds 1024 units (512 sectors), and is gone when
 // the guest is reset.
@@ -32,6 +35,44 @@ DefinitionBlock ("nvdr.aml", "SSDT", 2, "BOCHS ", "NVDIMM", 0x00000002)
             Method (PUTD, 3, Serialized) { CreateDWordField (Arg0, Arg1, DW) DW = Arg2 }
             Method (GETU, 2, Serialized) { Return (GETD (Arg0, Arg1 + 1)) }
             Method (PUTU, 3, Serialized) { PUTD (Arg0, Arg1 + 1, Arg2) }
+
+            // A port of QEMU's isa-debugcon, which is a file on the host.
+            OperationRegion (TELL, SystemIO, 0x5B0, 1)
+            Field (TELL, ByteAcc, NoLock, WriteAsZeros) { PORT, 8 }
+
+            Method (TELD, 1, Serialized)
+            {
+                PORT = Arg0 & 0xFF
+                PORT = (Arg0 >> 8) & 0xFF
+                PORT = (Arg0 >> 16) & 0xFF
+                PORT = (Arg0 >> 24) & 0xFF
+            }
+
+            // Where the guest has written a number N to the port 0xE0, the machine ends at the Nth error that is cleared from
+            // then on: after that, and before the kernel has copied what shall be there. QEMU's pc-testdev and isa-debug-exit.
+            OperationRegion (LEFT, SystemIO, 0xE0, 1)
+            Field (LEFT, ByteAcc, NoLock, WriteAsZeros) { NCUT, 8 }
+            OperationRegion (QUIT, SystemIO, 0xF4, 1)
+            Field (QUIT, ByteAcc, NoLock, WriteAsZeros) { NEND, 8 }
+
+            Method (CUTM, 0, Serialized)
+            {
+                Local0 = NCUT
+                If (Local0 > 0)
+                {
+                    Local0--
+                    NCUT = Local0
+                    If (Local0 == 0) { NEND = 0 }
+                }
+            }
+
+            // (start, length, what): what comes last, so that a record that a power cut has cut short says nothing.
+            Method (TELR, 3, Serialized)
+            {
+                TELD (Arg0)
+                TELD (Arg1)
+                PORT = Arg2
+            }
 
             // Forget the errors in (start, length)
             Method (DROP, 2, Serialized)
@@ -111,6 +152,8 @@ DefinitionBlock ("nvdr.aml", "SSDT", 2, "BOCHS ", "NVDIMM", 0x00000002)
                 If (Arg2 == 4)                  // clear uncorrectable error
                 {
                     DROP (GETU (Local6, 0), GETU (Local6, 8))
+                    TELR (GETU (Local6, 0), GETU (Local6, 8), 0x2D)
+                    CUTM ()
                     Local7 = Buffer (16) {}
                     PUTU (Local7, 8, GETU (Local6, 8))
                     Return (Local7)
@@ -119,12 +162,14 @@ DefinitionBlock ("nvdr.aml", "SSDT", 2, "BOCHS ", "NVDIMM", 0x00000002)
                 {
                     CreateByteField (Local6, 16, FLAG)
                     ADDR (GETU (Local6, 0), GETU (Local6, 8))
+                    TELR (GETU (Local6, 0), GETU (Local6, 8), 0x2B)
                     If (FLAG & 1) { Notify (\_SB.NVDR, 0x81) }
                     Return (Buffer (4) {})
                 }
                 If (Arg2 == 8)                  // inject clear
                 {
                     DROP (GETU (Local6, 0), GETU (Local6, 8))
+                    TELR (GETU (Local6, 0), GETU (Local6, 8), 0x2D)
                     Return (Buffer (4) {})
                 }
                 If (Arg2 == 9)                  // inject status

@@ -4,7 +4,11 @@
 The guest has two virtio-serial ports. "lab.control" is a conversation: the agent says `ready`, the host says `run …`, the
 scenario asks for poison, and so on, one line each way. "lab.trace" is a file on this side: what a scenario prints is here
 even if the guest dies in the next moment. The NVDIMMs are plain files, shared with the guest, so that the host can destroy
-bytes below it, and so that they survive a power cut."""
+bytes below it, and so that they survive a power cut.
+
+A power cut kills QEMU. What the guest has stored to an NVDIMM is in its file. What it has written to its disk is too, or,
+where a scenario asks for it (`disk: volatile`), only what it has flushed: then the disk is served by nbdkit, whose
+cache filter is killed at the same moment."""
 import dataclasses
 import json
 import os
@@ -13,6 +17,8 @@ import signal
 import socket
 import subprocess
 import time
+
+from host.poison import Poison
 
 MEDIA_SIZES = (512, 128, 256)           # MiB; the third only where a scenario asks for it
 CPUS, MEMORY = 2, 1024
@@ -58,6 +64,7 @@ class Machine:
     """What differs between the machines that scenarios ask for."""
     append: str = ""            # to the kernel's command line
     modules: int = 2            # NVDIMMs
+    disk: str = "kept"          # or "volatile": a power cut takes what was not flushed
 
 
 class Guest:
@@ -65,8 +72,9 @@ class Guest:
         self.image, self.initrd, self.work = image, initrd, work
         self.media = [work / f"nv{i}" for i in range(len(MEDIA_SIZES))]
         self.console, self.trace = work / "console", work / "trace"
-        self.process = None
+        self.process = self.disk = None
         self.machine = Machine()
+        self.poison = Poison(work / "poison")
 
     def renew(self):
         """A new root file system and new NVDIMMs."""
@@ -75,6 +83,7 @@ class Guest:
             path.unlink(missing_ok=True)
             with open(path, "wb") as f:
                 f.truncate(size << 20)
+        self.poison.renew()
 
     def _command(self, control, monitor):
         command = [
@@ -91,20 +100,47 @@ class Guest:
                        " watchdog_thresh=60"
                        # Legacy persistent memory only where a scenario asks for it, and last.
                        f" systemd.show_status=no audit=0 modprobe.blacklist=nd_e820 {self.machine.append}",
-            # A power cut takes QEMU, not this machine: what reached the file stays in it, flushed or not.
-            "-drive", f"file={self.work}/root.img,if=virtio,format=raw,cache=unsafe",
+            "-drive", self._drive(),
             "-chardev", f"socket,id=monitor,fd={monitor}", "-mon", "chardev=monitor,mode=control",
             "-chardev", f"file,id=console,path={self.console},append=on", "-serial", "chardev:console",
             "-chardev", f"socket,id=control,fd={control}", "-chardev", f"file,id=trace,path={self.trace},append=on",
             "-device", "virtio-serial-pci", "-device", "virtserialport,chardev=control,name=lab.control",
             "-device", "virtserialport,chardev=trace,name=lab.trace",
+            "-chardev", f"file,id=poison,path={self.poison.path},append=on", "-device", "isa-debugcon,iobase=0x5b0,chardev=poison",
+            # A machine that ends itself at a certain moment: nvdr.asl, CUTM.
+            "-device", "pc-testdev", "-device", "isa-debug-exit,iobase=0xf4,iosize=1",
         ]
         for i, (path, size) in enumerate(zip(self.media[:self.machine.modules], MEDIA_SIZES)):
             command += ["-object", f"memory-backend-file,id=nv{i},share=on,mem-path={path},size={size}M",
                         "-device", f"nvdimm,id=nvdimm{i},memdev=nv{i}"]
         return command
 
+    def _drive(self):
+        # This machine goes on after a power cut: what reached the file stays in it, flushed or not.
+        if self.machine.disk == "kept":
+            return f"file={self.work}/root.img,if=virtio,format=raw,cache=unsafe"
+        return f"file=nbd+unix:///?socket={self.work}/disk,if=virtio,format=raw,cache=writeback"
+
+    def _serve_disk(self):
+        """What is written stays in the cache of the server until it is flushed; and then in this machine's, which goes on."""
+        ready = self.work / "disk.pid"
+        for old in (ready, self.work / "disk"):
+            old.unlink(missing_ok=True)
+        with open(self.work / "qemu.log", "ab") as log:
+            self.disk = subprocess.Popen(
+                ["setpriv", "--pdeathsig", "KILL", "nbdkit", "--foreground", "--unix", self.work / "disk", "--pidfile", ready,
+                 "--filter=cache", "--filter=fua", "file", self.work / "root.img", "cache=writeback", "cache-min-block-size=4096", "fuamode=discard"],
+                env={**os.environ, "TMPDIR": str(self.work)}, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        deadline = time.monotonic() + 60
+        while not ready.exists():
+            if self.disk.poll() is not None or time.monotonic() > deadline:
+                raise Gone("nbdkit serves no disk, see qemu.log")
+            time.sleep(0.01)
+
     def start(self):
+        self.poison.restart()
+        if self.machine.disk == "volatile":
+            self._serve_disk()
         pairs = [socket.socketpair() for _ in range(2)]
         fds = [theirs.fileno() for _, theirs in pairs]
         with open(self.work / "qemu.log", "ab") as log:
@@ -134,6 +170,7 @@ class Guest:
         text = self.qmp("human-monitor-command", **{"command-line": f"mce -b 0 9 0xbd000000000000c0 5 {address:#x} 0x8c"})
         if text.strip():
             raise RuntimeError(f"mce: {text.strip()}")
+        self.poison.add(address // 4096 * 4096, 4096)
 
     def destroy(self, medium, offset, length):
         """Overwrites bytes of an NVDIMM behind the guest's back."""
@@ -144,6 +181,10 @@ class Guest:
     def kill(self):
         """Ends the machine at once: for the guest, a power cut."""
         if self.process and self.process.poll() is None:
+            # Nothing may happen between the death of the disk and its own.
+            self.process.send_signal(signal.SIGSTOP)
+            os.waitid(os.P_PID, self.process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+            self._end_disk()
             self.process.send_signal(signal.SIGKILL)
         self.wait()
 
@@ -153,3 +194,10 @@ class Guest:
             self.control.sock.close()
             self.monitor.sock.close()
             self.process = None
+        self._end_disk()
+
+    def _end_disk(self):
+        if self.disk:
+            self.disk.kill()
+            self.disk.wait()
+            self.disk = None

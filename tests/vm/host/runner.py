@@ -2,6 +2,7 @@
 """Runs scenarios in a guest, many in one boot, and says how each of them ended."""
 import dataclasses
 import pathlib
+import random
 import re
 import shutil
 import time
@@ -48,7 +49,8 @@ class Scenario:
     @property
     def machine(self):
         """The one that it wants to run in."""
-        return Machine(self._head("append", Machine.append), int(self._head("modules", Machine.modules)))
+        return Machine(self._head("append", Machine.append), int(self._head("modules", Machine.modules)),
+                       self._head("disk", Machine.disk))
 
     def is_for(self, kernel):
         """Whether it makes sense on that kernel."""
@@ -71,7 +73,7 @@ class Scenario:
         for line in self.path.read_text().splitlines():
             if not line.startswith("#") or (line == "#" and words):
                 break
-            if not re.match(r"# (SPDX-License-Identifier|timeout|expects|kernels|append|everywhere|modules|by name):", line):
+            if not re.match(r"# (SPDX-License-Identifier|timeout|expects|kernels|append|everywhere|modules|disk|by name):", line):
                 words += line[1:].split()
         return re.match(r".*?[.](?= [A-Z]|$)|.*", " ".join(words))[0]
 
@@ -93,9 +95,12 @@ class Outcome:
 
 
 class Runner:
-    def __init__(self, guest: Guest, logs, say=print, minutes=1, count=0):
+    """`seed` is what power cuts and scenarios draw from."""
+    def __init__(self, guest: Guest, logs, say=print, minutes=1, count=0, seed=1):
         self.guest, self.logs, self.say, self.minutes, self.count = guest, logs, say, minutes, count
+        self.random = random.Random(seed)
         self.up = False
+        self.cuts_itself = False        # the machine: that it ends is a power cut
         self.second_tries = SECOND_TRIES
 
     def run(self, scenarios):
@@ -196,18 +201,21 @@ class Runner:
 
     def _converse(self, scenario):
         """Starts the scenario and does what it asks for, until it is over."""
+        self.cuts_itself = False
         boot, deadline = 1, 0
         while True:
             if not deadline:
                 seconds = scenario.seconds + (self.minutes - 1) * 60
                 deadline = time.monotonic() + (seconds + GRACE_SECONDS) * PATIENCE
                 self.guest.control.send(f"run {scenario.name} {seconds} {boot} {PATIENCE} {self.minutes} {self.count}")
-            verb, _, rest = self.guest.control.receive(deadline).partition(" ")
+            verb, _, rest = self._receive(deadline).partition(" ")
             if verb == "done":
                 _, status, *why = rest.split(maxsplit=2)
                 why = "".join(why)
                 return Outcome(scenario.name, {"0": "ok", "77": "skipped"}.get(status, "failed"), why, final=why.startswith(WRONG))
-            if verb == "power-cut":
+            if verb in ("power-cut", "cut-within"):
+                self.cuts_itself = False
+                time.sleep(self.random.uniform(0, int(rest or 0)) / 1e6)
                 self._down()
                 self._boot()
                 boot, deadline = boot + 1, 0
@@ -220,6 +228,15 @@ class Runner:
                 continue
             self.guest.control.send(self._answer(verb, rest))
 
+    def _receive(self, deadline):
+        try:
+            return self.guest.control.receive(deadline)
+        except Gone:
+            if not self.cuts_itself:
+                raise
+            self.cuts_itself = False
+            return "power-cut"
+
     def _answer(self, verb, rest):
         try:
             if verb == "mce":
@@ -228,6 +245,12 @@ class Runner:
                 self.guest.destroy(*map(int, rest.split()))
             elif verb == "say":
                 self.say(rest)
+            elif verb == "poison":
+                return " ".join(["ok"] + [f"{start} {length}" for start, length in self.guest.poison.ranges()])
+            elif verb == "draw":
+                return f"ok {self.random.randint(*map(int, rest.split()))}"
+            elif verb == "cuts-itself":
+                self.cuts_itself = True
             else:
                 return f"error '{verb}' is not known"
         except (RuntimeError, OSError, ValueError, TypeError) as e:

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -354,10 +355,45 @@ static int verb_changes(const Args *a) {
         return 0;
 }
 
+/* Waits until OFFSET files got names in a folder that begin with "pmem", by rename(2), and says how many
+ * microseconds passed from one to the next on average; 0 after the first. */
+static int verb_await_names(const Args *a) {
+        _Alignas(struct inotify_event) char buf[4096];
+        struct timespec first = {}, last;
+        uint64_t n = 0;
+        int fd = inotify_init1(IN_CLOEXEC);
+
+        if (inotify_add_watch(fd, a->path, IN_MOVED_TO) < 0) {
+                perror(a->path);
+                return 1;
+        }
+        printf("waiting\n");
+        fflush(stdout);
+        while (n < a->offset) {
+                ssize_t size = read(fd, buf, sizeof(buf));
+
+                if (size <= 0)
+                        return 1;
+                for (ssize_t at = 0; at < size;) {
+                        const struct inotify_event *e = (const struct inotify_event *) (buf + at);
+
+                        n += e->len > 0 && strncmp(e->name, "pmem", 4) == 0;
+                        at += (ssize_t) (sizeof(*e) + e->len);
+                }
+                clock_gettime(CLOCK_MONOTONIC, &last);
+                if (first.tv_sec == 0)
+                        first = last;
+        }
+        printf("%lld\n", n < 2 ? 0LL : ((last.tv_sec - first.tv_sec) * 1000000LL +
+                                        (last.tv_nsec - first.tv_nsec) / 1000) / (long long) (n - 1));
+        return 0;
+}
+
 static const struct {
         const char *name;
         int (*run)(const Args *a);
 } verbs[] = {
+        { "await-names",  verb_await_names  },
         { "dax-load",     verb_dax_load     },
         { "dax-store",    verb_dax_store    },
         { "changes",      verb_changes      },
