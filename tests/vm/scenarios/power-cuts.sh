@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # timeout: 240
 # disk: volatile
+# by name: yes
 #
-# Proves that at random moments of repairs by each writer the power can be cut: then the poison is still there, or the right
-# data is, or an intent tells of it; all is healed afterwards, nothing newer is overwritten, and in doubt is only what is.
-# What was written to the disk with the state folder and not flushed is lost, too. One cut is one boot: it is judged, and the next
-# one is prepared. How many there are, and from which seed their moments are drawn: tests/vm/run --cuts, --seed.
-KINDS=(pwrite revive block clone pwrite-ext4)
+# Proves that at random moments of repairs by each writer, and between clearing and copying, the power can be cut: then the
+# poison is still there, or the right data is, or an intent tells of it; all is healed afterwards, nothing newer is
+# overwritten, and in doubt is only what is. What was written to the disk with the state folder and not flushed is lost, too.
+#
+# One cut is one boot: it is judged, and the next one is prepared. How many there are, and from which seed their moments are
+# drawn: tests/vm/run --count, --seed.
+KINDS=(pwrite revive block clone pwrite-ext4 punch)
 PAGES=6                         # each of another file
 KEPT=/srv/cuts                  # survives: what was lost where, and what the files must have
 STATE=/var/lib/bezoar
@@ -19,7 +22,6 @@ kind_of() {                     # BOOT: of the cut at its end
 
 make_files() {
     local i
-    FS=xfs
     case $1 in
         *-ext4) fresh_ext4 ;;
         *) fresh_xfs ;;
@@ -32,7 +34,10 @@ make_files() {
         block | clone) cp -a --reflink=always $DB $MNT/snapshot ;;
     esac
     cp -a $DB $MIRROR
-    protect db "Path=$DB" "Replica=mirror:$MIRROR"
+    case $1 in
+        punch) protect db "Path=$DB" "Replica=mirror:$MIRROR" Writer=punch ;;
+        *) protect db "Path=$DB" "Replica=mirror:$MIRROR" ;;
+    esac
     rm -rf $KEPT
     mkdir -p $KEPT
     cp -a $MIRROR $KEPT/truth
@@ -64,28 +69,42 @@ lose_pages() {
     [ ${#lost[@]} = 0 ] || poison_ars "${lost[@]}"
 }
 
-# Cuts the power while the daemon heals: in or soon after the repair of a page that is drawn, or before the first.
-cut_while_healing() {
-    local nth span
+cut_between() {
+    local nth
+    nth=$(draw 1 $PAGES)
+    echo "$1 between clearing and copying, the time $nth" >$KEPT/cut
+    sync
+    cut_at_clearing "$nth"
+    systemctl start --no-block bezoard.service
+    wait_until 60 false
+}
+
+# In or soon after the repair of a page that is drawn, or before the first.
+cut_in_time() {
+    local nth span=3000000 said
     nth=$(draw 0 $PAGES)
-    echo "$1 $nth" >$KEPT/cut
+    echo "$1 in the time of page $nth" >$KEPT/cut
     mkdir -p -m 700 $STATE/intent
     sync
-    coproc $probe await-names $STATE/intent "$nth"
-    read -r <&"${COPROC[0]}"
-    start_daemon
-    if [ "$nth" = 0 ]; then
-        span=1000000
-    else
-        read -r span <&"${COPROC[0]}"
+    if [ "$nth" != 0 ]; then
+        exec {said}< <(exec $probe await-names $STATE/intent "$nth")
+        read -r <&"$said"
     fi
-    cut_within $((span ? span + span / 4 : 250000))
+    systemctl start --no-block bezoard.service
+    if [ "$nth" != 0 ]; then
+        read -r span <&"$said"
+        span=$((span ? span + span / 4 : 250000))
+    fi
+    cut_within $span
 }
 
 prepare() {
     make_files "$1"
     lose_pages "$1"
-    cut_while_healing "$1"
+    case $1:$(((BOOT + (BOOT - 1) / ${#KINDS[@]}) % 2)) in
+        clone:* | punch:* | *:0) cut_in_time "$1" ;;    # the former two clear nothing
+        *) cut_between "$1" ;;
+    esac
 }
 
 # --- after a cut
@@ -145,8 +164,16 @@ is_newer() {
     grep -qsx "$1" $KEPT/written
 }
 
+# Nothing is listed (but for punch, which leaves it in free space), all cases have their outcome, and all intents theirs.
 is_settled() {
-    [ -z "$(<"/sys/block/$PMEM/badblocks")" ] && OUTCOMES=$(outcomes) && ! grep -qvE '^(healed|gone|harmless|in-doubt) ' <<<"$OUTCOMES"
+    local name
+    [ -z "$(<"/sys/block/$PMEM/badblocks")" ] || grep -q ^punch $KEPT/cut || return 1
+    ! compgen -G "$STATE/intent/.ended-*" >/dev/null || return 1
+    OUTCOMES=$(outcomes)
+    ! grep -qvE '^(healed|gone|harmless|in-doubt) ' <<<"$OUTCOMES" || return 1
+    for name in $(cd $STATE/intent && compgen -G 'pmem0-*'); do
+        [[ $(outcome_of $((0x${name#pmem0-}))) == *in-doubt* ]] || return 1
+    done
 }
 
 # Everything was healed, newer data is there, and every page has its case.
@@ -156,7 +183,7 @@ judge_healing() {
     while read -r file offset page state; do
         [ "$state" = right ] || fail "wrong bytes: file $file, offset $offset: $state"
         said=$(outcome_of "$page")
-        [ -n "$said" ] || N[untold]=$((${N[untold]:-0} + 1))
+        [ -n "$said" ] || is_newer "$page" || fail "file $file, offset $offset: no case in the ledger"
         case $said in
             *in-doubt*)
                 is_newer "$page" || fail "file $file, offset $offset is in doubt, and nobody has written to it"
@@ -172,18 +199,16 @@ judge_healing() {
 }
 
 judge() {
-    local kind nth
     local -A N=()
-    read -r kind nth <$KEPT/cut
     poison_again
     mount_dax
     judge_cut
     write_newer
     start_daemon
     judge_healing
-    say "cut $((BOOT - 1)): $kind, at page $nth of $PAGES:" \
+    say "cut $((BOOT - 1)): $PAGES pages, $(cat $KEPT/cut):" \
         "${N[lost]:-0} lost, ${N[right]:-0} right, ${N[wrong]:-0} cleared only, ${N[intents]:-0} with an intent;" \
-        "then $(grep -cs . $KEPT/written || true) written by others, ${N[in-doubt]:-0} in doubt, ${N[untold]:-0} without a case"
+        "then $(grep -cs . $KEPT/written || true) written by others, ${N[in-doubt]:-0} in doubt"
 }
 
 # What clean_up does, as far as there is anything to do here: each boot costs enough.
@@ -197,4 +222,4 @@ if [ "$BOOT" != 1 ]; then
     judge
     start_over
 fi
-[ "$BOOT" -gt "$(ask cuts)" ] || prepare "$(kind_of "$BOOT")"
+[ "$BOOT" -gt $((COUNT ? COUNT : 4)) ] || prepare "$(kind_of "$BOOT")"
