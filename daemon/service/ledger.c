@@ -327,11 +327,12 @@ static void prune(Ledger *l) {
         }
 }
 
-/* The way to the first outcome is not worth waiting for the disk, while poison is being healed: after a
- * power cut the kernel's list and the intent log tell the same. An outcome is, and whatever comes after
- * one. */
-static bool state_is_outcome(CaseState s) {
-        return s != CASE_DETECTED && s != CASE_LOCATED && s != CASE_REPAIRING;
+/* That poison was found, and whose it is, is not worth waiting for the disk, while it is to be healed: after
+ * a power cut the kernel's list tells the same. Whatever comes after that is. That a worker begins is, since
+ * the intent log tells of cases by their numbers: it must not outlive a case, whose number would be given to
+ * another. */
+static bool state_is_durable(CaseState s) {
+        return s != CASE_DETECTED && s != CASE_LOCATED;
 }
 
 int ledger_store(Ledger *l, const Case *c) {
@@ -359,13 +360,13 @@ int ledger_store(Ledger *l, const Case *c) {
         if (r < 0)
                 return r;
         (void) snprintf(name, sizeof(name), "%" PRIu64 ".json", c->id);
-        if (e->durable || state_is_outcome(c->state))
+        if (e->durable || state_is_durable(c->state))
                 r = file_replace(l->dir_fd, name, text, n + 1, 0600);
         else
                 r = file_replace_lazily(l->dir_fd, name, text, n + 1, 0600);
         if (r < 0)
                 return r;
-        e->durable = e->durable || state_is_outcome(c->state);
+        e->durable = e->durable || state_is_durable(c->state);
 
         entry_set_closed(l, e, case_state_is_closed(c->state));
         prune(l);

@@ -37,8 +37,8 @@ int ledger_load(Ledger *l, const LedgerVisitor *visitor, void *userdata);
  * case before anybody is told of its id: only what is stored is remembered over a restart. */
 uint64_t ledger_next_id(Ledger *l);
 
-/* Writes the case, in the place of what there was of it: durable when this returns, but for the states on
- * the way to a case's first outcome (detected, located, repairing), which a process that dies leaves
- * behind and a power cut may not. Then it removes the oldest closed cases beyond the bound. 0; or a
+/* Writes the case, in the place of what there was of it: durable when this returns, but for the states in
+ * which nobody has begun anything yet (detected, located), which a process that dies leaves behind and a
+ * power cut may not. Then it removes the oldest closed cases beyond the bound. 0; or a
  * negative errno (-ENOSPC, -EROFS, …), and what there was of it is as before. */
 int ledger_store(Ledger *l, const Case *c);

@@ -50,7 +50,8 @@ void tracked_take_result(Tracked *t, const Result *result) {
         if (!case_may(t->c->state, result->state)) /* healed by a repair of which only the intent was left */
                 tracked_move(t, CASE_WAITING, REASON_NONE, NULL);
         tracked_move(t, result->state, result->reason, detail);
-        manager_forget_ended(t->manager, t->c->id);
+        if (t->store_tries == 0)
+                manager_forget_ended(t->manager, t->c->id);
 
         if (case_state_is_closed(t->c->state)) {
                 tracked_release(t);

@@ -156,7 +156,7 @@ fault() {
 
 # An intent is logged, so a worker is about to write; all intents are settled.
 intent_is_logged() {
-    compgen -G "/var/lib/bezoar/intent/pmem*" >/dev/null
+    compgen -G "/var/lib/bezoar/intent/*" >/dev/null
 }
 
 no_intents() {
