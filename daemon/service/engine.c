@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Queues of requests, and who carries them out. A Job is one request with its deadline; a Worker
- * (worker-process.c) is one process that serves one job at a time. A device has one worker while it has
- * jobs; afterwards the worker is kept as the spare, or let go. */
+/* Queues of requests, and who carries them out. A Job is one request with its deadline, which a search that
+ * goes on moves; a Worker (worker-process.c) is one process that serves one job at a time. A device has one
+ * worker while it has jobs; afterwards the worker is kept as the spare, or let go. */
 
 #include <assert.h>
 #include <errno.h>
@@ -176,6 +176,11 @@ static int answer_result(Lane *l, const char *line, char **ret_error) {
         return 0;
 }
 
+/* Does this verb look through whole file systems? As long as it says that it goes on, it is waited for. */
+static bool can_search(Verb v) {
+        return v == VERB_LOCATE || v == VERB_PLAN;
+}
+
 static void on_line(const char *line, int *holds, size_t n_holds, void *userdata) {
         Lane *l = userdata;
         _cleanup_free_ char *error = NULL, *failure = NULL;
@@ -186,6 +191,11 @@ static void on_line(const char *line, int *holds, size_t n_holds, void *userdata
                 return;
         }
 
+        if (can_search(l->jobs->verb) && codec_searching_decode(line)) {
+                if (sd_event_source_set_time_relative(l->deadline, l->jobs->timeout_usec) < 0)
+                        lane_fail_job(l, -ENOMEM, NULL);
+                return;
+        }
         if (codec_error_decode(line, &failure) == 0) {
                 lane_fail_job(l, -EREMOTEIO, failure);
                 return;

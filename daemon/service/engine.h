@@ -12,7 +12,8 @@
 
 /* Runs the workers: one process a device at most, its requests one after another, each with a deadline. A
  * worker that dies or hangs costs its request, never the daemon. One idle worker is kept ready: when
- * poison strikes, nothing has to be loaded first. */
+ * poison strikes, nothing has to be loaded first. A worker that says that its search goes on
+ * (codec_searching_encode()) has its deadline anew. */
 
 typedef struct sd_event sd_event;
 typedef struct Engine Engine;

@@ -161,7 +161,8 @@ static void close_fds(WorkerProcess *w) {
         w->fds.n = 0;
 }
 
-/* Hands out whole lines. False: the object is gone. */
+/* Hands out whole lines. Descriptors come with the first bytes of their line, and may be read together with
+ * the end of the one before: they are of the line that was begun last. False: the object is gone. */
 static bool hand_out(WorkerProcess *w) {
         bool freed = false;
         char *newline;
@@ -173,11 +174,12 @@ static bool hand_out(WorkerProcess *w) {
                 vec_remove(&w->in, 0, n + 1);
                 w->freed = &freed;
                 if (line && w->callbacks)
-                        w->callbacks->line(line, w->fds.items, w->fds.n, w->userdata);
+                        w->callbacks->line(line, w->fds.items, w->in.n > 0 ? 0 : w->fds.n, w->userdata);
                 if (freed)
                         return false;
                 w->freed = NULL;
-                close_fds(w);
+                if (w->in.n == 0)
+                        close_fds(w);
         }
         return true;
 }

@@ -113,6 +113,24 @@ def worker_hangs(program):
         d.wait_states("healed")
 
 
+def worker_searches(program):
+    """Proves that a search is waited for beyond the deadline as long as it says that it goes on, and no longer."""
+    with Daemon(program, config="[Bezoar]\nWorkerTimeoutSec=4s\n", locate="search", repair="healed") as d:
+        d.poison((80, 1))
+        d.start()
+        time.sleep(9)
+        assert len(d.requests("locate")) == 1 and d.cases()[0]["state"] == "detected", d.cases()
+        (d.root / "fake/release").write_text("")
+        d.wait_states("healed")
+        assert len(d.requests("locate")) == 1 and d.cases()[0]["attempts"] == 1, d.cases()
+
+    with Daemon(program, config="[Bezoar]\nWorkerTimeoutSec=1s\n", locate="search-hang", repair="healed") as d:
+        d.poison((80, 1))
+        d.start()
+        d.wait_states("waiting")
+        assert d.cases()[0]["reason"] == "worker-timeout", d.cases()
+
+
 def repair_dies(program):
     """Proves that after a worker died in a repair its intents are settled before anything is written again."""
     with Daemon(program, locate="one-file", repair="die") as d:
@@ -507,5 +525,5 @@ def observes_free_space(program):
 
 
 run([heals, parks, mends, observes_free_space, holds_survive, no_hold_for_the_rest, ended_records, later_poison, observe, unprotected, refused_then_protected, split, worker_dies, one_of_many_kills, worker_hangs, repair_dies, cleared_but_absent, present_again, never_stored,
-     settled_in_part, damaged_intent, settlement_fails, cut_off_is_not_gone,
+     worker_searches, settled_in_part, damaged_intent, settlement_fails, cut_off_is_not_gone,
      cleared_by_others, restart, killed_in_repair, stop_finishes, budget, page_budget, two_devices, cut_off_list, room_again, many])
