@@ -137,3 +137,18 @@ int codec_error_decode(const char *text, char **ret) {
         *ret = TAKE_PTR(sentence);
         return 0;
 }
+
+char *codec_searching_encode(void) {
+        _cleanup_json_ struct json_object *o = json_object_new_object();
+
+        return o && codec_put_flag(o, "searching", true) ? codec_print(TAKE_PTR(o)) : NULL;
+}
+
+bool codec_searching_decode(const char *text) {
+        _cleanup_json_ struct json_object *o = NULL;
+        bool searching = false;
+
+        return codec_parse(text, NULL, &o) >= 0 &&
+               codec_get_bool(&(CodecNode) { .value = o }, "searching", CODEC_REQUIRED, &searching) >= 0 &&
+               searching;
+}

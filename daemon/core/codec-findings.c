@@ -75,6 +75,7 @@ struct json_object *codec_make_owner(const void *owner) {
                (!(file || w->generation) || codec_put_u64(o, "generation", w->generation)) &&
                (!(file || w->offset) || codec_put_u64(o, "offset", w->offset)) &&
                codec_put_text(o, "path", w->path) &&
+               (!w->names || codec_put_strv(o, "names", w->names)) &&
                codec_put_flag(o, "shared", w->shared) &&
                codec_put_flag(o, "unwritten", w->unwritten) &&
                codec_put_flag(o, "guard", w->guard) &&
@@ -95,6 +96,7 @@ int codec_read_owner(const CodecNode *at, Owner *ret) {
             (r = codec_get_u32(at, "generation", file, &o.generation)) < 0 ||
             (r = codec_get_u64(at, "offset", file, &o.offset)) < 0 ||
             (r = codec_get_text(at, "path", CODEC_OPTIONAL, &o.path)) < 0 ||
+            (r = codec_get_strv(at, "names", CODEC_OPTIONAL, &o.names)) < 0 ||
             (r = codec_get_bool(at, "shared", CODEC_OPTIONAL, &o.shared)) < 0 ||
             (r = codec_get_bool(at, "unwritten", CODEC_OPTIONAL, &o.unwritten)) < 0 ||
             (r = codec_get_bool(at, "guard", CODEC_OPTIONAL, &o.guard)) < 0 ||

@@ -15,8 +15,9 @@
  *
  *     {"id","state","reason","ignored","volume":{"device","fs","uuid","mountpoint"},
  *      "range":{"start","length"},"bad":[…],"physical":{"start","length"},"dimms":[…],
- *      "owners":[{"type","start","length","inode","generation","offset","path","shared","unwritten",
- *      "detail"}],"replica","proof","accepted_by","writer","attempts","events":[{"time","state","detail"}]}
+ *      "owners":[{"type","start","length","inode","generation","offset","path","names":[…],"shared",
+ *      "unwritten","detail"}],"replica","proof","accepted_by","writer","attempts",
+ *      "events":[{"time","state","detail"}]}
  *
  * `id` is a string of digits, never "0". Times are microseconds since the epoch. What is not known, and a
  * flag that is false, is left out; a progress line has only id, progress and detail.
@@ -82,6 +83,10 @@ int codec_fetch_piece_decode(const char *text, uint64_t *ret_length, int *ret_er
 /* Instead of an answer: why there is none, {"error"}. */
 char *codec_error_encode(const char *sentence);
 int codec_error_decode(const char *text, char **ret);   /* -EBADMSG: something else, perhaps an answer */
+
+/* Before an answer: the search for it goes on, {"searching":true}. */
+char *codec_searching_encode(void);
+bool codec_searching_decode(const char *text);          /* is it that? */
 
 /* The escape, on its own (for the terminal and the journal). NULL: no memory. */
 char *codec_path_escape(const char *path);

@@ -7,6 +7,7 @@
 
 #include "core/owner.h"
 #include "util/str.h"
+#include "util/strv.h"
 #include "util/vec.h"
 
 static const char *const owner_type_table[_OWNER_TYPE_MAX] = {
@@ -25,6 +26,7 @@ void owner_done(Owner *o) {
         free(o->path);
         free(o->detail);
         o->path = o->detail = NULL;
+        o->names = strv_free(o->names);
 }
 
 void owners_done(Owners *o) {
@@ -48,10 +50,14 @@ int owner_copy(const Owner *o, Owner *ret) {
         r = str_copy(o->detail, &c.detail);
         if (r < 0)
                 return r;
+        r = strv_copy(o->names, &c.names);
+        if (r < 0)
+                return r;
 
         *ret = *o;
         ret->path = TAKE_PTR(c.path);
         ret->detail = TAKE_PTR(c.detail);
+        ret->names = TAKE_PTR(c.names);
         return 0;
 }
 

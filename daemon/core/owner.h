@@ -22,6 +22,8 @@ typedef enum OwnerType {
         _OWNER_TYPE_INVALID = -EINVAL,
 } OwnerType;
 
+#define OWNER_NAMES_MAX 256U
+
 typedef struct Owner {
         OwnerType type;
         Range range;            /* on the block device */
@@ -34,6 +36,8 @@ typedef struct Owner {
                                  * (worker/guard.h) */
         char *path;             /* absolute, one of the file's names; raw bytes as the kernel has them; NULL:
                                  * not known (yet) */
+        char **names;           /* absolute, all of them, `path` among them, sorted; NULL: there is only
+                                 * that. Of a file that has more than OWNER_NAMES_MAX, the first ones */
         char *detail;           /* what kind of metadata, in words: "inode btree"; NULL */
 } Owner;
 

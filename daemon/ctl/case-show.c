@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/remedy.h"
 #include "ctl/case-list.h"
@@ -112,6 +113,17 @@ static void add_repair(Table *t, const Case *k) {
         table_addf(t, "%u", k->attempts);
 }
 
+/* A line each, below the one of the path. */
+static void add_other_names(Table *t, const Owner *o, size_t columns) {
+        for (char *const *name = o->names; name && *name; name++) {
+                if (o->path && strcmp(*name, o->path) == 0)
+                        continue;
+                for (size_t i = 0; i + 1 < columns; i++)
+                        table_add(t, NULL, COLOUR_NONE);
+                table_add_path(t, *name);
+        }
+}
+
 static int print_owners(Ctl *c, const Case *k) {
         static const char *const headings[] = { "OWNER", ">OFFSET", ">SIZE", ">INODE", ">IN FILE", "FLAGS",
                                                "PATH" };
@@ -136,6 +148,7 @@ static int print_owners(Ctl *c, const Case *k) {
                 table_addf(t, "%s%s%s", o->shared ? "shared" : "", o->shared && o->unwritten ? "," : "",
                            o->unwritten ? "unwritten" : "");
                 table_add_path(t, o->path ? o->path : o->detail);
+                add_other_names(t, o, sizeof(headings) / sizeof(headings[0]));
         }
         (void) putchar('\n');
         return table_print(t, stdout, !c->no_legend, c->colours);

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* A search for an inode's name through the folders. Each folder is opened by its whole path from the
- * mount, with a kernel that refuses to leave the mount or to follow a link, and closed before the next:
- * one descriptor at a time however deep the tree is, and a folder that is renamed meanwhile cannot lead
- * the search out.
+/* A search for names of inodes through the folders: one for all that are asked for, by several threads. Each
+ * folder is opened by its whole path from the mount, with a kernel that refuses to leave the mount or to
+ * follow a link, and closed before the next: one descriptor a thread however deep the tree is, and a folder
+ * that is renamed meanwhile cannot lead the search out.
  *
  * What is still to be searched is a stack of paths. XFS and ext4 put a file near its folder: so among those
- * on top of the stack the one whose own inode number is nearest comes next; and in turn with it the one that
- * has waited longest, because the folders on the way are not near. That is a matter of time only: all have
- * their turn, and near the top the stack is as shallow as a search depth first.
+ * on top of the stack the one whose own inode number is nearest to one that is asked for comes next; and in
+ * turn with it the one that has waited longest, because the folders on the way are not near. That is a
+ * matter of time only: all have their turn, and near the top the stack is as shallow as a search depth
+ * first.
  *
  * d_ino is only a hint: it is the inode below a mount point, and it is read before the name may be
  * changed. What counts is statx(2). */
@@ -17,6 +18,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -25,6 +27,8 @@
 #include "map/mapper.h"
 #include "util/cleanup.h"
 #include "util/openat2.h"
+#include "util/parallel.h"
+#include "util/strv.h"
 #include "util/vec.h"
 
 #define RESOLVE_HERE (RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS)
@@ -36,21 +40,40 @@ typedef struct Folder {
         uint64_t inode;
 } Folder;
 
+typedef struct Folders {
+        Folder *items;
+        size_t n, allocated;
+} Folders;
+
+static void folders_done(Folders *l) {
+        for (size_t i = 0; i < l->n; i++)
+                free(l->items[i].path);
+        vec_done(l);
+}
+#define _cleanup_folders_ _cleanup_(folders_done)
+
 typedef struct Search {
         int mount_fd;
-        uint64_t inode;
         struct statx mount;
-        struct { Folder *items; size_t n, allocated; } pending;
-        bool longest;           /* the next one is the one that has waited longest */
-        char *found;
-        int error;              /* of the first folder that could not be read; 0 */
+        MapFile **wanted;               /* by inode */
+        size_t n_wanted;
+        const MapProgress *progress;
+        struct { uint64_t *items; size_t n, allocated; } begun; /* folders that it was begun at */
+
+        pthread_mutex_t lock;           /* of all that follows, and of the names of the files */
+        pthread_cond_t more;
+        Folders pending;
+        unsigned busy;                  /* threads that may still find folders */
+        size_t missing;                 /* files that are looked for still */
+        bool longest;                   /* the next one is the one that has waited longest */
+        int fatal;                      /* ends the search; 0 */
+        int error;                      /* of the first folder that could not be read; 0 */
 } Search;
 
 static void search_done(Search *s) {
-        for (size_t i = 0; i < s->pending.n; i++)
-                free(s->pending.items[i].path);
-        vec_done(&s->pending);
-        free(s->found);
+        folders_done(&s->pending);
+        vec_done(&s->begun);
+        free(s->wanted);
 }
 
 static void closedirp(DIR **d) {
@@ -72,8 +95,57 @@ static bool same_mount(const struct statx *a, const struct statx *b) {
         return !(a->stx_mask & b->stx_mask & STATX_MNT_ID) || a->stx_mnt_id == b->stx_mnt_id;
 }
 
-static bool is_wanted(const Search *s, const struct statx *stx) {
-        return stx->stx_ino == s->inode && S_ISREG(stx->stx_mode) && same_mount(stx, &s->mount);
+static int by_inode(const void *a, const void *b) {
+        const MapFile *const *x = a, *const *y = b;
+
+        return (*x)->inode < (*y)->inode ? -1 : (*x)->inode > (*y)->inode;
+}
+
+/* The first one with this inode, or a larger one; s->n_wanted. */
+static size_t find_wanted(const Search *s, uint64_t inode) {
+        size_t low = 0, high = s->n_wanted;
+
+        while (low < high) {
+                const size_t middle = low + (high - low) / 2;
+
+                if (s->wanted[middle]->inode < inode)
+                        low = middle + 1;
+                else
+                        high = middle;
+        }
+        return low;
+}
+
+static bool is_wanted(const Search *s, uint64_t inode) {
+        const size_t i = find_wanted(s, inode);
+
+        return i < s->n_wanted && s->wanted[i]->inode == inode;
+}
+
+static bool is_here(const Search *s, const struct statx *stx) {
+        return S_ISREG(stx->stx_mode) && same_mount(stx, &s->mount);
+}
+
+/* `path` is a name of that inode. 0; 1: and the last one that was missing; or -ENOMEM. */
+static int add_name(Search *s, uint64_t inode, const char *path) {
+        int r = 0;
+
+        (void) pthread_mutex_lock(&s->lock);
+        for (size_t i = find_wanted(s, inode); i < s->n_wanted && s->wanted[i]->inode == inode; i++) {
+                MapFile *f = s->wanted[i];
+
+                if (map_file_is_complete(f) || strv_contains(f->names, path))
+                        continue;
+                r = strv_extend(&f->names, path);
+                if (r < 0)
+                        break;
+                if (map_file_is_complete(f))
+                        s->missing--;
+        }
+        if (r == 0)
+                r = s->missing == 0;
+        (void) pthread_mutex_unlock(&s->lock);
+        return r;
 }
 
 static char *path_join(const char *folder, const char *name) {
@@ -115,32 +187,45 @@ static int open_folder(int mount_fd, const char *path, DIR **ret) {
         return 0;
 }
 
-static int search_push(Search *s, const char *folder, const char *name, uint64_t inode) {
+static int push(Folders *l, const char *folder, const char *name, uint64_t inode) {
         _cleanup_free_ char *path = path_join(folder, name);
         int r;
 
         if (!path)
                 return -ENOMEM;
-        r = vec_push(&s->pending, ((Folder) { path, inode }));
+        r = vec_push(l, ((Folder) { path, inode }));
         if (r == 0)
                 (void) TAKE_PTR(path);
         return r;
 }
 
-static uint64_t distance(uint64_t a, uint64_t b) {
-        return a > b ? a - b : b - a;
+/* How far it is from the nearest that is wanted. */
+static uint64_t distance(const Search *s, uint64_t inode) {
+        const size_t i = find_wanted(s, inode);
+        uint64_t best = UINT64_MAX;
+
+        if (i < s->n_wanted)
+                best = s->wanted[i]->inode - inode;
+        if (i > 0 && inode - s->wanted[i - 1]->inode < best)
+                best = inode - s->wanted[i - 1]->inode;
+        return best;
 }
 
 /* The next folder; the caller frees it. */
-static char *search_pop(Search *s) {
+static char *pop(Search *s) {
         const size_t n = s->pending.n, first = n > CHOICE ? n - CHOICE : 0;
+        uint64_t nearest = UINT64_MAX;
         size_t best = first;
         char *path;
 
-        for (size_t i = first + 1; i < n && !s->longest; i++)
-                if (distance(s->pending.items[i].inode, s->inode) <
-                    distance(s->pending.items[best].inode, s->inode))
+        for (size_t i = first; i < n && !s->longest; i++) {
+                const uint64_t d = distance(s, s->pending.items[i].inode);
+
+                if (d < nearest) {
+                        nearest = d;
                         best = i;
+                }
+        }
 
         s->longest = !s->longest;
         path = s->pending.items[best].path;
@@ -148,28 +233,37 @@ static char *search_pop(Search *s) {
         return path;
 }
 
-static int search_entry(Search *s, DIR *d, const char *folder, const struct dirent *e) {
+static int see_folder(const Search *s, const char *folder, const char *name, uint64_t inode,
+                      Folders *found) {
+        for (size_t i = 0; i < s->begun.n; i++)
+                if (s->begun.items[i] == inode)
+                        return 0; /* has been searched already, or is being */
+        return push(found, folder, name, inode);
+}
+
+static int see_entry(Search *s, DIR *d, const char *folder, const struct dirent *e, Folders *found) {
+        _cleanup_free_ char *path = NULL;
         struct statx stx;
 
         if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
                 return 0;
         if (e->d_type == DT_DIR)
-                return search_push(s, folder, e->d_name, e->d_ino);
-        if (e->d_type != DT_UNKNOWN && e->d_ino != s->inode)
+                return see_folder(s, folder, e->d_name, e->d_ino, found);
+        if (e->d_type != DT_UNKNOWN && !is_wanted(s, e->d_ino))
                 return 0;
 
         if (statx_fd(dirfd(d), e->d_name, &stx) < 0)
                 return 0; /* vanished */
         if (S_ISDIR(stx.stx_mode))
-                return search_push(s, folder, e->d_name, stx.stx_ino);
-        if (!is_wanted(s, &stx))
+                return see_folder(s, folder, e->d_name, stx.stx_ino, found);
+        if (!is_wanted(s, stx.stx_ino) || !is_here(s, &stx))
                 return 0;
 
-        s->found = path_join(folder, e->d_name);
-        return s->found ? 0 : -ENOMEM;
+        path = path_join(folder, e->d_name);
+        return path ? add_name(s, stx.stx_ino, path) : -ENOMEM;
 }
 
-static int search_folder(Search *s, const char *folder) {
+static int search_folder(Search *s, const char *folder, Folders *found) {
         _cleanup_(closedirp) DIR *d = NULL;
         int r;
 
@@ -177,33 +271,65 @@ static int search_folder(Search *s, const char *folder) {
         if (r < 0)
                 return r;
 
-        while (!s->found) {
+        for (;;) {
                 const struct dirent *e;
 
                 errno = 0;
                 e = readdir(d);
                 if (!e)
                         return -errno;
-                r = search_entry(s, d, folder, e);
-                if (r < 0)
+                r = see_entry(s, d, folder, e, found);
+                if (r != 0)
                         return r;
         }
-        return 0;
 }
 
-static int search_run(Search *s) {
-        while (!s->found && s->pending.n > 0) {
-                _cleanup_free_ char *folder = search_pop(s);
-                int r = search_folder(s, folder);
+/* With the lock: waits until there is a folder, or nobody can find one any more. The caller frees it. */
+static char *next(Search *s) {
+        while (s->pending.n == 0 && s->busy > 0 && s->missing > 0 && s->fatal == 0)
+                (void) pthread_cond_wait(&s->more, &s->lock);
+        return s->pending.n > 0 && s->missing > 0 && s->fatal == 0 ? pop(s) : NULL;
+}
 
-                if (is_our_lack(r))
-                        return r;
-                if (r < 0 && !is_skipped(r) && s->error == 0)
-                        s->error = r;
+/* With the lock: what came of one folder. */
+static void take_result(Search *s, int r, Folders *found) {
+        for (size_t i = 0; i < found->n && r != -ENOMEM; i++) {
+                const int k = vec_push(&s->pending, found->items[i]);
+
+                if (k < 0)
+                        r = k;
+                else
+                        found->items[i].path = NULL;
         }
-        if (s->found)
-                return 0;
-        return s->error < 0 ? s->error : MAP_E_NOT_FOUND;
+        if (is_our_lack(r))
+                s->fatal = r;
+        else if (r < 0 && !is_skipped(r) && s->error == 0)
+                s->error = r;
+}
+
+static int search_thread(unsigned thread, size_t i, void *userdata) {
+        Search *s = userdata;
+
+        (void) pthread_mutex_lock(&s->lock);
+        for (;;) {
+                _cleanup_free_ char *folder = next(s);
+                _cleanup_folders_ Folders found = {};
+                int r;
+
+                if (!folder)
+                        break;
+                s->busy++;
+                (void) pthread_mutex_unlock(&s->lock);
+                if (thread == 0)
+                        map_progress_tell(s->progress);
+                r = search_folder(s, folder, &found);
+                (void) pthread_mutex_lock(&s->lock);
+                s->busy--;
+                take_result(s, r, &found);
+                (void) pthread_cond_broadcast(&s->more);
+        }
+        (void) pthread_mutex_unlock(&s->lock);
+        return 0;
 }
 
 /* Opens what `path` names without reading it. *ret_stx is of that very object. */
@@ -227,46 +353,63 @@ static char *below_normalise(const char *below) {
         return strndup(below, n);
 }
 
-int map_path_search(int mount_fd, uint64_t inode, const char *below, char **ret) {
-        _cleanup_(search_done) Search s = { .mount_fd = mount_fd, .inode = inode };
-        _cleanup_free_ char *start = NULL;
+/* At and below one folder. */
+static int search_below(Search *s, const char *below) {
+        _cleanup_free_ char *start = below_normalise(below);
+        const unsigned threads = parallel_threads();
         struct statx stx;
         int r;
 
-        assert(below);
-        assert(ret);
-
-        start = below_normalise(below);
         if (!start)
                 return -ENOMEM;
-        r = statx_fd(mount_fd, "", &s.mount);
+        r = look(s->mount_fd, *start ? start : ".", &stx);
         if (r < 0)
-                return r;
-        r = look(mount_fd, *start ? start : ".", &stx);
-        if (r < 0)
-                return is_skipped(r) ? MAP_E_NOT_FOUND : r;
-        if (is_wanted(&s, &stx)) { /* a file is protected by its own name */
-                *ret = TAKE_PTR(start);
-                return 0;
-        }
+                return is_skipped(r) ? 0 : r;
+        if (is_here(s, &stx)) /* a file is protected by its own name */
+                return is_wanted(s, stx.stx_ino) ? add_name(s, stx.stx_ino, start) : 0;
 
-        r = vec_push(&s.pending, ((Folder) { start, stx.stx_ino }));
+        r = push(&s->pending, "", start, stx.stx_ino);
         if (r < 0)
                 return r;
-        (void) TAKE_PTR(start);
-        r = search_run(&s);
-        if (r == 0)
-                *ret = TAKE_PTR(s.found);
-        return r;
+        (void) parallel_for(threads, threads, search_thread, s);
+        if (s->fatal < 0)
+                return s->fatal;
+        return vec_push(&s->begun, stx.stx_ino);
+}
+
+int map_names_search(int mount_fd, MapFile *files, size_t n, char *const *folders,
+                     const MapProgress *progress) {
+        _cleanup_(search_done) Search s = {
+                .mount_fd = mount_fd,
+                .progress = progress,
+                .lock = PTHREAD_MUTEX_INITIALIZER,
+                .more = PTHREAD_COND_INITIALIZER,
+                .wanted = calloc(n + 1, sizeof(*s.wanted)),
+        };
+        int r;
+
+        if (!s.wanted)
+                return -ENOMEM;
+        for (size_t i = 0; i < n; i++)
+                if (files[i].error == 0 && !map_file_is_complete(&files[i]))
+                        s.wanted[s.n_wanted++] = &files[i];
+        s.missing = s.n_wanted;
+        if (s.n_wanted > 1)
+                qsort(s.wanted, s.n_wanted, sizeof(*s.wanted), by_inode);
+
+        r = statx_fd(mount_fd, "", &s.mount);
+        for (; r >= 0 && s.missing > 0 && folders && *folders; folders++)
+                r = search_below(&s, *folders);
+        return r < 0 ? r : s.error;
 }
 
 bool map_path_names(int mount_fd, const char *path, uint64_t inode) {
-        Search s = { .mount_fd = mount_fd, .inode = inode };
+        Search s = { .mount_fd = mount_fd };
         struct statx stx;
 
         assert(path);
 
         if (statx_fd(mount_fd, "", &s.mount) < 0 || look(mount_fd, path, &stx) < 0)
                 return false;
-        return is_wanted(&s, &stx);
+        return stx.stx_ino == inode && is_here(&s, &stx);
 }

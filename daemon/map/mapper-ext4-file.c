@@ -78,6 +78,13 @@ int ext4_open(int mount_fd, uint64_t inode, uint32_t generation, int flags, int 
 
         if (inode > UINT32_MAX)
                 return MAP_E_GONE;
+        if (flags == O_RDONLY && generation != 0) {
+                /* One with this generation is what it was when it was found, and that was a file. */
+                r = open_handle(mount_fd, (uint32_t) inode, generation, O_RDONLY | O_NOATIME | O_NONBLOCK);
+                if (r >= 0)
+                        *ret = r;
+                return r == -ESTALE ? MAP_E_GONE : r < 0 ? r : 0;
+        }
         found = open_handle(mount_fd, (uint32_t) inode, generation, O_PATH);
         if (found < 0)
                 return found == -ESTALE ? MAP_E_GONE : found;

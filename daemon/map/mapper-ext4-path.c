@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* A name for an inode. An inode of ext4 does not know its folder, but it was made near it: in the same flex
+/* Names for inodes. An inode of ext4 does not know its folder, but it was made near it: in the same flex
  * group, if there was room (find_group_other()). So the folders whose inodes are there are looked through
- * for it; if none has it, the caller walks the tree. What is found is a hint, as everything that is read
- * below a running file system: the caller asks the kernel whether the name leads to the inode. */
+ * for it, once for all that are asked for; whatever they do not have, the caller looks for in the tree. What
+ * is found is a hint, as everything that is read below a running file system: the caller asks the kernel
+ * whether the name leads to the inode. */
 
 #include <errno.h>
 #include <stdio.h>
@@ -12,32 +13,104 @@
 #include <sys/stat.h>
 
 #include "map/mapper-ext4.h"
+#include "util/strv.h"
 
 typedef struct Search {
         Ext4 *e;
-        uint32_t wanted, folder;
-        char *name;             /* in folder; NULL: not found yet */
+        MapFile **wanted;       /* by inode */
+        size_t n;
+        MapFile **here;         /* those of them that are looked for now */
+        size_t n_here;
+        uint32_t folder;        /* that is looked through */
+        char *prefix;           /* its path, with a slash at the end; NULL: not asked for yet */
         bool no_memory;
 } Search;
 
 static void search_done(Search *s) {
-        free(s->name);
+        free(s->wanted);
+        free(s->prefix);
+}
+
+static int by_inode(const void *a, const void *b) {
+        const MapFile *const *x = a, *const *y = b;
+
+        return (*x)->inode < (*y)->inode ? -1 : (*x)->inode > (*y)->inode;
+}
+
+static size_t find_wanted(const Search *s, uint32_t inode) {
+        size_t low = 0, high = s->n;
+
+        while (low < high) {
+                const size_t middle = low + (high - low) / 2;
+
+                if (s->wanted[middle]->inode < inode)
+                        low = middle + 1;
+                else
+                        high = middle;
+        }
+        return low;
+}
+
+/* The path of the folder, once for all names that are in it. */
+static int find_prefix(Search *s) {
+        char *path = NULL;
+        const char *p;
+        int n;
+
+        if (s->prefix)
+                return 0;
+        if (ext2fs_get_pathname(s->e->fs, s->folder, 0, &path) != 0)
+                return MAP_E_NOT_FOUND;
+        for (p = path; *p == '/'; p++)
+                ;
+        n = asprintf(&s->prefix, "%s%s", p, *p ? "/" : "");
+        free(path);
+        if (n < 0)
+                s->prefix = NULL;
+        return n < 0 ? -ENOMEM : 0;
+}
+
+static int add_name(Search *s, MapFile *f, const char *name, size_t length) {
+        _cleanup_free_ char *path = NULL;
+        int r;
+
+        r = find_prefix(s);
+        if (r != 0)
+                return r < 0 ? r : 0;
+        if (asprintf(&path, "%s%.*s", s->prefix, (int) length, name) < 0) {
+                path = NULL;
+                return -ENOMEM;
+        }
+        return strv_contains(f->names, path) ? 0 : strv_extend(&f->names, path);
+}
+
+/* Have all been found that are looked for now? */
+static bool is_done(const Search *s) {
+        for (size_t i = 0; i < s->n_here; i++)
+                if (!map_file_is_complete(s->here[i]))
+                        return false;
+        return true;
 }
 
 static int see_entry(ext2_ino_t folder, int which, struct ext2_dir_entry *entry, int offset, int block_size,
                      char *block, void *userdata) {
         const size_t length = (size_t) ext2fs_dirent_name_len(entry);
         Search *s = userdata;
+        bool found = false;
+        int r = 0;
 
-        if (entry->inode != s->wanted || which == DIRENT_DOT_FILE || which == DIRENT_DOT_DOT_FILE)
+        if (which == DIRENT_DOT_FILE || which == DIRENT_DOT_DOT_FILE)
                 return 0;
         if (length == 0 || memchr(entry->name, '/', length) || memchr(entry->name, 0, length))
                 return 0;
 
-        s->folder = folder;
-        s->name = strndup(entry->name, length);
-        s->no_memory = !s->name;
-        return DIRENT_ABORT;
+        for (size_t i = find_wanted(s, entry->inode);
+             r == 0 && i < s->n && s->wanted[i]->inode == entry->inode; i++) {
+                r = add_name(s, s->wanted[i], entry->name, length);
+                found = true;
+        }
+        s->no_memory = r < 0;
+        return r < 0 || (found && is_done(s)) ? DIRENT_ABORT : 0;
 }
 
 static int see_inode(uint32_t number, const struct ext2_inode_large *raw, void *userdata) {
@@ -45,60 +118,70 @@ static int see_inode(uint32_t number, const struct ext2_inode_large *raw, void *
 
         if (!S_ISDIR(ext2fs_le16_to_cpu(raw->i_mode)))
                 return 0;
+        s->folder = number;
+        free(TAKE_PTR(s->prefix));
         (void) ext2fs_flush_icache(s->e->fs);
         (void) ext2fs_dir_iterate2(s->e->fs, number, 0, NULL, see_entry, s);
-        return s->no_memory ? -ENOMEM : s->name != NULL;
+        return s->no_memory ? -ENOMEM : is_done(s);
 }
 
-/* First the inode's own group, then those that share its flex group. */
-static int search_near(Search *s) {
-        _cleanup_ext4_tables_ Ext4Tables t = { .e = s->e };
-        struct ext2_super_block *super = s->e->fs->super;
-        const uint32_t own = (s->wanted - 1) / super->s_inodes_per_group,
-                       flex = ext4_flex_size(super), first = own / flex * flex;
+/* How many groups have their tables in one place, and their files' blocks near each other. */
+static uint32_t flex_size(struct ext2_super_block *super) {
+        if (!ext2fs_has_feature_flex_bg(super) || super->s_log_groups_per_flex >= 32)
+                return 1;
+        return UINT32_C(1) << super->s_log_groups_per_flex;
+}
+
+/* What is looked for now is of one flex group: first the group of the first of them, then the others. */
+static int search_near(Search *s, Ext4Tables *t, uint32_t flex) {
+        const uint32_t count = s->e->fs->group_desc_count,
+                       own = (uint32_t) (s->here[0]->inode - 1) / s->e->fs->super->s_inodes_per_group,
+                       first = own / flex * flex;
         int r;
 
-        if (own >= s->e->fs->group_desc_count)
-                return 0;
-        r = ext4_read_table(&t, own, see_inode, s);
-        for (uint32_t g = first; r == 0 && g - first < flex && g < s->e->fs->group_desc_count; g++)
+        r = ext4_read_table(t, own, see_inode, s);
+        for (uint32_t g = first; r == 0 && g - first < flex && g < count; g++)
                 if (g != own)
-                        r = ext4_read_table(&t, g, see_inode, s);
+                        r = ext4_read_table(t, g, see_inode, s);
         return r < 0 ? r : 0;
 }
 
-static int join(const char *folder, const char *name, char **ret) {
-        char *path;
+static int search(Search *s) {
+        _cleanup_ext4_tables_ Ext4Tables t = { .e = s->e };
+        struct ext2_super_block *super = s->e->fs->super;
+        const uint32_t flex = flex_size(super), together = super->s_inodes_per_group * flex;
+        int r = 0;
 
-        while (*folder == '/')
-                folder++;
-        if (asprintf(&path, "%s%s%s", folder, *folder ? "/" : "", name) < 0)
-                return -ENOMEM;
-        *ret = path;
-        return 0;
+        for (size_t i = 0, next; r == 0 && i < s->n; i = next) {
+                const uint64_t here = (s->wanted[i]->inode - 1) / together;
+
+                for (next = i; next < s->n && (s->wanted[next]->inode - 1) / together == here; next++)
+                        ;
+                s->here = s->wanted + i;
+                s->n_here = next - i;
+                r = search_near(s, &t, flex);
+        }
+        return r;
 }
 
-int ext4_path(int mount_fd, uint64_t inode, uint32_t generation, char **ret) {
-        _cleanup_ext4_ Ext4 e = { .device_fd = -1 };
-        _cleanup_(search_done) Search s = { .e = &e, .wanted = (uint32_t) inode };
-        _cleanup_free_ char *folder = NULL;
+int ext4_names(int mount_fd, MapFile *files, size_t n) {
+        _cleanup_ext4_ Ext4 e = EXT4_NULL;
+        _cleanup_(search_done) Search s = { .e = &e, .wanted = calloc(n + 1, sizeof(*s.wanted)) };
         const char *why;
         struct stat st;
-        int r;
 
-        if (fstat(mount_fd, &st) < 0)
-                return -errno;
-        if (st.st_ino != EXT2_ROOT_INO) /* a bind mount: names from the root are of no use */
-                return MAP_E_UNSUPPORTED;
+        if (!s.wanted)
+                return -ENOMEM;
+        if (fstat(mount_fd, &st) < 0 || st.st_ino != EXT2_ROOT_INO)
+                return 0; /* a bind mount: names from the root are of no use */
+        if (ext4_open_device(mount_fd, &(RangeSet) {}, &e, &why) != 0 || ext4_open_fs(&e, &why) != 0)
+                return 0;
 
-        r = ext4_open_device(mount_fd, &(RangeSet) {}, &e, &why);
-        if (r == 0)
-                r = ext4_open_fs(&e, &why);
-        if (r == 0)
-                r = search_near(&s);
-        if (r != 0)
-                return r;
-        if (!s.name || ext2fs_get_pathname(e.fs, s.folder, 0, &folder) != 0)
-                return MAP_E_NOT_FOUND;
-        return join(folder, s.name, ret);
+        for (size_t i = 0; i < n; i++)
+                if (files[i].error == 0 && files[i].inode > 0 &&
+                    files[i].inode <= e.fs->super->s_inodes_count)
+                        s.wanted[s.n++] = &files[i];
+        if (s.n > 1)
+                qsort(s.wanted, s.n, sizeof(*s.wanted), by_inode);
+        return search(&s);
 }

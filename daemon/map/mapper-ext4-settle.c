@@ -128,7 +128,9 @@ static int ask_claim(File *f, int fd, const Claim *c) {
         _cleanup_rangeset_ RangeSet pieces = {};
         int r;
 
+        (void) pthread_mutex_lock(&f->e->lock);
         r = rangeset_clip(&f->e->wanted.left, c->range, &pieces);
+        (void) pthread_mutex_unlock(&f->e->lock);
         for (size_t i = 0; r == 0 && i < pieces.n; i++)
                 r = ext4_ask_file(fd, pieces.items[i], c->offset + (pieces.items[i].start - c->range.start),
                                   confirm_data, f);
@@ -143,7 +145,7 @@ static int ask_file(Ext4 *e, uint32_t number, const struct ext2_inode_large *ino
         int r;
 
         r = mapper_open(&mapper_ext4, e->mount_fd, number, inode->i_generation, O_RDONLY, &fd);
-        if (r == 0 && fstat(fd, &st) < 0)
+        if (r == 0 && (inode->i_flags & EXT4_VERITY_FL) && fstat(fd, &st) < 0)
                 r = -errno;
         if (r == 0 && (inode->i_flags & EXT4_VERITY_FL))
                 f.tree = ((uint64_t) st.st_size + EXT4_BLOCK - 1) / EXT4_BLOCK * EXT4_BLOCK;
@@ -159,21 +161,24 @@ static int ask_file(Ext4 *e, uint32_t number, const struct ext2_inode_large *ino
         return 0;
 }
 
-int ext4_settle(Ext4 *e, uint32_t number, const struct ext2_inode_large *inode, const Claims *claims) {
-        bool data = false, metadata = false;
-        int r = 0;
-
+/* Is anything of these claims a file's data; or, with `metadata`, anything else? */
+static bool has_any(Ext4 *e, uint32_t number, const struct ext2_inode_large *inode, const Claims *claims,
+                    bool metadata) {
         for (size_t i = 0; i < claims->n; i++) {
                 OwnerType type;
 
                 (void) describe(e->fs->super, number, inode, claims->items[i].kind, &type);
-                data = data || type == OWNER_FILE;
-                metadata = metadata || type != OWNER_FILE;
+                if ((type != OWNER_FILE) == metadata)
+                        return true;
         }
+        return false;
+}
 
-        if (data)
-                r = ask_file(e, number, inode, claims);
-        if (r == 0 && metadata)
-                r = look_again(e, number, inode);
-        return r;
+int ext4_settle_data(Ext4 *e, uint32_t number, const struct ext2_inode_large *inode, const Claims *claims) {
+        return has_any(e, number, inode, claims, false) ? ask_file(e, number, inode, claims) : 0;
+}
+
+int ext4_settle_metadata(Ext4 *e, uint32_t number, const struct ext2_inode_large *inode,
+                         const Claims *claims) {
+        return has_any(e, number, inode, claims, true) ? look_again(e, number, inode) : 0;
 }

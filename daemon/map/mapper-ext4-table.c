@@ -3,6 +3,7 @@
 /* Inode tables, group by group. Of a table only the part that was ever used is read, in large pieces, and of
  * these only those in which the bitmap has an inode. A block that cannot be read costs its own inodes. */
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -66,8 +67,7 @@ static int read_piece(Ext4Tables *t, uint32_t group, uint32_t first, uint32_t n,
         return 0;
 }
 
-/* How many inodes of the group were ever used; those behind have never been written to. */
-static uint32_t inodes_used(ext2_filsys fs, uint32_t group) {
+uint32_t ext4_inodes_used(ext2_filsys fs, uint32_t group) {
         const uint32_t all = fs->super->s_inodes_per_group;
         uint32_t unused;
 
@@ -86,9 +86,11 @@ static bool any_used(const uint8_t *bitmap, uint32_t first, uint32_t n) {
         return false;
 }
 
-static int prepare(Ext4Tables *t, uint32_t group, uint32_t blocks) {
+static int prepare(Ext4Tables *t, uint32_t group) {
         ext2_filsys fs = t->e->fs;
 
+        if (t->bitmap && t->group == group)
+                return 0;
         if (!t->bitmap)
                 t->bitmap = malloc(EXT4_BLOCK);
         if (!t->piece)
@@ -96,28 +98,42 @@ static int prepare(Ext4Tables *t, uint32_t group, uint32_t blocks) {
         if (!t->bitmap || !t->piece)
                 return -ENOMEM;
 
-        (void) posix_fadvise(t->e->device_fd, (off_t) (ext2fs_inode_table_loc(fs, group) * EXT4_BLOCK),
-                             (off_t) (blocks * EXT4_BLOCK), POSIX_FADV_WILLNEED);
         if (read_blocks(fs, ext2fs_inode_bitmap_loc(fs, group), 1, t->bitmap) < 0)
                 memset(t->bitmap, 0xff, EXT4_BLOCK);
+        t->group = group;
         return 0;
 }
 
-int ext4_read_table(Ext4Tables *t, uint32_t group, InodeFn fn, void *userdata) {
-        ext2_filsys fs = t->e->fs;
-        const uint32_t in_block = (uint32_t) (EXT4_BLOCK / EXT2_INODE_SIZE(fs->super)),
-                       step = PIECE_BLOCKS * in_block, used = inodes_used(fs, group);
+/* What is going to be read next is fetched meanwhile. */
+static void announce(const Ext4Tables *t, uint32_t group, uint32_t first, uint32_t n) {
+        const size_t size = EXT2_INODE_SIZE(t->e->fs->super);
+
+        (void) posix_fadvise(t->e->device_fd,
+                             (off_t) (ext2fs_inode_table_loc(t->e->fs, group) * EXT4_BLOCK + first * size),
+                             (off_t) (n * size), POSIX_FADV_WILLNEED);
+}
+
+int ext4_read_inodes(Ext4Tables *t, uint32_t group, uint32_t first, uint32_t n, InodeFn fn, void *userdata) {
+        const uint32_t in_block = (uint32_t) (EXT4_BLOCK / EXT2_INODE_SIZE(t->e->fs->super)),
+                       step = PIECE_BLOCKS * in_block;
         int r;
 
-        if (used == 0)
-                return 0;
-        r = prepare(t, group, (used + in_block - 1) / in_block);
+        assert(first % in_block == 0);
 
-        for (uint32_t at = 0; r == 0 && at < used; at += step) {
-                const uint32_t n = used - at < step ? used - at : step;
+        r = prepare(t, group);
+        if (r == 0 && n > step)
+                announce(t, group, first, n);
+        for (uint32_t at = 0; r == 0 && at < n; at += step) {
+                const uint32_t piece = n - at < step ? n - at : step;
 
-                if (any_used(t->bitmap, at, n))
-                        r = read_piece(t, group, at, n, fn, userdata);
+                if (any_used(t->bitmap, first + at, piece))
+                        r = read_piece(t, group, first + at, piece, fn, userdata);
         }
         return r;
+}
+
+int ext4_read_table(Ext4Tables *t, uint32_t group, InodeFn fn, void *userdata) {
+        const uint32_t used = ext4_inodes_used(t->e->fs, group);
+
+        return used == 0 ? 0 : ext4_read_inodes(t, group, 0, used, fn, userdata);
 }

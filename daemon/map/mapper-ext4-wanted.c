@@ -54,8 +54,12 @@ int ext4_add(Ext4 *e, const Owner *o) {
         _cleanup_rangeset_ RangeSet pieces = {};
         int r;
 
+        (void) pthread_mutex_lock(&e->lock);
         r = rangeset_clip(&e->wanted.left, o->range, &pieces);
         for (size_t i = 0; r >= 0 && i < pieces.n; i++)
                 r = add_piece(&e->found, o, pieces.items[i]);
-        return r < 0 ? r : rangeset_subtract(&e->wanted.left, o->range);
+        if (r >= 0)
+                r = rangeset_subtract(&e->wanted.left, o->range);
+        (void) pthread_mutex_unlock(&e->lock);
+        return r;
 }

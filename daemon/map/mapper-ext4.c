@@ -20,6 +20,7 @@
 
 #include "map/mapper-backends.h"
 #include "map/mapper-ext4.h"
+#include "util/parallel.h"
 
 #define LOOKS 3         /* at a file system that changes */
 
@@ -78,11 +79,14 @@ static const char *why_unknown(const Ext4 *e) {
         return "no inode has it: the file system is changing, or has set it aside; ask again";
 }
 
-static int ext4_walk(int mount_fd, const RangeSet *ranges, OwnerFn fn, void *userdata) {
-        _cleanup_ext4_ Ext4 e = { .device_fd = -1 };
+static int ext4_walk(int mount_fd, const RangeSet *ranges, const MapProgress *progress, OwnerFn fn,
+                     void *userdata) {
+        _cleanup_ext4_ Ext4 e = EXT4_NULL;
         const char *why = NULL;
         int r;
 
+        e.progress = progress;
+        e.threads = parallel_threads();
         r = ext4_open_device(mount_fd, ranges, &e, &why);
         for (int i = 0; i < LOOKS && r == 0 && e.wanted.left.n > 0; i++)
                 r = look(&e, &why);
@@ -111,5 +115,5 @@ const MapperOps mapper_ext4 = {
         .walk = ext4_walk,
         .open = ext4_open,
         .owns = ext4_owns,
-        .path = ext4_path,
+        .names = ext4_names,
 };

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <ext2fs/ext2fs.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -28,7 +30,7 @@ typedef struct Wanted {
 int wanted_init(Wanted *w, const RangeSet *ranges, uint64_t size);
 bool wanted_overlaps(const Wanted *w, Range r);
 
-/* One look at a file system. */
+/* One look at a file system. By one thread, but for ext4_settle_data(). */
 typedef struct Ext4 {
         int mount_fd;
         int device_fd;          /* O_RDONLY, through the block device's page cache: the one in which the
@@ -36,8 +38,11 @@ typedef struct Ext4 {
         ext2_filsys fs;
         Wanted wanted;
         Owners found;           /* disjoint, within what was wanted, in no order */
-        bool unreadable;        /* some metadata could not be read: an owner may not have been seen */
-        bool leased;            /* a file could not be asked, because somebody has a lease on it */
+        pthread_mutex_t lock;   /* of wanted and found */
+        const MapProgress *progress;
+        unsigned threads;
+        atomic_bool unreadable; /* some metadata could not be read: an owner may not have been seen */
+        atomic_bool leased;     /* a file could not be asked, because somebody has a lease on it */
 } Ext4;
 
 /* How libext2fs reads a device: by a descriptor, whose number is the "name" that it opens. */
@@ -49,6 +54,7 @@ int ext4_open_device(int mount_fd, const RangeSet *ranges, Ext4 *e, const char *
 int ext4_open_fs(Ext4 *e, const char **ret_why);
 void ext4_close(Ext4 *e);
 #define _cleanup_ext4_ _cleanup_(ext4_close)
+#define EXT4_NULL ((Ext4) { .device_fd = -1, .lock = PTHREAD_MUTEX_INITIALIZER, .threads = 1 })
 
 /* Says whose the bytes of o->range are, as far as they are wanted still. o keeps its strings. 0 or a
  * negative errno. */
@@ -64,6 +70,7 @@ int ext4_scan(Ext4 *e);
 typedef struct Ext4Tables {
         Ext4 *e;
         uint8_t *bitmap, *piece;
+        uint32_t group;         /* of the bitmap, if there is one */
 } Ext4Tables;
 
 void ext4_tables_done(Ext4Tables *t);
@@ -76,12 +83,45 @@ typedef int (*InodeFn)(uint32_t number, const struct ext2_inode_large *raw, void
  * what fn returned if it was not 0 (that ends it), or -ENOMEM. */
 int ext4_read_table(Ext4Tables *t, uint32_t group, InodeFn fn, void *userdata);
 
-/* How many groups have their tables in one place, and their files' blocks near each other. */
-uint32_t ext4_flex_size(struct ext2_super_block *super);
+/* The same of `n` inodes of the group from `first` on, which begins a block of the table; both within what
+ * ext4_inodes_used() says. */
+int ext4_read_inodes(Ext4Tables *t, uint32_t group, uint32_t first, uint32_t n, InodeFn fn, void *userdata);
 
-/* The groups in the order in which an owner is likely to be found: the nearest first. 0 or -ENOMEM; the
- * caller frees *ret (e->fs->group_desc_count items). */
-int ext4_order_groups(const Ext4 *e, uint32_t **ret);
+/* How many inodes of the group were ever used; those behind have never been written to. */
+uint32_t ext4_inodes_used(ext2_filsys fs, uint32_t group);
+
+/* A part of an inode table. */
+typedef struct Ext4Part {
+        uint32_t group, first, n;       /* as in ext4_read_inodes() */
+        uint32_t distance;              /* from what is wanted, in parts; 0: it is probably here */
+        uint64_t block;                 /* where the first file in it seems to have its data */
+        bool done;
+} Ext4Part;
+
+typedef struct Ext4Parts {
+        Ext4Part *items;
+        size_t n, allocated;
+} Ext4Parts;
+
+void ext4_parts_done(Ext4Parts *p);
+#define _cleanup_ext4_parts_ _cleanup_(ext4_parts_done)
+
+/* In which order to look through the tables, so that owners are found early. */
+typedef struct Ext4Order {
+        Ext4Parts parts;        /* in the order of their places */
+        size_t round;
+        bool cold;              /* not all is in memory */
+} Ext4Order;
+
+void ext4_order_done(Ext4Order *o);
+#define _cleanup_ext4_order_ _cleanup_(ext4_order_done)
+
+/* 0 or -ENOMEM. */
+int ext4_order_init(const Ext4 *e, Ext4Order *ret);
+
+/* The parts to be looked through next, judged by what is wanted still; an empty list: it has been all. 0 or
+ * -ENOMEM. */
+int ext4_order_next(const Ext4 *e, Ext4Order *o, Ext4Parts *ret);
 
 /* Something that an inode says is its own. */
 typedef enum ClaimKind {
@@ -111,9 +151,12 @@ int ext4_claims(ext2_filsys fs, uint32_t number, const struct ext2_inode_large *
 /* Reads the inode as it is now. 0 or -EIO. */
 int ext4_read_inode(ext2_filsys fs, uint32_t number, struct ext2_inode_large *ret);
 
-/* Makes owners of claims that are of something wanted, those that stand a second look. Claims that do not
- * remain wanted. 0 or a negative errno. */
-int ext4_settle(Ext4 *e, uint32_t number, const struct ext2_inode_large *inode, const Claims *claims);
+/* Makes owners of claims that are of something wanted, those that stand a second look: of data, by asking
+ * the file (any number of threads at a time); and of metadata. Claims that do not remain wanted. 0 or a
+ * negative errno. */
+int ext4_settle_data(Ext4 *e, uint32_t number, const struct ext2_inode_large *inode, const Claims *claims);
+int ext4_settle_metadata(Ext4 *e, uint32_t number, const struct ext2_inode_large *inode,
+                         const Claims *claims);
 
 /* Where the file of fd has its bytes now, by FIEMAP: for each piece of `range` of the device that it has at
  * `offset` and on, fn is called with an owner of type OWNER_FILE (without inode). 0, what fn returned, or
@@ -123,4 +166,4 @@ int ext4_ask_file(int fd, Range range, uint64_t offset, OwnerFn fn, void *userda
 /* MapperOps. */
 int ext4_open(int mount_fd, uint64_t inode, uint32_t generation, int flags, int *ret);
 int ext4_owns(int mount_fd, int fd, Range range, uint64_t offset, MapOwns *ret);
-int ext4_path(int mount_fd, uint64_t inode, uint32_t generation, char **ret);
+int ext4_names(int mount_fd, MapFile *files, size_t n);

@@ -14,6 +14,7 @@
 #include "map/xfs-extents.h"
 
 #define SAMPLE_EVERY 32         /* chunks: 2048 inodes */
+#define LIKELY 256U             /* chunks that are looked at in the order of their distance */
 
 typedef struct Sample {
         int mount_fd;
@@ -85,6 +86,22 @@ static void spread(XfsChunks *chunks, size_t i, uint64_t distance) {
                 closer(&chunks->items[k], distance);
 }
 
+/* Threads that look at the same allocation group wait for each other (its inodes are found under the lock of
+ * its header). Behind the likely chunks the groups come in turn. */
+static void deal(const XfsGeometry *g, XfsChunks *chunks) {
+        _cleanup_free_ uint64_t *dealt = calloc(g->ag_count, sizeof(*dealt));
+
+        if (!dealt || chunks->n <= LIKELY)
+                return;
+        for (size_t i = LIKELY; i < chunks->n; i++) {
+                const uint64_t ag = xfs_inode_address(g, chunks->items[i].first) /
+                                    ((uint64_t) g->ag_blocks * g->block_size);
+
+                chunks->items[i].distance = ag < g->ag_count ? dealt[ag]++ : 0;
+        }
+        qsort(chunks->items + LIKELY, chunks->n - LIKELY, sizeof(chunks->items[0]), nearer);
+}
+
 void xfs_chunks_order(int mount_fd, const XfsGeometry *g, const RangeSet *wanted, XfsBulkstat *room,
                       XfsChunks *chunks) {
         for (size_t i = 0; i < chunks->n; i++)
@@ -104,4 +121,5 @@ void xfs_chunks_order(int mount_fd, const XfsGeometry *g, const RangeSet *wanted
 
         if (chunks->n > 0)
                 qsort(chunks->items, chunks->n, sizeof(chunks->items[0]), nearer);
+        deal(g, chunks);
 }

@@ -17,6 +17,7 @@
 #include "map/mapper-xfs.h"
 #include "map/mapper.h"
 #include "util/cleanup.h"
+#include "util/strv.h"
 
 #define PARENTS_SIZE 4096U      /* room for several names of the longest kind */
 
@@ -152,25 +153,44 @@ static int handle_of(int fd, XfsHandle *ret) {
         return 0;
 }
 
-int xfs_path(int mount_fd, uint64_t inode, uint32_t generation, char **ret) {
-        XfsHandle top = {};
+/* All names of one file below `top`. */
+static int names_of(int mount_fd, const XfsHandle *top, MapFile *f) {
         Links links;
         Link link;
-        int r;
 
-        r = handle_of(mount_fd, &top);
-        if (r < 0)
-                return r;
-
-        links_init(&links, mount_fd, xfs_handle(inode, generation));
+        links_init(&links, mount_fd, xfs_handle(f->inode, f->generation));
         for (;;) {
+                _cleanup_free_ char *path = NULL;
+                int r;
+
                 r = links_next(&links, &link);
                 if (r != 0)
                         return r;
-                r = climb(mount_fd, &top, &link, ret);
-                if (r == 0 || (r < 0 && r != -EUCLEAN))
+                r = climb(mount_fd, top, &link, &path);
+                if (r == 0)
+                        r = strv_extend(&f->names, path);
+                if (r < 0 && r != -EUCLEAN)
                         return r;
-                /* > 0: this name is not below, or its folder went away meanwhile; another name may be
-                 * better. */
+                /* > 0: this name is not below, or its folder went away meanwhile. */
         }
+}
+
+int xfs_names(int mount_fd, MapFile *files, size_t n) {
+        XfsHandle top = {};
+
+        if (handle_of(mount_fd, &top) < 0)
+                return 0;
+
+        for (size_t i = 0; i < n; i++) {
+                int r;
+
+                if (files[i].error != 0)
+                        continue;
+                r = names_of(mount_fd, &top, &files[i]);
+                if (r == -ENOMEM || r == MAP_E_UNSUPPORTED)
+                        return r < 0 ? r : 0;
+                if (r == MAP_E_GONE)
+                        files[i].error = r;
+        }
+        return 0;
 }

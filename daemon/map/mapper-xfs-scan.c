@@ -126,6 +126,7 @@ static int owner_stands(int mount_fd, const Owner *o) {
 typedef struct Scan {
         int mount_fd;
         const XfsGeometry *geometry;
+        const MapProgress *progress;
         RangeSet todo;          /* ranges that are not settled */
         Owners before;          /* of those, what the search before this one said; sorted */
         Owners settled;
@@ -191,7 +192,7 @@ static int search_once(Scan *s) {
         _cleanup_xfs_search_ XfsSearch search = {};
         int r;
 
-        r = xfs_search(s->mount_fd, s->geometry, &s->todo, &search);
+        r = xfs_search(s->mount_fd, s->geometry, &s->todo, s->progress, &search);
         if (r == 0)
                 r = name_the_rest(&search);
         if (r != 0)
@@ -208,8 +209,9 @@ static int search_once(Scan *s) {
         return 0;
 }
 
-int xfs_scan(int mount_fd, const XfsGeometry *g, const RangeSet *ranges, OwnerFn fn, void *userdata) {
-        _cleanup_(scan_done) Scan s = { .mount_fd = mount_fd, .geometry = g };
+int xfs_scan(int mount_fd, const XfsGeometry *g, const RangeSet *ranges, const MapProgress *progress,
+             OwnerFn fn, void *userdata) {
+        _cleanup_(scan_done) Scan s = { .mount_fd = mount_fd, .geometry = g, .progress = progress };
         int r;
 
         r = rangeset_copy(ranges, &s.todo);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* One look at everything, for an XFS that has no reverse mapping: what is free or in a fixed place is told
- * by the kernel and the geometry; for the rest the extent maps of all files are read, the likely ones first,
- * until every byte has an owner. An extent that is shared goes on being searched for to the end, since the
- * kernel says that there are others but not who. */
+ * by the kernel and the geometry; for the rest the extent maps of all files are read, by several threads,
+ * the likely ones first, until every byte has an owner. An extent that is shared goes on being searched for
+ * to the end, since the kernel says that there are others but not who. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,6 +14,7 @@
 
 #include "map/mapper-xfs.h"
 #include "map/xfs-extents.h"
+#include "util/parallel.h"
 #include "util/vec.h"
 
 void xfs_search_done(XfsSearch *s) {
@@ -23,12 +24,9 @@ void xfs_search_done(XfsSearch *s) {
         owners_done(&s->owners);
 }
 
-/* Everything of `range` that is still asked for belongs to `like`, whose offset is that of range.start. */
-static int take(XfsSearch *s, const Owner *like, Range range) {
+/* With the lock. */
+static int take_open(XfsSearch *s, const Owner *like, Range range) {
         int r;
-
-        if (!rangeset_overlaps(&s->open, range))
-                return 0;
 
         for (size_t i = 0; i < s->open.n; i++) {
                 _cleanup_owner_ Owner o = {};
@@ -56,6 +54,18 @@ static int take(XfsSearch *s, const Owner *like, Range range) {
                 o = (Owner) {};
         }
         return like->shared ? 0 : rangeset_subtract(&s->open, range);
+}
+
+/* Everything of `range` that is still asked for belongs to `like`, whose offset is that of range.start. */
+static int take(XfsSearch *s, const Owner *like, Range range) {
+        int r = 0;
+
+        (void) pthread_mutex_lock(&s->lock);
+        if (rangeset_overlaps(&s->open, range))
+                r = take_open(s, like, range);
+        s->done = s->open.n == 0;
+        (void) pthread_mutex_unlock(&s->lock);
+        return r;
 }
 
 static int take_as(XfsSearch *s, OwnerType type, const char *detail, Range range) {
@@ -171,7 +181,7 @@ static int look_at_inode(const XfsStat *st, void *userdata) {
         _cleanup_close_ int fd = -1;
         int r;
 
-        if (s->open.n == 0 || (st->blocks == 0 && st->attr_extents == 0) ||
+        if (s->done || (st->blocks == 0 && st->attr_extents == 0) ||
             (!S_ISREG(st->mode) && !S_ISDIR(st->mode)))
                 return 0;
 
@@ -199,28 +209,46 @@ static int look_at_chunk(XfsSearch *s, const XfsChunk *c, XfsBulkstat *room) {
         return r;
 }
 
-static int look_at_inodes(XfsSearch *s, const XfsGeometry *g) {
-        _cleanup_free_ XfsBulkstat *room = malloc(sizeof(*room));
+/* All chunks, by several threads. */
+typedef struct Crew {
+        XfsSearch *search;
+        const XfsChunk *chunks;
+        XfsBulkstat *rooms;     /* one a thread */
+        const MapProgress *progress;
+} Crew;
+
+static int look(unsigned thread, size_t i, void *userdata) {
+        Crew *c = userdata;
+
+        if (thread == 0)
+                map_progress_tell(c->progress);
+        return c->search->done ? 0 : look_at_chunk(c->search, &c->chunks[i], &c->rooms[thread]);
+}
+
+static int look_at_inodes(XfsSearch *s, const XfsGeometry *g, const MapProgress *progress) {
+        const unsigned threads = parallel_threads();
+        _cleanup_free_ XfsBulkstat *rooms = calloc(threads, sizeof(*rooms));
         _cleanup_xfs_chunks_ XfsChunks chunks = {};
         int r;
 
-        if (!room)
+        if (!rooms)
                 return -ENOMEM;
         r = xfs_chunks(s->mount_fd, &chunks);
         for (size_t i = 0; r >= 0 && i < chunks.n; i++)
                 r = take_inodes(s, g, &chunks.items[i]);
-        if (r < 0)
+        if (r < 0 || s->done)
                 return r;
 
-        if (s->open.n > 0)
-                xfs_chunks_order(s->mount_fd, g, &s->open, room, &chunks);
-        for (size_t i = 0; r == 0 && i < chunks.n && s->open.n > 0; i++)
-                r = look_at_chunk(s, &chunks.items[i], room);
-        return r;
+        xfs_chunks_order(s->mount_fd, g, &s->open, &rooms[0], &chunks);
+        return parallel_for(threads, chunks.n, look,
+                            &(Crew) { .search = s, .chunks = chunks.items, .rooms = rooms,
+                                      .progress = progress });
 }
 
-int xfs_search(int mount_fd, const XfsGeometry *g, const RangeSet *ranges, XfsSearch *ret) {
-        _cleanup_xfs_search_ XfsSearch s = { .mount_fd = mount_fd, .complete = true };
+int xfs_search(int mount_fd, const XfsGeometry *g, const RangeSet *ranges, const MapProgress *progress,
+               XfsSearch *ret) {
+        _cleanup_xfs_search_ XfsSearch s = { .mount_fd = mount_fd, .lock = PTHREAD_MUTEX_INITIALIZER,
+                                            .complete = true };
         int r;
 
         r = rangeset_copy(ranges, &s.open);
@@ -229,7 +257,7 @@ int xfs_search(int mount_fd, const XfsGeometry *g, const RangeSet *ranges, XfsSe
         if (r == 0)
                 r = take_free(&s, g);
         if (r == 0 && s.open.n > 0)
-                r = look_at_inodes(&s, g);
+                r = look_at_inodes(&s, g, progress);
         if (r != 0)
                 return r;
 

@@ -163,7 +163,8 @@ static int hand_out_failure(Range range, int error, OwnerFn fn, void *userdata) 
         return fn(&(Owner) { .type = OWNER_UNKNOWN, .range = range, .detail = (char *) why }, userdata);
 }
 
-static int xfs_walk(int mount_fd, const RangeSet *ranges, OwnerFn fn, void *userdata) {
+static int xfs_walk(int mount_fd, const RangeSet *ranges, const MapProgress *progress, OwnerFn fn,
+                    void *userdata) {
         XfsGeometry g = {};
         int r;
 
@@ -171,7 +172,7 @@ static int xfs_walk(int mount_fd, const RangeSet *ranges, OwnerFn fn, void *user
         if (r != 0)
                 return r;
         if (!(g.flags & XFS_GEOM_RMAPBT))
-                return xfs_scan(mount_fd, &g, ranges, fn, userdata);
+                return xfs_scan(mount_fd, &g, ranges, progress, fn, userdata);
 
         for (size_t i = 0; i < ranges->n; i++) {
                 _cleanup_owners_ Owners owners = {};
@@ -300,7 +301,7 @@ const MapperOps mapper_xfs = {
         .walk = xfs_walk,
         .open = xfs_open,
         .owns = xfs_owns,
-        .path = xfs_path,
+        .names = xfs_names,
         .groups = xfs_groups,
         .shares = xfs_shares,
         .mendable = xfs_mendable,

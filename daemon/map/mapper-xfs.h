@@ -2,6 +2,8 @@
 #pragma once
 
 #include <linux/fsmap.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -42,11 +44,13 @@ int xfs_open_handle(int mount_fd, uint64_t inode, uint32_t generation, int flags
 /* What one look at a file system without a reverse mapping btree has found. */
 typedef struct XfsSearch {
         int mount_fd;
+        pthread_mutex_t lock;   /* of all that follows, while inodes are looked at */
         RangeSet open;          /* has no owner, or is shared */
         RangeSet shared;        /* has owners, and may have more */
         RangeSet allocated;     /* the kernel says: not free */
         Owners owners;          /* of everything but open without shared; in no order */
-        bool complete;          /* if something stayed open: no file has been missed */
+        atomic_bool done;       /* nothing is open any more */
+        atomic_bool complete;   /* if something stayed open: no file has been missed */
 } XfsSearch;
 
 void xfs_search_done(XfsSearch *s);
@@ -54,7 +58,8 @@ void xfs_search_done(XfsSearch *s);
 
 /* Owners do not reach over two of `ranges`. Each was found at some moment of the search; only who asks twice
  * knows what lasted. 0, MAP_E_UNSUPPORTED, or a negative errno. */
-int xfs_search(int mount_fd, const XfsGeometry *g, const RangeSet *ranges, XfsSearch *ret);
+int xfs_search(int mount_fd, const XfsGeometry *g, const RangeSet *ranges, const MapProgress *progress,
+               XfsSearch *ret);
 
 /* Sorts the chunks so that the files that probably lie at `wanted` come first. Only the order depends on it:
  * what cannot be found out here costs time and no more. */
@@ -62,7 +67,8 @@ void xfs_chunks_order(int mount_fd, const XfsGeometry *g, const RangeSet *wanted
                       XfsChunks *chunks);
 
 /* MapperOps.walk for file systems without a reverse mapping btree. */
-int xfs_scan(int mount_fd, const XfsGeometry *g, const RangeSet *ranges, OwnerFn fn, void *userdata);
+int xfs_scan(int mount_fd, const XfsGeometry *g, const RangeSet *ranges, const MapProgress *progress,
+             OwnerFn fn, void *userdata);
 
 /* What to ask for, to hear of all of `range`: whole blocks, and one more. Linux before 6.12 reports a gap
  * at the end of a query only up to the start of the query's last block
@@ -74,5 +80,5 @@ int xfs_widen(Range range, uint32_t block_size, Range *ret);
 int xfs_mendable(int mount_fd, Range range, const RangeSet *bad, Mend *ret);
 int xfs_mend(int mount_fd, const Mend *m, MendPart part);
 
-/* MapperOps.path, by parent pointers. */
-int xfs_path(int mount_fd, uint64_t inode, uint32_t generation, char **ret);
+/* MapperOps.names, by parent pointers. */
+int xfs_names(int mount_fd, MapFile *files, size_t n);

@@ -36,6 +36,38 @@ typedef struct MapGroups {
         uint32_t block_size;
 } MapGroups;
 
+/* A search can take minutes. Who waits for it hears from time to time that it goes on: `fn` is called at
+ * least once for some thousand inodes or folders that were looked at, by the thread that asked. */
+typedef struct MapProgress {
+        void (*fn)(void *userdata);
+        void *userdata;
+} MapProgress;
+
+static inline void map_progress_tell(const MapProgress *p) {
+        if (p && p->fn)
+                p->fn(p->userdata);
+}
+
+/* A file whose names are asked for. */
+typedef struct MapFile {
+        uint64_t inode;
+        uint32_t generation;
+        uint32_t links;         /* how many names it has; those that the mount does not show among them */
+        char **names;           /* NULL-terminated, relative to mount_fd, sorted */
+        int error;              /* why it has none: MAP_E_NOT_FOUND, MAP_E_GONE, or a negative errno */
+} MapFile;
+
+void map_file_done(MapFile *f);
+bool map_file_is_complete(const MapFile *f);
+
+typedef struct MapFiles {
+        MapFile *items;
+        size_t n, allocated;
+} MapFiles;
+
+void map_files_done(MapFiles *l);
+#define _cleanup_map_files_ _cleanup_(map_files_done)
+
 typedef struct MapperOps {
         const char *name;               /* "xfs", "ext4", "devdax", … */
         const char *const *fs_types;    /* as in mountinfo, NULL-terminated */
@@ -45,8 +77,10 @@ typedef struct MapperOps {
          * look at all inodes can answer them all. Owners of type OWNER_FILE have inode, generation,
          * offset and flags; no path. Who has bytes in several of the ranges is reported for each of
          * them. Of a range about which nothing can be found out an OWNER_UNKNOWN may say why, in
-         * `detail`; the others are answered all the same. 0, MAP_E_*, or a negative errno. */
-        int (*walk)(int mount_fd, const RangeSet *ranges, OwnerFn fn, void *userdata);
+         * `detail`; the others are answered all the same. `progress` may be NULL. 0, MAP_E_*, or a negative
+         * errno. */
+        int (*walk)(int mount_fd, const RangeSet *ranges, const MapProgress *progress, OwnerFn fn,
+                    void *userdata);
 
         /* Opens the inode without changing its timestamps, now or by writing (where the file system has a
          * way). `flags`: O_RDONLY or O_RDWR, or O_PATH. The descriptor in *ret belongs to exactly that
@@ -59,10 +93,11 @@ typedef struct MapperOps {
          * asked; or a negative errno, -EAGAIN: not to be told now. */
         int (*owns)(int mount_fd, int fd, Range range, uint64_t offset, MapOwns *ret);
 
-        /* A name of that inode, relative to mount_fd, from the file system's own records (parent
-         * pointers). Optional. 0, MAP_E_UNSUPPORTED, MAP_E_GONE, MAP_E_NOT_FOUND, or a negative errno.
-         * The caller frees *ret. */
-        int (*path)(int mount_fd, uint64_t inode, uint32_t generation, char **ret);
+        /* Adds names of those of the files that are without `error` and not complete, relative to mount_fd,
+         * as the file system's own records have them (parent pointers): hints, which the front checks. What
+         * it has not is looked for in the folders. `error` may be set to MAP_E_GONE. Optional. 0, or
+         * -ENOMEM. */
+        int (*names)(int mount_fd, MapFile *files, size_t n);
 
         /* Optional. 0, MAP_E_UNSUPPORTED, or a negative errno. */
         int (*groups)(int mount_fd, MapGroups *ret);
@@ -89,7 +124,14 @@ const MapperOps *mapper_find(const char *fs_type);
  * `ranges` and nothing beside them; no owner reaches over two of them. 0, MAP_E_GONE, a negative errno
  * (-EUCLEAN: the backend goes backwards, or over two ranges, and cannot be believed), or what fn
  * returned. ops NULL: all of it is unknown. */
-int mapper_walk(const MapperOps *ops, int mount_fd, const RangeSet *ranges, OwnerFn fn, void *userdata);
+int mapper_search(const MapperOps *ops, int mount_fd, const RangeSet *ranges, const MapProgress *progress,
+                  OwnerFn fn, void *userdata);
+
+/* The same for who is not interested in progress. */
+static inline int mapper_walk(const MapperOps *ops, int mount_fd, const RangeSet *ranges, OwnerFn fn,
+                              void *userdata) {
+        return mapper_search(ops, mount_fd, ranges, NULL, fn, userdata);
+}
 
 /* As ops->groups; what it says can be divided by. */
 int mapper_groups(const MapperOps *ops, int mount_fd, MapGroups *ret);
@@ -115,11 +157,12 @@ int mapper_open(const MapperOps *ops, int mount_fd, uint64_t inode, uint32_t gen
  * errno. */
 int mapper_owns(const MapperOps *ops, int mount_fd, int fd, Range range, uint64_t offset, MapOwns *ret);
 
-/* One name of the inode, relative to mount_fd: by ops->path, else by walking the folders at and below
- * `below` (relative to mount_fd; "" or "." for all; never across mounts, never through symbolic links),
- * comparing d_ino, until one name is found. A name found is checked against the inode (statx) before it
- * is believed. 0 and *ret (the caller frees it), MAP_E_NOT_FOUND, MAP_E_GONE, or a negative errno.
+/* Names of files: from ops->names, and for those that have more, by walking the folders at and below
+ * `folders` (relative to mount_fd, NULL-terminated; "" or "." for all; never across mounts, never through
+ * symbolic links), in this order, once for all of the files, until all names have been found. A name is
+ * checked against the inode (statx) before it is believed. Of each file inode and generation are given, and
+ * the rest is zero; for each there are names then, or an error. 0, or -ENOMEM.
  *
- * `below` limits the walk only: a name from ops->path may lie elsewhere, when there is none below. */
-int mapper_path(const MapperOps *ops, int mount_fd, uint64_t inode, uint32_t generation, const char *below,
-                char **ret);
+ * `folders` limits the walk only: a name from ops->names may lie elsewhere. */
+int mapper_names(const MapperOps *ops, int mount_fd, MapFile *files, size_t n, char *const *folders,
+                 const MapProgress *progress);

@@ -109,7 +109,8 @@ static int walk_owner(const Owner *owner, void *userdata) {
         return walk_hand_out(w, &o);
 }
 
-int mapper_walk(const MapperOps *ops, int mount_fd, const RangeSet *ranges, OwnerFn fn, void *userdata) {
+int mapper_search(const MapperOps *ops, int mount_fd, const RangeSet *ranges, const MapProgress *progress,
+                  OwnerFn fn, void *userdata) {
         Walk w = { .asked = ranges, .fn = fn, .userdata = userdata };
         int r = 0;
 
@@ -117,7 +118,7 @@ int mapper_walk(const MapperOps *ops, int mount_fd, const RangeSet *ranges, Owne
         assert(fn);
 
         if (ops && ranges->n > 0)
-                r = ops->walk(mount_fd, ranges, walk_owner, &w);
+                r = ops->walk(mount_fd, ranges, progress, walk_owner, &w);
         if (w.stopped != 0)
                 return w.stopped;
         if (r != 0 && r != MAP_E_UNSUPPORTED)
@@ -170,78 +171,6 @@ int mapper_open(const MapperOps *ops, int mount_fd, uint64_t inode, uint32_t gen
 
         *ret = TAKE_FD(fd);
         return 0;
-}
-
-/* Is path equal to `below`, or in that folder? Whole components; "", "." and slashes at the end of
- * `below` mean what they always do. */
-static bool path_is_below(const char *path, const char *below) {
-        size_t n = strlen(below);
-
-        while (n > 0 && below[n - 1] == '/')
-                n--;
-        if (n == 0 || (n == 1 && below[0] == '.'))
-                return true;
-        return strncmp(path, below, n) == 0 && (path[n] == '\0' || path[n] == '/');
-}
-
-/* Asks the file system's own records. 0 and a checked name in *ret, or > 0 or < 0: there is none from
- * there. */
-static int path_recorded(const MapperOps *ops, int mount_fd, uint64_t inode, uint32_t generation,
-                         char **ret) {
-        _cleanup_free_ char *path = NULL;
-        int r;
-
-        if (!ops || !ops->path)
-                return MAP_E_UNSUPPORTED;
-
-        r = ops->path(mount_fd, inode, generation, &path);
-        if (r != 0)
-                return r;
-        if (!map_path_names(mount_fd, path, inode))
-                return MAP_E_NOT_FOUND; /* renamed meanwhile, or behind another mount */
-
-        *ret = TAKE_PTR(path);
-        return 0;
-}
-
-int mapper_path(const MapperOps *ops, int mount_fd, uint64_t inode, uint32_t generation, const char *below,
-                char **ret) {
-        _cleanup_close_ int pin = -1;
-        _cleanup_free_ char *recorded = NULL;
-        struct stat st = {};
-        int r;
-
-        assert(below);
-        assert(ret);
-
-        /* Held until the end: meanwhile no other file can get this inode number, and a name that leads to
-         * the number leads to the file. */
-        if (ops && ops->open) {
-                r = mapper_open(ops, mount_fd, inode, generation, O_PATH, &pin);
-                if (r != 0)
-                        return r;
-                if (fstat(pin, &st) < 0)
-                        return -errno;
-                if (st.st_nlink == 0)
-                        return MAP_E_NOT_FOUND; /* deleted, and somebody still has it open */
-        }
-
-        r = path_recorded(ops, mount_fd, inode, generation, &recorded);
-        if (r == -ENOMEM || r == MAP_E_GONE)
-                return r;
-        if (r == 0 && (st.st_nlink == 1 || path_is_below(recorded, below))) {
-                *ret = TAKE_PTR(recorded);
-                return 0;
-        }
-
-        /* No record, or one that leads elsewhere while another name (a hard link) may be where we were
-         * told to look. */
-        r = map_path_search(mount_fd, inode, below, ret);
-        if (r != 0 && recorded) {
-                *ret = TAKE_PTR(recorded);
-                return 0;
-        }
-        return r;
 }
 
 bool mapper_shares(const MapperOps *ops, int mount_fd) {

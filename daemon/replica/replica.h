@@ -16,6 +16,8 @@
 /* What is asked of a replica: the bytes of one file. */
 typedef struct Subject {
         const char *relative;   /* path below the protect's Path=, no leading slash; "" for Path= itself */
+        char *const *others;    /* more of such paths, NULL-terminated: other names of the file, to be
+                                 * asked for where there is no such file; NULL: none */
         uint64_t size;          /* of the file that lost bytes */
         struct timespec mtime;
         bool untimed;           /* it is no file but a device-dax: nobody keeps a time of it, so that nothing
@@ -63,7 +65,8 @@ enum {
 
 /* Opens `uri` ("mirror:/srv/mirror/db") for a subject. *offer (initialised by this call, owned by the
  * caller, also on failure) tells what is there: OFFER_HELD with PROOF_IDENTITY where size and mtime agree, a
- * sentence in `detail` where they do not. 0 and *ret, REPLICA_E_NONE, or a negative errno. */
+ * sentence in `detail` where they do not. Other names of the file are tried by replicas that have files,
+ * where they have none under the first. 0 and *ret, REPLICA_E_NONE, or a negative errno. */
 int replica_open(const char *uri, const Subject *subject, Replica **ret, Offer *offer);
 
 /* What of a part of the file the replica should have: all of it; for an image, what has a place on the

@@ -26,6 +26,55 @@ static int keep_places(Replica *r, const Subject *subject) {
         return r->ops->image && subject->places ? spacemap_copy(subject->places, &r->places) : 0;
 }
 
+/* Under one name. *offer is new. As replica_open(). */
+static int open_one(const ReplicaOps *ops, const char *uri, const char *argument, const Subject *subject,
+                    Replica **ret, Offer *offer) {
+        int r;
+
+        *offer = (Offer) { .state = OFFER_MISSING, .witness = WITNESS_FEW };
+        r = str_copy(uri, &offer->replica);
+        if (r < 0)
+                return r;
+        if (!ops)
+                return -EOPNOTSUPP;
+        if (silent_is(uri))
+                return none(offer, OFFER_UNREACHABLE,
+                            "it has not answered in time, and is not asked again yet");
+
+        r = ops->open(argument, subject, ret, offer);
+        assert(r != 0 || (*ret && offer->state == OFFER_HELD));
+        assert(r == 0 || !*ret);
+        assert(r != REPLICA_E_NONE || (offer->state != OFFER_HELD && offer->proofs == 0));
+        assert(r != 0 || !ops->image || offer->proofs == 0);
+        offer->untimed = offer->untimed || ops->image || subject->untimed;
+        if (subject->untimed)
+                offer->proofs &= ~PROOF_BIT(PROOF_IDENTITY);
+        if (r != 0)
+                offer->proofs = 0;
+        return r;
+}
+
+/* Under another of its names. The offer stays as it is where there is none either. */
+static int open_other(const ReplicaOps *ops, const char *uri, const char *argument, const Subject *subject,
+                      Replica **ret, Offer *offer) {
+        int r = REPLICA_E_NONE;
+
+        for (char *const *name = subject->others; name && *name && r == REPLICA_E_NONE; name++) {
+                Subject again = *subject;
+                Offer o;
+
+                again.relative = *name;
+                r = open_one(ops, uri, argument, &again, ret, &o);
+                if (r == 0 || (r == REPLICA_E_NONE && o.state != OFFER_MISSING)) {
+                        offer_done(offer);
+                        *offer = o;
+                        return r;
+                }
+                offer_done(&o);
+        }
+        return r;
+}
+
 int replica_open(const char *uri, const Subject *subject, Replica **ret, Offer *offer) {
         _cleanup_(replica_freep) Replica *rep = NULL;
         const char *argument = NULL;
@@ -37,29 +86,12 @@ int replica_open(const char *uri, const Subject *subject, Replica **ret, Offer *
         assert(ret);
         assert(offer);
 
-        *offer = (Offer) { .state = OFFER_MISSING, .witness = WITNESS_FEW };
-        r = str_copy(uri, &offer->replica);
-        if (r < 0)
-                return r;
         ops = find(replica_kind_of(uri, &argument));
-        if (!ops)
-                return -EOPNOTSUPP;
-        if (silent_is(uri))
-                return none(offer, OFFER_UNREACHABLE,
-                            "it has not answered in time, and is not asked again yet");
-
-        r = ops->open(argument, subject, &rep, offer);
-        assert(r != 0 || (rep && offer->state == OFFER_HELD));
-        assert(r == 0 || !rep);
-        assert(r != REPLICA_E_NONE || (offer->state != OFFER_HELD && offer->proofs == 0));
-        assert(r != 0 || !ops->image || offer->proofs == 0);
-        offer->untimed = offer->untimed || ops->image || subject->untimed;
-        if (subject->untimed)
-                offer->proofs &= ~PROOF_BIT(PROOF_IDENTITY);
-        if (r != 0) {
-                offer->proofs = 0;
+        r = open_one(ops, uri, argument, subject, &rep, offer);
+        if (r == REPLICA_E_NONE && offer->state == OFFER_MISSING && !ops->image)
+                r = open_other(ops, uri, argument, subject, &rep, offer);
+        if (r != 0)
                 return r;
-        }
 
         rep->ops = ops;
         r = str_copy(uri, &rep->uri);

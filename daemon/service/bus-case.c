@@ -177,6 +177,19 @@ static int get_owners(sd_bus *bus, const char *path, const char *interface, cons
         return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
+/* Of files that have more than one. */
+static int get_names(sd_bus *bus, const char *path, const char *interface, const char *property,
+                     sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        const Owners *owners = &((Bus *) userdata)->at->owners;
+        int r;
+
+        r = sd_bus_message_open_container(reply, 'a', "s");
+        for (size_t i = 0; r >= 0 && i < owners->n; i++)
+                for (char *const *n = owners->items[i].names; r >= 0 && n && *n; n++)
+                        r = bus_append_text(reply, *n);
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
 static int append_event(sd_bus_message *m, const CaseEvent *e) {
         int r;
 
@@ -224,6 +237,7 @@ const sd_bus_vtable bus_case_vtable[] = {
         SD_BUS_PROPERTY("Path", "s", get_text, 0, CHANGES),
         SD_BUS_PROPERTY("Offset", "t", get_number, 0, CHANGES),
         SD_BUS_PROPERTY("Owners", "a(stttutsbbs)", get_owners, 0, INVALIDATES),
+        SD_BUS_PROPERTY("Names", "as", get_names, 0, INVALIDATES),
         SD_BUS_PROPERTY("Replica", "s", get_text, 0, CHANGES),
         SD_BUS_PROPERTY("Proof", "s", get_text, 0, CHANGES),
         SD_BUS_PROPERTY("AcceptedBy", "s", get_text, 0, CHANGES),
@@ -243,8 +257,9 @@ void bus_tell_case(Bus *b, uint64_t id) {
                                               "State", "Reason", "Explanation", "Advice", "Detail",
                                               "Ignored", "FileSystem", "Uuid", "MountPoint",
                                               "FileSystemDevice", "Range", "Bad",
-                                              "Physical", "Dimms", "Path", "Offset", "Owners", "Replica",
-                                              "Proof", "AcceptedBy", "Writer", "Attempts", "Changed",
+                                              "Physical", "Dimms", "Path", "Offset", "Owners", "Names",
+                                              "Replica", "Proof", "AcceptedBy", "Writer", "Attempts",
+                                              "Changed",
                                               "Events", NULL);
 }
 

@@ -49,7 +49,7 @@ static int ask_piece(Range piece, const Volume *v, void *userdata) {
                 q.volume = *v;
                 q.ranges.items = &f;
                 q.ranges.n = q.ranges.allocated = 1;
-                r = serve_request(&q, a->out_fd);
+                r = serve_request(&q, NULL, a->out_fd);
         }
         findings_done(&f);
         return r;
@@ -114,7 +114,7 @@ int by_hand(const ByHand *h, int out_fd) {
                 return by_hand_thaw(h);
         if (by_hand_verb(h->verb)) {
                 request.verb = verb_from_string(h->verb);
-                return serve_request(&request, out_fd);
+                return serve_request(&request, NULL, out_fd);
         }
         if (!streq_ptr(h->verb, "locate")) {
                 fprintf(stderr,

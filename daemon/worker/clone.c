@@ -65,7 +65,7 @@ static int find_others(const Site *s, const Target *t, CloneSet *set, unsigned *
         f.inode = st.st_ino;
         r = rangeset_add(&range, t->range);
         if (r >= 0)
-                r = site_walk(s, &range, find_other, &f);
+                r = site_walk(s, &range, NULL, find_other, &f);
         if (r > 0)
                 return -EAGAIN;
         *ret_files = f.files;

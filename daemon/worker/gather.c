@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <sys/stat.h>
 
+#include "util/strv.h"
 #include "worker/gather.h"
 #include "worker/places.h"
 #include "worker/subject.h"
@@ -36,6 +37,7 @@ int gather(const Request *request, const Site *site, const Protect *protect, con
         const Extent extent = { .range = f->range, .offset = owner->offset };
         _cleanup_gathered_ Gathered g = GATHERED_NULL;
         _cleanup_spacemap_ SpaceMap places = {};
+        _cleanup_strv_ char **others = NULL;
         Subject subject;
         int r;
 
@@ -48,10 +50,10 @@ int gather(const Request *request, const Site *site, const Protect *protect, con
                 if (r >= 0 && !site_is_dax(site) && !request->plan.by_word)
                         r = sealed_open(request->state_dir, request->volume.uuid, owner->inode,
                                         owner->generation, st, &g.sealed);
-                if (r >= 0) {
-                        subject_init(&subject, request, site, protect, owner->path, st, &places);
+                if (r >= 0)
+                        r = subject_init(&subject, request, site, protect, owner, st, &places, &others);
+                if (r >= 0)
                         r = evidences_take(replicas, &subject, &g.sealed, &g.window, &g.lost, &g.evidences);
-                }
         }
         if (r < 0)
                 return r;

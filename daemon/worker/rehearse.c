@@ -145,7 +145,7 @@ static void pieces_done(Request *q) {
         vec_done(&q->ranges);
 }
 
-int rehearse(const Request *request, LocateReply *ret, char **ret_error) {
+int rehearse(const Request *request, Patience *patience, LocateReply *ret, char **ret_error) {
         __attribute__((cleanup(pieces_done))) Request q = *request;    /* lent, but for the ranges */
         _cleanup_rangeset_ RangeSet bad = {};
         _cleanup_holds_ Holds holds = {};
@@ -163,7 +163,7 @@ int rehearse(const Request *request, LocateReply *ret, char **ret_error) {
         if (r >= 0)
                 r = add_pieces(&q, &bad);
         if (r >= 0)
-                r = locate(&q, ret, &holds);
+                r = locate(&q, patience, ret, &holds);
         for (size_t i = 0; r >= 0 && i < ret->found.n; i++)
                 ret->found.items[i].held = false;       /* they end here */
         return r;

@@ -11,7 +11,6 @@
 #include "replica/replica.h"
 #include "topo/topo.h"
 #include "util/file.h"
-#include "util/time-util.h"
 #include "worker/confine.h"
 #include "worker/locate.h"
 #include "worker/mend.h"
@@ -86,13 +85,13 @@ static void result_write(const Result *result, void *userdata) {
                 out->error = r;
 }
 
-static int serve_locate(const Request *request, int fd) {
+static int serve_locate(const Request *request, Patience *patience, int fd) {
         _cleanup_locate_reply_ LocateReply reply = {};
         _cleanup_holds_ Holds holds = {};
         _cleanup_free_ char *text = NULL;
         int r;
 
-        r = locate(request, &reply, &holds);
+        r = locate(request, patience, &reply, &holds);
         if (r < 0)
                 return r;
 
@@ -100,12 +99,12 @@ static int serve_locate(const Request *request, int fd) {
         return text ? line_write_with(fd, text, &holds) : -ENOMEM;
 }
 
-static int serve_plan(const Request *request, int fd, char **ret_error) {
+static int serve_plan(const Request *request, Patience *patience, int fd, char **ret_error) {
         _cleanup_locate_reply_ LocateReply reply = {};
         _cleanup_free_ char *text = NULL;
         int r;
 
-        r = rehearse(request, &reply, ret_error);
+        r = rehearse(request, patience, &reply, ret_error);
         if (r < 0)
                 return r;
 
@@ -198,13 +197,13 @@ static int serve_scrub(int fd) {
         return out.error;
 }
 
-int serve_request(const Request *request, int out_fd) {
+int serve_request(const Request *request, Patience *patience, int out_fd) {
         _cleanup_free_ char *error = NULL;
         int r;
 
         switch (request->verb) {
         case VERB_LOCATE:
-                r = serve_locate(request, out_fd);
+                r = serve_locate(request, patience, out_fd);
                 break;
         case VERB_REPAIR:
         case VERB_PARK:
@@ -224,7 +223,7 @@ int serve_request(const Request *request, int out_fd) {
                 r = serve_scrub(out_fd);
                 break;
         case VERB_PLAN:
-                r = serve_plan(request, out_fd, &error);
+                r = serve_plan(request, patience, out_fd, &error);
                 break;
         case VERB_PREVIEW:
                 r = serve_preview(request, out_fd, &error);
@@ -274,14 +273,15 @@ int serve(int in_fd, int out_fd) {
 
                         r = text ? line_write(out_fd, text) : -ENOMEM;
                 } else {
-                        /* So that what replicas did not answer can be told before the daemon loses patience.
-                         */
+                        Patience patience;
+
                         replica_new_request();
-                        request.deadline_usec = now_monotonic() + request.policy.worker_timeout_usec / 4 * 3;
+                        patience_init(&patience, out_fd, request.policy.worker_timeout_usec);
+                        request.deadline_usec = patience.deadline_usec;
                         r = confine_for(request.verb);
                         if (r < 0)
                                 return r;
-                        r = serve_request(&request, out_fd);
+                        r = serve_request(&request, &patience, out_fd);
                 }
                 if (r == -EPIPE)
                         return r;

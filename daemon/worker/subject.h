@@ -7,8 +7,8 @@
 
 struct stat;
 
-/* What to ask a replica for, about the file that is `st` and has `path` below the protect; or about the
- * device-dax, whose size is in `st`. `path`,
- * `places` and the request must outlive the Subject. */
-void subject_init(Subject *s, const Request *request, const Site *site, const Protect *protect,
-                  const char *path, const struct stat *st, const SpaceMap *places);
+/* What to ask a replica for, about the file that is `st` and has owner->path below the protect; or about the
+ * device-dax, whose size is in `st`. *ret_others: other names of the file there (NULL-terminated). Owner,
+ * names, `places` and the request must outlive the Subject. 0 or -ENOMEM. */
+int subject_init(Subject *s, const Request *request, const Site *site, const Protect *protect,
+                 const Owner *owner, const struct stat *st, const SpaceMap *places, char ***ret_others);

@@ -2,7 +2,8 @@
 
 /* A device that claims to be an ext4, as damage or a stranger may have left it. The input is a list of
  * pieces {offset / 16, length, bytes}, of 16, 16 and 8 bits in little-endian order, of a device that is zero
- * else. Every inode of every group is asked what it claims: all of it lies on the device, and it ends. */
+ * else. Every inode of every group has its turn, once, and is asked what it claims: all of it lies on the
+ * device, and it ends. */
 
 #include <string.h>
 #include <unistd.h>
@@ -58,24 +59,41 @@ static int on_inode(uint32_t number, const struct ext2_inode_large *raw, void *u
 
 static void look(Ext4 *e) {
         _cleanup_ext4_tables_ Ext4Tables t = { .e = e };
-        uint32_t *groups = NULL;
+        _cleanup_ext4_order_ Ext4Order order = {};
+        uint64_t used = 0, seen = 0;
         Seen s = { .fs = e->fs };
+        unsigned read = 0;
 
-        must(ext4_order_groups(e, &groups) == 0);
-        for (uint32_t i = 0; i < e->fs->group_desc_count && i < 64; i++) {
-                must(groups[i] < e->fs->group_desc_count);
-                (void) ext4_read_table(&t, groups[i], on_inode, &s);
+        must(ext4_order_init(e, &order) == 0);
+        for (uint32_t g = 0; g < e->fs->group_desc_count; g++)
+                used += ext4_inodes_used(e->fs, g);
+        for (;;) {
+                _cleanup_ext4_parts_ Ext4Parts parts = {};
+
+                must(ext4_order_next(e, &order, &parts) == 0);
+                if (parts.n == 0)
+                        break;
+                for (size_t i = 0; i < parts.n; i++) {
+                        const Ext4Part *p = &parts.items[i];
+
+                        must(p->group < e->fs->group_desc_count && p->n > 0);
+                        must(p->first + p->n <= ext4_inodes_used(e->fs, p->group));
+                        seen += p->n;
+                        if (read++ < 256)
+                                (void) ext4_read_inodes(&t, p->group, p->first, p->n, on_inode, &s);
+                }
         }
-        free(groups);
+        must(seen == used);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         uint8_t *device = device_of(data, size);
         Range all = { 0, DEVICE_SIZE };
         RangeSet ranges = {};
-        Ext4 e = { .mount_fd = -1, .device_fd = fuzz_memory(device, DEVICE_SIZE) };
+        Ext4 e = EXT4_NULL;
         const char *why = NULL;
 
+        e.device_fd = fuzz_memory(device, DEVICE_SIZE);
         must(rangeset_add(&ranges, all) == 0);
         must(wanted_init(&e.wanted, &ranges, DEVICE_SIZE) == 0);
         if (ext4_open_fs(&e, &why) == 0)

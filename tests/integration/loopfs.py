@@ -113,7 +113,8 @@ class LoopFs:
         request = {"verb": "locate", "volume": {"device": self.loop, "fs": self.kind, "uuid": volume["uuid"],
                                                 "mountpoint": str(self.mount)},
                    "policy": {"mode": "observe", "protects": []}, "ranges": page, "no_path": True}
-        answer = json.loads(run(self.worker, input=json.dumps(request) + "\n"))
+        # Lines may come first that tell that the search goes on.
+        answer = json.loads(run(self.worker, input=json.dumps(request) + "\n").splitlines()[-1])
         return [o for f in answer["found"] for o in f["owners"]]
 
 

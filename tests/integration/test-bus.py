@@ -137,7 +137,7 @@ def cases(program):
                      "FileSystem": "xfs", "Uuid": "uuid-0", "MountPoint": "/srv", "FileSystemDevice": "/dev/pmem0",
                      "Range": (409600, 4096), "Bad": [(410112, 512)],
                      "Physical": (PHYSICAL + 409600, 4096), "Dimms": ["nmem0"], "Path": "/srv/t/file131", "Offset": 409600,
-                     "Owners": [("file", 409600, 4096, 131, 1, 409600, "/srv/t/file131", False, False, "")], "Replica": "", "Proof": "", "AcceptedBy": "",
+                     "Owners": [("file", 409600, 4096, 131, 1, 409600, "/srv/t/file131", False, False, "")], "Names": [], "Replica": "", "Proof": "", "AcceptedBy": "",
                      "Writer": "", "Attempts": 0, "Created": case["events"][0]["time"], "Changed": changed, "NextTry": 0,
                      "Events": [(e["time"], e["state"], e["detail"]) for e in case["events"]]}, p
         for name, value in p.items():
@@ -249,7 +249,7 @@ def healing_is_told(program):
         assert added.args[1][CASE]["State"] == "detected", added.args
         last = [s for s in signals if s.member == "PropertiesChanged" and s.path == path][-1]
         assert last.args[0] == CASE and last.args[1]["State"] == "healed" and last.args[1]["Writer"] == "pwrite", last.args
-        assert set(last.args[2]) == {"Bad", "Owners", "Events"}, last.args
+        assert set(last.args[2]) == {"Bad", "Owners", "Names", "Events"}, last.args
         told = {}
         for s in signals:
             if s.member == "PropertiesChanged" and s.path == "/org/bezoar1":

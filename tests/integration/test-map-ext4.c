@@ -29,6 +29,7 @@
 #include <unistd.h>
 
 #include "map/mapper.h"
+#include "tests/path-of.h"
 #include "unit/random.h"
 #include "util/cleanup.h"
 #include "util/file.h"
@@ -511,12 +512,12 @@ static void test_deleted(int root) {
         assert(close(fd) == 0);
         assert(mapper_open(ext4, root, inode, generation, O_RDWR, &opened) == 0);
         assert(close(opened) == 0);
-        assert(mapper_path(ext4, root, inode, generation, "", &path) == MAP_E_NOT_FOUND);
+        assert(path_of(ext4, root, inode, generation, "", &path) == MAP_E_NOT_FOUND);
 
         assert(close(pin) == 0);
         assert(syncfs(root) == 0);
         assert(mapper_open(ext4, root, inode, generation, O_RDONLY, &opened) == MAP_E_GONE);
-        assert(mapper_path(ext4, root, inode, generation, "", &path) == MAP_E_GONE);
+        assert(path_of(ext4, root, inode, generation, "", &path) == MAP_E_GONE);
         for (int i = 0;; i++) {
                 _cleanup_owner_ Owner f = {};
 
@@ -573,7 +574,7 @@ static void test_open(int root) {
 static void expect_path(int root, int fd, const char *below, const char *expected) {
         _cleanup_free_ char *path = NULL;
 
-        assert(mapper_path(ext4, root, inode_of(fd), generation_of(fd), below, &path) == 0);
+        assert(path_of(ext4, root, inode_of(fd), generation_of(fd), below, &path) == 0);
         if (strcmp(path, expected) != 0) {
                 (void) fprintf(stderr, "expected '%s', got '%s'\n", expected, path);
                 abort();
@@ -584,7 +585,7 @@ static void expect_path(int root, int fd, const char *below, const char *expecte
  * hard links, and names that are no text. */
 static void test_path(int root) {
         _cleanup_close_ int fd = -1, deep = -1;
-        _cleanup_free_ char *near = NULL;
+        MapFile near;
 
         assert(mkdirat(root, "p", 0700) == 0 && mkdirat(root, "p/q", 0700) == 0);
         assert(mkdirat(root, "p/q/\xff\n", 0700) == 0);
@@ -592,8 +593,10 @@ static void test_path(int root) {
         fill(deep, 0, BLOCK);
         assert(syncfs(root) == 0);
         expect_path(root, deep, "", "p/q/\xff\n/a\x01");
-        assert(ext4->path(root, inode_of(deep), generation_of(deep), &near) == 0);
-        assert(strcmp(near, "p/q/\xff\n/a\x01") == 0);
+        near = (MapFile) { .inode = inode_of(deep), .generation = generation_of(deep), .links = 1 };
+        assert(ext4->names(root, &near, 1) == 0);
+        assert(near.names && strcmp(near.names[0], "p/q/\xff\n/a\x01") == 0 && !near.names[1]);
+        map_file_done(&near);
 
         assert(renameat(root, "p/q/\xff\n/a\x01", root, "p/moved") == 0);
         expect_path(root, deep, "", "p/moved");

@@ -26,8 +26,10 @@
 #include <unistd.h>
 
 #include "map/mapper.h"
+#include "tests/path-of.h"
 #include "util/cleanup.h"
 #include "util/file.h"
+#include "util/strv.h"
 #include "util/vec.h"
 
 #define SKIP 77
@@ -527,17 +529,17 @@ static void test_deleted(int root) {
         assert(o.type == OWNER_FILE && o.inode == inode && o.generation == generation);
         assert(mapper_open(xfs, root, inode, generation, O_RDONLY, &opened) == 0);
         assert(close(opened) == 0);
-        assert(mapper_path(xfs, root, inode, generation, "", &path) == MAP_E_NOT_FOUND);
+        assert(path_of(xfs, root, inode, generation, "", &path) == MAP_E_NOT_FOUND);
 
         assert(close(TAKE_FD(pin)) == 0);
         wait_for(root, e.range, OWNER_FREE);
         assert(mapper_open(xfs, root, inode, generation, O_RDONLY, &opened) == MAP_E_GONE);
-        assert(mapper_path(xfs, root, inode, generation, "", &path) == MAP_E_GONE);
+        assert(path_of(xfs, root, inode, generation, "", &path) == MAP_E_GONE);
 }
 
 static void expect_path(int root, int fd, const char *below, const char *expected) {
         _cleanup_free_ char *path = NULL;
-        int r = mapper_path(xfs, root, inode_of(fd), generation_of(fd), below, &path);
+        int r = path_of(xfs, root, inode_of(fd), generation_of(fd), below, &path);
 
         assert(r == (expected ? 0 : MAP_E_NOT_FOUND));
         if (expected && strcmp(path, expected) != 0) {
@@ -574,7 +576,7 @@ static void test_path(int root) {
         assert(umount("mnt/over") == 0);
         assert(mount("mnt/d", "mnt/over", NULL, MS_BIND, NULL) == 0); /* the same device, another mount */
         expect_path(root, hidden, "", NULL);
-        assert(mapper_path(NULL, root, inode_of(fd), 0, "over", &path) == MAP_E_NOT_FOUND);
+        assert(path_of(NULL, root, inode_of(fd), 0, "over", &path) == MAP_E_NOT_FOUND);
         assert(umount("mnt/over") == 0);
         expect_path(sub, hidden, "", NULL);
 }
@@ -798,12 +800,20 @@ static int mounted_with_parents(void) {
         return open("mnt", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
+/* The file system's own records have n names of it below root, and this among them. */
+static void expect_recorded(int root, int fd, size_t n, const char *name) {
+        MapFile f = { .inode = inode_of(fd), .generation = generation_of(fd), .links = UINT32_MAX };
+
+        assert(xfs->names(root, &f, 1) == 0);
+        assert(strv_length(f.names) == n && strv_contains(f.names, name));
+        map_file_done(&f);
+}
+
 /* Proves that parent pointers lead to the same names as a walk; also for the file of which they fill more
  * than one buffer. */
 static void test_parents(void) {
         int root = mounted_with_parents(), fd;
         char name[256] = "links/";
-        char *path = NULL;
 
         if (root < 0) {
                 (void) printf("  not tested: no parent pointers here (they need Linux 6.10)\n");
@@ -813,9 +823,7 @@ static void test_parents(void) {
 
         assert(mkdirat(root, "links", 0700) == 0 && mkdirat(root, "last", 0700) == 0);
         fd = create_filled(root, "links/first", BLOCK);
-        assert(xfs->path(root, inode_of(fd), generation_of(fd), &path) == 0);
-        assert(strcmp(path, "links/first") == 0);
-        free(TAKE_PTR(path));
+        expect_recorded(root, fd, 1, "links/first");
         memset(name + 6, 'n', 200);
         for (int i = 0; i < 100; i++) {
                 (void) snprintf(name + 206, sizeof(name) - 206, "%d", i);
@@ -826,11 +834,14 @@ static void test_parents(void) {
                 _cleanup_close_ int last = openat(root, "last", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
                 assert(last >= 0);
-                assert(xfs->path(last, inode_of(fd), generation_of(fd), &path) == 0);
-                assert(strcmp(path, "name") == 0);
-                free(TAKE_PTR(path));
+                expect_recorded(last, fd, 1, "name");
         }
-        assert(xfs->path(root, inode_of(fd), generation_of(fd) + 1, &path) == MAP_E_GONE);
+        expect_recorded(root, fd, 102, "last/name");
+        {
+                MapFile gone = { .inode = inode_of(fd), .generation = generation_of(fd) + 1, .links = 1 };
+
+                assert(xfs->names(root, &gone, 1) == 0 && gone.error == MAP_E_GONE && !gone.names);
+        }
         assert(close(fd) == 0);
         unmount(root);
 }

@@ -71,6 +71,23 @@ def test_healed_optimistic(lab):
         expect_healed(f, exclusion="lease,optimistic")
 
 
+def test_healed_by_another_name(lab):
+    "a file with several names, of which the replica has another one than the first"
+    f = File(lab)
+    names = sorted(str(lab.mount / n) for n in (f.name, f"a-{f.name}", f"z-{f.name}"))
+    for n in names:
+        if n != str(f.path):
+            os.link(f.path, n)
+    f.copy.rename(f.copy.with_name(f"z-{f.name}"))
+    found = f.locate()
+    assert found["owners"][0]["names"] == names and found["owners"][0]["path"] == names[0], found
+    assert found["offers"][0]["state"] == "held" and found["offers"][0]["proof"] == "identity+neighbours", found
+    f.before = f.path.stat()
+    expect_healed(f)
+    f.copy.with_name(f"z-{f.name}").unlink()
+    assert f.locate()["offers"][0]["state"] == "missing"
+
+
 # ---- never claimed ----
 
 def test_still_listed(lab):

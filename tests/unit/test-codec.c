@@ -122,7 +122,9 @@ static void done_preview(Any *a) {
 
 #define OWNER                                                                                               \
         "{\"type\":\"file\",\"start\":1048576,\"length\":8192,\"inode\":131,\"generation\":4294967295,"     \
-        "\"offset\":0,\"path\":\"/srv/pmem/db/a\",\"shared\":true,\"unwritten\":true,\"detail\":\"so\"}"
+        "\"offset\":0,\"path\":\"/srv/pmem/db/a\","                                                         \
+        "\"names\":[\"/srv/pmem/b\",\"/srv/pmem/db/a\"],"                                                   \
+        "\"shared\":true,\"unwritten\":true,\"detail\":\"so\"}"
 #define OFFER                                                                                               \
         "{\"replica\":\"mirror:/m\",\"state\":\"held\",\"proof\":\"identity+neighbours\","                  \
         "\"witness\":\"differ\",\"witness_at\":77,\"detail\":\"so\"}"
@@ -524,6 +526,21 @@ static void test_left_out(void **state) {
         assert_int_equal(r.reason, REASON_NONE);
 }
 
+/* That a search goes on is no answer, and no answer says that. */
+static void test_searching(void **state) {
+        _cleanup_free_ char *text = codec_searching_encode();
+        _cleanup_locate_reply_ LocateReply reply = {};
+
+        assert_string_equal(text, "{\"searching\":true}");
+        assert_true(codec_searching_decode(text));
+        assert_int_equal(codec_locate_reply_decode(text, &reply, NULL), -EBADMSG);
+        assert_false(codec_searching_decode("{\"searching\":false}"));
+        assert_false(codec_searching_decode("{\"searching\":1}"));
+        assert_false(codec_searching_decode("{\"found\":[]}"));
+        assert_false(codec_searching_decode("{\"error\":\"so\"}"));
+        assert_false(codec_searching_decode("searching"));
+}
+
 /* An error is an error and no answer. */
 static void test_error(void **state) {
         _cleanup_free_ char *text = codec_error_encode("no \x1b[31m such\n"), *sentence = NULL;
@@ -880,6 +897,7 @@ int main(void) {
                 cmocka_unit_test(test_wrong),
                 cmocka_unit_test(test_untouched),
                 cmocka_unit_test(test_left_out),
+                cmocka_unit_test(test_searching),
                 cmocka_unit_test(test_error),
                 cmocka_unit_test(test_escape),
                 cmocka_unit_test(test_escape_random),

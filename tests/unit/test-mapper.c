@@ -17,9 +17,12 @@
 
 #include <cmocka.h>
 
+#include "map/map-path.h"
 #include "map/mapper.h"
 #include "random.h"
+#include "tests/path-of.h"
 #include "util/cleanup.h"
+#include "util/strv.h"
 
 /* A file system that says what a test wants. */
 typedef struct Fake {
@@ -27,13 +30,14 @@ typedef struct Fake {
         size_t n;
         int result;             /* of walk, after the owners */
         const char *opens;      /* path, below mount_fd, that open() opens; NULL: MAP_E_GONE */
-        const char *path;       /* that path() answers; NULL: path_result */
+        const char *path;       /* that names() adds; NULL: path_result */
         int path_result;
 } Fake;
 
 static Fake fake;
 
-static int fake_walk(int mount_fd, const RangeSet *ranges, OwnerFn fn, void *userdata) {
+static int fake_walk(int mount_fd, const RangeSet *ranges, const MapProgress *progress, OwnerFn fn,
+                     void *userdata) {
         for (size_t i = 0; i < fake.n; i++) {
                 int r = fn(&fake.owners[i], userdata);
 
@@ -55,18 +59,18 @@ static int fake_open(int mount_fd, uint64_t inode, uint32_t generation, int flag
         return 0;
 }
 
-static int fake_path(int mount_fd, uint64_t inode, uint32_t generation, char **ret) {
-        if (!fake.path)
-                return fake.path_result;
-        *ret = strdup(fake.path);
-        return *ret ? 0 : -ENOMEM;
+static int fake_names(int mount_fd, MapFile *files, size_t n) {
+        for (size_t i = 0; i < n && fake.path; i++)
+                if (files[i].error == 0 && strv_extend(&files[i].names, fake.path) < 0)
+                        return -ENOMEM;
+        return fake.path ? 0 : fake.path_result;
 }
 
 static const MapperOps fake_ops = {
         .name = "fake",
         .walk = fake_walk,
         .open = fake_open,
-        .path = fake_path,
+        .names = fake_names,
 };
 static const MapperOps walk_only = { .name = "walk-only", .walk = fake_walk };
 
@@ -483,7 +487,7 @@ static void test_open_other_device(void **state) {
 static void check_path(const MapperOps *ops, int fd, uint64_t inode, const char *below,
                        const char *expected) {
         _cleanup_free_ char *path = NULL;
-        int r = mapper_path(ops, fd, inode, 0, below, &path);
+        int r = path_of(ops, fd, inode, 0, below, &path);
 
         assert_int_equal(r, expected ? 0 : MAP_E_NOT_FOUND);
         if (expected)
@@ -624,7 +628,7 @@ static void test_path_unreadable(void **state) {
         assert_int_equal(fchmodat(f->fd, "closed", 0, 0), 0);
         if (user == 0)
                 assert_int_equal(seteuid(65534), 0);
-        r = mapper_path(NULL, f->fd, other, 0, "", &path);
+        r = path_of(NULL, f->fd, other, 0, "", &path);
         check_path(NULL, f->fd, inode, "", "a/file");
         assert_int_equal(seteuid(user), 0);
         assert_int_equal(fchmodat(f->fd, "closed", 0700, 0), 0);
@@ -668,7 +672,7 @@ static void test_path_recorded(void **state) {
                 int r;
 
                 fake = (Fake) { .opens = "a/file", .path = cases[i].path, .path_result = cases[i].result };
-                r = mapper_path(&fake_ops, f->fd, inode, generation, cases[i].below, &path);
+                r = path_of(&fake_ops, f->fd, inode, generation, cases[i].below, &path);
                 assert_int_equal(r, cases[i].expected ? 0 : MAP_E_NOT_FOUND);
                 if (cases[i].expected)
                         assert_string_equal(path, cases[i].expected);
@@ -690,10 +694,97 @@ static void test_path_hard_links(void **state) {
         (void) generation_of(f, "a/file", &generation);
 
         fake = (Fake) { .opens = "a/file", .path = "a/file" };
-        assert_int_equal(mapper_path(&fake_ops, f->fd, inode, generation, "b", &one), 0);
+        assert_int_equal(path_of(&fake_ops, f->fd, inode, generation, "b", &one), 0);
         assert_string_equal(one, "b/link");
-        assert_int_equal(mapper_path(&fake_ops, f->fd, inode, generation, "c", &two), 0);
+        assert_int_equal(path_of(&fake_ops, f->fd, inode, generation, "c", &two), 0);
         assert_string_equal(two, "a/file");
+}
+
+/* Proves that one search finds all names of all files, each once, also where folders to begin with lie
+ * within each other; and that what is complete is not looked for. */
+static void test_names_of_many(void **state) {
+        const Folder *f = *state;
+        static const char *const folders[][4] = {
+                { "", NULL },
+                { "a", "", NULL },
+                { "a/b", "a", "", NULL },
+                { "", "a", NULL },
+                { "gone", "", NULL },
+        };
+        uint64_t inodes[40];
+
+        make_folder(f, "a");
+        make_folder(f, "a/b");
+        make_folder(f, "c");
+        for (int i = 0; i < 40; i++) {
+                static const char *const where[] = { "a", "a/b", "c" };
+                char name[32], more[32];
+
+                (void) snprintf(name, sizeof(name), "%s/%d", where[i % 3], i);
+                inodes[i] = make_file(f, name);
+                for (int k = 0; k < i % 4; k++) { /* so many more names */
+                        (void) snprintf(more, sizeof(more), "%s/%d-%d", k % 2 ? "c" : "a/b", i, k);
+                        assert_int_equal(linkat(f->fd, name, f->fd, more, 0), 0);
+                }
+        }
+
+        for (size_t t = 0; t < sizeof(folders) / sizeof(folders[0]); t++) {
+                MapFile files[41] = {};
+
+                for (int i = 0; i < 40; i++)
+                        files[i] = (MapFile) { .inode = inodes[39 - i],
+                                              .links = 1 + (uint32_t) (39 - i) % 4 };
+                files[40] = (MapFile) { .inode = inodes[0], .error = MAP_E_GONE, .links = 1 };
+                assert_int_equal(map_names_search(f->fd, files, 41, (char *const *) folders[t], NULL), 0);
+                for (int i = 0; i < 40; i++) {
+                        assert_int_equal(strv_length(files[i].names), files[i].links);
+                        for (char **n = files[i].names; *n; n++) {
+                                struct stat st;
+
+                                assert_int_equal(fstatat(f->fd, *n, &st, 0), 0);
+                                assert_int_equal(st.st_ino, files[i].inode);
+                                for (char **m = files[i].names; m < n; m++)
+                                        assert_string_not_equal(*m, *n);
+                        }
+                        map_file_done(&files[i]);
+                }
+                assert_null(files[40].names);
+        }
+}
+
+/* Proves that of a file all names are reported, in their order, and that it is known when there are more
+ * than the folders show. */
+static void test_names_all(void **state) {
+        const Folder *f = *state;
+        char *all[] = { (char *) "", NULL }, *one[] = { (char *) "a", NULL };
+        MapFile file = {}, part = {};
+        uint32_t generation = 0;
+        uint64_t inode;
+
+        make_folder(f, "a");
+        make_folder(f, "b");
+        inode = make_file(f, "a/z");
+        assert_int_equal(linkat(f->fd, "a/z", f->fd, "b/y", 0), 0);
+        assert_int_equal(linkat(f->fd, "a/z", f->fd, "a/x", 0), 0);
+        (void) generation_of(f, "a/z", &generation);
+
+        fake = (Fake) { .opens = "a/z", .path = "b/y" };
+        file = (MapFile) { .inode = inode, .generation = generation };
+        assert_int_equal(mapper_names(&fake_ops, f->fd, &file, 1, all, NULL), 0);
+        assert_int_equal(file.error, 0);
+        assert_int_equal(file.links, 3);
+        assert_int_equal(strv_length(file.names), 3);
+        assert_string_equal(file.names[0], "a/x");
+        assert_string_equal(file.names[1], "a/z");
+        assert_string_equal(file.names[2], "b/y");
+        map_file_done(&file);
+
+        fake.path = NULL;
+        part = (MapFile) { .inode = inode, .generation = generation };
+        assert_int_equal(mapper_names(&fake_ops, f->fd, &part, 1, one, NULL), 0);
+        assert_int_equal(strv_length(part.names), 2);
+        assert_false(map_file_is_complete(&part));
+        map_file_done(&part);
 }
 
 /* Proves that a file without a name, and a file that is gone, are told apart, without a search. */
@@ -712,9 +803,9 @@ static void test_path_deleted(void **state) {
 
         (void) snprintf(open_path, sizeof(open_path), "/proc/self/fd/%d", fd);
         fake = (Fake) { .opens = open_path };
-        assert_int_equal(mapper_path(&walk_only, f->fd, inode, generation, "", &path), MAP_E_NOT_FOUND);
+        assert_int_equal(path_of(&walk_only, f->fd, inode, generation, "", &path), MAP_E_NOT_FOUND);
         fake.opens = NULL;
-        assert_int_equal(mapper_path(&fake_ops, f->fd, inode, generation, "", &path), MAP_E_GONE);
+        assert_int_equal(path_of(&fake_ops, f->fd, inode, generation, "", &path), MAP_E_GONE);
         assert_null(path);
 }
 
@@ -743,6 +834,8 @@ int main(void) {
                 TEST(test_path_unreadable),
                 TEST(test_path_recorded),
                 TEST(test_path_hard_links),
+                TEST(test_names_of_many),
+                TEST(test_names_all),
                 TEST(test_path_deleted),
         };
 

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "core/job.h"
+#include "worker/holds.h"
+#include "worker/site.h"
+
+/* Between the files of the verb `locate` only. */
+
+typedef struct Locator {
+        const Request *request;
+        Site site;
+        RangeSet asked;
+        Owners owners;          /* of all that was asked for, in the order of their starts */
+        int failure;            /* of the question for them; 0 */
+        MapFiles files;         /* all files among them, by inode, with their names */
+        struct { uint64_t *items; size_t n, allocated; } guards;        /* inodes of our own */
+        const MapProgress *progress;
+        LocateReply *reply;
+        Holds *holds;
+} Locator;
+
+/* One owner of all of it instead of those in `owners`. 0 or -ENOMEM. */
+int owners_single(Owners *owners, OwnerType type, Range range, const char *detail);
+
+/* Which guards there are. 0 or -ENOMEM. */
+int locate_guards(Locator *l);
+
+/* The names of all files that are owners, in one search. 0 or -ENOMEM. */
+int locate_names(Locator *l);
+
+/* Gives o, a file, its names, and a path: one that a protect file holds, if there is such a one. 0 or
+ * -ENOMEM. */
+int locate_name(const Locator *l, Owner *o);
+
+/* `relative`, a name below the mount, as a path. 0 or -ENOMEM; the caller frees *ret. */
+int locate_absolute(const Locator *l, const char *relative, char **ret);
+
+/* Everything about the file that owns this part. A file that has gone meanwhile leaves the part with an
+ * unknown owner. 0 or a negative errno. */
+int locate_file(const Locator *l, Findings *f);
+
+/* The same of a device-dax, which is its own owner. */
+int locate_device(const Locator *l, Findings *f);
