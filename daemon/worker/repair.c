@@ -60,7 +60,8 @@ static int open_file(Repair *r) {
                              "it cannot be opened for writing: a program runs from it");
         if (q == -EPERM)
                 return ended(r, CASE_WAITING, REASON_FILE_BUSY,
-                             "it cannot be opened for writing: it is immutable or append-only");
+                             "it cannot be opened for writing: it is immutable, append-only, or "
+                             "closed by fs-verity");
         if (q == -EWOULDBLOCK)
                 return ended(r, CASE_WAITING, REASON_FILE_BUSY, "another program has a lease on it");
         if (q > 0)

@@ -24,6 +24,7 @@ declare -A ID=(
 
 FS=xfs                          # or ext4, for fresh_db
 XFS_OPTIONS=()                  # of mkfs.xfs, for fresh_db
+EXT4_OPTIONS=()                 # of mkfs.ext4
 
 # --- files, and what they were
 
@@ -32,7 +33,7 @@ fresh_db() {
     follow_journal
     case $FS in
         xfs) fresh_xfs "${XFS_OPTIONS[@]}" ;;
-        ext4) fresh_ext4 ;;
+        ext4) fresh_ext4 "${EXT4_OPTIONS[@]}" ;;
     esac
     mkdir -p "$DB" /run/lab/was
     while [ $# -gt 0 ]; do
