@@ -75,6 +75,17 @@ class KillLab(workerlab.Lab):
                 pass            # being replaced; empty after a kill
         return found
 
+    def thaw(self):
+        """What a failed trial has left frozen."""
+        fd = os.open(self.mount, os.O_RDONLY)
+        try:
+            fcntl.ioctl(fd, FITHAW, 0)
+        except OSError as e:
+            if e.errno != errno.EINVAL:
+                raise
+        finally:
+            os.close(fd)
+
     def is_frozen(self):
         fd = os.open(self.mount, os.O_RDONLY)
         try:

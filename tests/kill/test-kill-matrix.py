@@ -96,6 +96,7 @@ class Trial:
             way.end(f)
             return killed
         finally:
+            lab.thaw()          # or cleaning up would wait for ever
             way.clean(f)
 
 
