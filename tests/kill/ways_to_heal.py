@@ -151,6 +151,34 @@ class Clone(Way):
             p.unlink()
 
 
+class Punch(Way):
+    """A hole is punched, and the page written to whatever block the file is given then; the poison is free space, or the file's no more."""
+
+    name = "punch"
+    settings = {"Writer": "punch"}
+    keeps_times = False
+
+    def final(self, case):
+        return case["state"] in ("healed", "harmless")
+
+    def moment(self, f):
+        """Where the file has its block, as always. Where it has none, or another one, a hole tells nobody: the intent must."""
+        f.drop()
+        if killlab.owns(f.path, f.at):
+            killlab.check_moment(f)
+        else:
+            must(f.lab.intents() or f.path.read_bytes() == f.data, "wrong bytes can be read, and no intent tells of it")
+
+    def end(self, f):
+        killlab.check_leftovers(f.lab)
+        f.drop()
+        must(f.path.read_bytes() == f.data, "the file has not the right bytes")
+        now = f.path.stat()
+        must((now.st_size, now.st_ino) == (f.size, f.before.st_ino), now)
+        must(not killlab.owns(f.path, f.at) or not killlab.listed(f.lab), "the file has a poisoned block")
+        must([c["state"] for c in f.lab.cases()].count("healed") == 1, f.lab.cases())
+
+
 class Revive(Way):
     """A page of one file that a machine check has taken away: stored through a mapping, declared lost once more, written."""
 
@@ -287,5 +315,5 @@ def share(path, other):
         os.fsync(new.fileno())
 
 
-WAYS = [Way(), LastPage(), TwoPages(), Block(), Clone(), Revive(), Ext4(), Newer(), NewerUntraced(), Twice(), TwiceWritten(), TwiceEnded(),
+WAYS = [Way(), LastPage(), TwoPages(), Block(), Clone(), Punch(), Revive(), Ext4(), Newer(), NewerUntraced(), Twice(), TwiceWritten(), TwiceEnded(),
         TwiceFrozen(), TwiceAbsent(), TwiceStored()]
