@@ -268,7 +268,7 @@ poison_again() {
     while read -r start length; do
         # ndctl poisons the first 256 bytes of a sector, and the kernel lists all of it
         lost+=($(((start - base) / 512)) $(((start + length - base + 511) / 512 - (start - base) / 512)))
-    done < <(ask poison | xargs -n 2)
+    done < <(ask poison | xargs -r -n 2)
     [ ${#lost[@]} = 0 ] || poison_ars "${lost[@]}"
 }
 
