@@ -10,11 +10,11 @@ import time
 
 class Times:
     def __init__(self):
-        self.ms, self.rss = [], 0
+        self.ms, self.cpu, self.rss = [], [], 0
 
     def add(self, *commands, text=None):
         """Runs them to their ends, one after the other, as one measurement; what the last one printed."""
-        begin = time.perf_counter()
+        begin, cpu = time.perf_counter(), 0
         for command in commands:
             p = subprocess.Popen([str(c) for c in command], stdout=subprocess.PIPE, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
             if text:
@@ -25,7 +25,9 @@ class Times:
             p.returncode = os.waitstatus_to_exitcode(status)
             assert p.returncode == 0, command
             self.rss = max(self.rss, usage.ru_maxrss)
+            cpu += usage.ru_utime + usage.ru_stime
         self.ms.append((time.perf_counter() - begin) * 1000)
+        self.cpu.append(cpu * 1000)
         return out
 
     @property
@@ -33,4 +35,5 @@ class Times:
         return statistics.median(self.ms)
 
     def __str__(self):
-        return f"{self.median:9.1f} ms ({min(self.ms):.1f} to {max(self.ms):.1f}, n = {len(self.ms)}, {self.rss / 1024:.1f} MiB)"
+        return (f"{self.median:9.1f} ms ({min(self.ms):.1f} to {max(self.ms):.1f}, n = {len(self.ms)}, "
+                f"{statistics.median(self.cpu):.1f} ms of processor, {self.rss / 1024:.1f} MiB)")
