@@ -35,6 +35,12 @@ bool replica_kind_is_built(ReplicaKind k);
  * frees *ret. */
 int replica_uri_make(const char *value, char **ret, const char **ret_why);
 
+/* Do two of them, each as replica_uri_make() has it, name the same thing, spelled in two ways? Of what is
+ * reached by a URI: with and without encryption, a user, the port that goes without saying, letters of the
+ * host's name in capitals, characters that need not be escaped, "//" and "." in the path. 1, 0, or
+ * -ENOMEM. */
+int replica_uri_alike(const char *a, const char *b);
+
 /* The argument of block: the path, and how far into it byte 0 of the device lies. As above. */
 int replica_block_parse(const char *argument, char **ret_path, uint64_t *ret_offset, const char **ret_why);
 

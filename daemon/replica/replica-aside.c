@@ -179,6 +179,7 @@ static int opened(Call *c, Aside *a, Offer *offer) {
         if (c->result == 0) {
                 a->inner = TAKE_PTR(c->replica);
                 a->replica.size = a->inner->size;
+                a->replica.source = a->inner->source;
         }
         return c->result;
 }

@@ -49,7 +49,8 @@ static int judge(const Subject *subject, const struct stat *st, Offer *offer) {
 }
 
 /* 0, REPLICA_E_NONE, or a negative errno. */
-static int open_image(const char *path, const Subject *subject, Offer *offer, int *ret, uint64_t *ret_end) {
+static int open_image(const char *path, const Subject *subject, Offer *offer, int *ret, uint64_t *ret_end,
+                      ReplicaSource *ret_source) {
         _cleanup_close_ int look = -1, fd = -1;
         struct stat before, st;
         char link[64];
@@ -75,6 +76,8 @@ static int open_image(const char *path, const Subject *subject, Offer *offer, in
         if (S_ISBLK(st.st_mode) && ioctl(fd, BLKGETSIZE64, ret_end) < 0)
                 return refuse_open(offer, -errno);
 
+        *ret_source = S_ISBLK(st.st_mode) ? (ReplicaSource) { .device = st.st_rdev }
+                                          : (ReplicaSource) { .device = st.st_dev, .inode = st.st_ino };
         *ret = TAKE_FD(fd);
         return 0;
 }
@@ -84,6 +87,7 @@ static int block_open(const char *argument, const Subject *subject, Replica **re
         _cleanup_free_ Block *b = NULL;
         _cleanup_close_ int fd = -1;
         const char *why = NULL;
+        ReplicaSource source;
         uint64_t offset, end;
         int r;
 
@@ -92,7 +96,7 @@ static int block_open(const char *argument, const Subject *subject, Replica **re
                 return r;
         if (r < 0)
                 return none(offer, OFFER_UNREACHABLE, "it names no image: %s", why);
-        r = open_image(path, subject, offer, &fd, &end);
+        r = open_image(path, subject, offer, &fd, &end, &source);
         if (r != 0)
                 return r;
         if (offset >= end)
@@ -101,7 +105,12 @@ static int block_open(const char *argument, const Subject *subject, Replica **re
         b = malloc(sizeof(*b));
         if (!b)
                 return -ENOMEM;
-        *b = (Block) { .replica.size = end - offset, .fd = TAKE_FD(fd), .offset = offset, .end = end };
+        *b = (Block) {
+                .replica = { .size = end - offset, .source = source },
+                .fd = TAKE_FD(fd),
+                .offset = offset,
+                .end = end,
+        };
         offer->state = OFFER_HELD;
         offer->detail = strdup("an image of the device has no file times to compare");
         if (!offer->detail) {

@@ -144,7 +144,11 @@ static int open_place(const Place *p, const Subject *subject, Replica **ret, Off
         if (r != 0)
                 return r;
 
-        *m = (Mirror) { .replica.size = (uint64_t) st.st_size, .fd = TAKE_FD(fd) };
+        *m = (Mirror) {
+                .replica.size = (uint64_t) st.st_size,
+                .replica.source = { .device = st.st_dev, .inode = st.st_ino },
+                .fd = TAKE_FD(fd),
+        };
         *ret = &TAKE_PTR(m)->replica;
         return 0;
 }

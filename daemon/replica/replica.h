@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include <time.h>
 
 #include "core/credentials.h"
@@ -47,10 +48,17 @@ typedef struct ReplicaOps {
         int (*read)(Replica *r, uint64_t offset, void *buf, size_t n);
 } ReplicaOps;
 
+/* Where the bytes lie on this machine, as far as it knows. Set by the backend; all zero: elsewhere. */
+typedef struct ReplicaSource {
+        dev_t device;           /* the block device, or that of the file's file system; 0: not known */
+        ino_t inode;            /* of the file; 0: it is the block device itself */
+} ReplicaSource;
+
 /* The first member of each backend's own struct. */
 struct Replica {
         const ReplicaOps *ops;
         uint64_t size;                  /* of what can be read: the file, or the image */
+        ReplicaSource source;
         SpaceMap places;                /* of the subject, for an image; the front's, as the next */
         char *uri;
 };
@@ -83,6 +91,13 @@ int replica_read_own(Replica *r, uint64_t offset, void *buf, size_t n);
 /* Another request begins: what did not answer in time is not asked again within one, whoever wants it (the
  * offer is OFFER_UNREACHABLE at once); now it may be, unless a call to it hangs still. */
 void replica_new_request(void);
+
+/* Are two replicas read from one and the same place, so that they cannot vouch for each other: the same file
+ * by two names, a block device and what lies on it, the same object by two spellings of a URI, a program of
+ * the same name with the same arguments? Where that cannot be told, they are. 1, 0, or -ENOMEM. What a
+ * server or a program reads is not known here. */
+int replica_same_source(const char *uri_a, const ReplicaSource *a, const char *uri_b,
+                        const ReplicaSource *b);
 
 /* Does this error of a read mean that the replica is not there now, and may be later? */
 bool replica_is_away(int error);

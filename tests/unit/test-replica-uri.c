@@ -161,10 +161,50 @@ static void test_exec(void **state) {
         assert_non_null(strstr(why, "'/'"));
 }
 
+/* Proves that a URI spelled in two ways is one, and that of things that differ none is taken for another. */
+static void test_alike(void **state) {
+        static const char *const same[][4] = {
+                { "https://h/p/f", "https://h:443/p/f", "http://H./p/f",
+                  "https://user@h/p//./x/../%66#part" },
+                { "https://[::1]/p", "https://[::1]:443/p", "http://[::1]:80/p", NULL },
+                { "https://h/p?version=1", "https://h:443/p?versio%6e=1", NULL },
+                { "nbd:nbd://h/e", "nbd:nbd://h:10809/e", "nbd:nbds://H/e?tls-certificates=/x", NULL },
+                { "nbd:nbd+unix:///e?socket=/run/s", "nbd:nbds+unix:///e?tls-psk-file=/k&socket=/run/s",
+                  NULL },
+                { "mirror:/m", "mirror:/m", NULL },
+        };
+        static const char *const other[] = {
+                "https://h/p/g", "https://h2/p/f", "https://h:8443/p/f", "https://h/P/f", "https://h/p/f?a",
+                "https://h/p/f%00",
+                "https://[::2]/p", "https://[::1]:8443/p", "https://h/p?version=2", "nbd:nbd://h/e2",
+                "nbd:nbd://h2/e",
+                "nbd:nbd+unix:///e?socket=/run/s2", "nbd:nbd+unix:///e2?socket=/run/s", "mirror:/m2",
+                "block:/m", "exec:/m",
+        };
+        size_t n = sizeof(same) / sizeof(same[0]), m = sizeof(other) / sizeof(other[0]);
+
+        for (size_t i = 0; i < n; i++)
+                for (size_t k = 0; k < 4 && same[i][k]; k++) {
+                        for (size_t l = 0; l < 4 && same[i][l]; l++)
+                                if (replica_uri_alike(same[i][k], same[i][l]) != 1)
+                                        fail_msg("%s is not %s", same[i][k], same[i][l]);
+                        for (size_t j = 0; j < n; j++)
+                                if (j != i && replica_uri_alike(same[i][k], same[j][0]) != 0)
+                                        fail_msg("%s is %s", same[i][k], same[j][0]);
+                        for (size_t j = 0; j < m; j++)
+                                if (replica_uri_alike(same[i][k], other[j]) != 0)
+                                        fail_msg("%s is %s", same[i][k], other[j]);
+                }
+        for (size_t i = 0; i < m; i++)
+                for (size_t j = 0; j < m; j++)
+                        assert_int_equal(replica_uri_alike(other[i], other[j]), i == j);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_kind), cmocka_unit_test(test_mirror), cmocka_unit_test(test_block),
                 cmocka_unit_test(test_url),  cmocka_unit_test(test_nbd),    cmocka_unit_test(test_exec),
+                cmocka_unit_test(test_alike),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
