@@ -37,6 +37,8 @@ Reason offer_reason(const Offer *o) {
         case OFFER_NOT_AS_SEALED:
                 return REASON_REPLICA_STALE;
         case OFFER_HELD:
+                if (o->witness == WITNESS_BUSY)
+                        return REASON_NEIGHBOURS_BUSY;
                 if (o->witness == WITNESS_DIFFER ||
                     (!o->untimed && !(o->proofs & PROOF_BIT(PROOF_IDENTITY))))
                         return REASON_REPLICA_STALE;
@@ -46,6 +48,27 @@ Reason offer_reason(const Offer *o) {
         default:
                 return REASON_PROOF_MISSING;
         }
+}
+
+static void put_shortcoming(FILE *out, const Offer *o) {
+        const char *between = "";
+
+        if (o->witness == WITNESS_DIFFER || o->witness == WITNESS_BUSY) {
+                fprintf(out, "%s at file offset %llu",
+                        o->witness == WITNESS_DIFFER ? "a surviving neighbour differs"
+                                                     : "somebody stores to the neighbour",
+                        (unsigned long long) o->witness_at);
+                between = ", ";
+        }
+        if (o->same_as) {
+                fprintf(out, "%sit is read from where %s is, and counts with it as one", between,
+                        o->same_as);
+                between = ", ";
+        }
+        if (o->detail)
+                fprintf(out, "%s%s", between, o->detail);
+        else if (!*between)
+                fputs(offer_state_to_string(o->state), out);
 }
 
 /* No offer is good enough: the verdict comes from the one that came nearest, the sentence from all of
@@ -68,13 +91,7 @@ static int choose_none(const Findings *f, Choice *c) {
                         nearest = o;
                 unreachable = unreachable || o->state == OFFER_UNREACHABLE;
                 fprintf(out, "%s%s: ", i > 0 ? "; " : "", o->replica);
-                if (o->witness == WITNESS_DIFFER)
-                        fprintf(out, "a surviving neighbour differs at file offset %llu%s",
-                                (unsigned long long) o->witness_at, o->detail ? ", " : "");
-                if (o->detail)
-                        fputs(o->detail, out);
-                else if (o->witness != WITNESS_DIFFER)
-                        fputs(offer_state_to_string(o->state), out);
+                put_shortcoming(out, o);
         }
 
         if (fclose(out) != 0)
@@ -91,7 +108,7 @@ static int choose_none(const Findings *f, Choice *c) {
 static bool offer_speaks(const Offer *o, bool sealed) {
         if (o->state != OFFER_HELD || o->proofs == 0)
                 return false;
-        return o->proofs & PROOF_BIT(PROOF_SEAL) || (!sealed && o->witness != WITNESS_DIFFER);
+        return o->proofs & PROOF_BIT(PROOF_SEAL) || (!sealed && !offer_refuted(o));
 }
 
 static bool is_any_sealed(const Findings *f) {

@@ -113,7 +113,8 @@ int codec_read_owner(const CodecNode *at, Owner *ret) {
 struct json_object *codec_make_offer(const void *offer) {
         _cleanup_json_ struct json_object *o = json_object_new_object();
         const Offer *f = offer;
-        bool held = f->state == OFFER_HELD, differ = f->witness == WITNESS_DIFFER;
+        bool held = f->state == OFFER_HELD,
+             at = f->witness == WITNESS_DIFFER || f->witness == WITNESS_BUSY;
 
         return o &&
                codec_put_text(o, "replica", f->replica) &&
@@ -121,9 +122,10 @@ struct json_object *codec_make_offer(const void *offer) {
                codec_put_proofs(o, "proof", f->proofs) &&
                (!(held || f->witness != WITNESS_FEW) ||
                 codec_put_word(o, "witness", witness_to_string(f->witness))) &&
-               (!(differ || f->witness_at) || codec_put_u64(o, "witness_at", f->witness_at)) &&
+               (!(at || f->witness_at) || codec_put_u64(o, "witness_at", f->witness_at)) &&
                codec_put_flag(o, "untimed", f->untimed) &&
                (!f->group || codec_put_u64(o, "group", f->group)) &&
+               codec_put_text(o, "same_as", f->same_as) &&
                codec_put_text(o, "detail", f->detail) &&
                codec_put_flag(o, "enough", f->enough) &&
                (f->truth == TRUTH_UNKNOWN || codec_put_word(o, "truth", truth_to_string(f->truth)))
@@ -142,6 +144,7 @@ int codec_read_offer(const CodecNode *at, Offer *ret) {
             (r = codec_get_u64(at, "witness_at", CODEC_OPTIONAL, &f.witness_at)) < 0 ||
             (r = codec_get_bool(at, "untimed", CODEC_OPTIONAL, &f.untimed)) < 0 ||
             (r = codec_get_u32(at, "group", CODEC_OPTIONAL, &f.group)) < 0 ||
+            (r = codec_get_text(at, "same_as", CODEC_OPTIONAL, &f.same_as)) < 0 ||
             (r = codec_get_text(at, "detail", CODEC_OPTIONAL, &f.detail)) < 0 ||
             (r = codec_get_bool(at, "enough", CODEC_OPTIONAL, &f.enough)) < 0 ||
             (r = codec_get_enum(at, "truth", CODEC_OPTIONAL, truth_from_string, &f.truth)) < 0)

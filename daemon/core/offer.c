@@ -34,6 +34,7 @@ static const char *const witness_table[] = {
         [WITNESS_EQUAL] = "equal",
         [WITNESS_FEW] = "few",
         [WITNESS_DIFFER] = "differ",
+        [WITNESS_BUSY] = "busy",
 };
 #define WITNESSES (sizeof(witness_table) / sizeof(witness_table[0]))
 
@@ -41,8 +42,9 @@ void offer_done(Offer *o) {
         assert(o);
 
         free(o->replica);
+        free(o->same_as);
         free(o->detail);
-        o->replica = o->detail = NULL;
+        o->replica = o->same_as = o->detail = NULL;
 }
 
 void offers_done(Offers *o) {
@@ -63,12 +65,15 @@ int offer_copy(const Offer *o, Offer *ret) {
         r = str_copy(o->replica, &c.replica);
         if (r < 0)
                 return r;
-        r = str_copy(o->detail, &c.detail);
+        r = str_copy(o->same_as, &c.same_as);
+        if (r >= 0)
+                r = str_copy(o->detail, &c.detail);
         if (r < 0)
                 return r;
 
         *ret = *o;
         ret->replica = TAKE_PTR(c.replica);
+        ret->same_as = TAKE_PTR(c.same_as);
         ret->detail = TAKE_PTR(c.detail);
         return 0;
 }
@@ -100,7 +105,8 @@ Witness witness_from_string(const char *s) {
 bool offer_refuted(const Offer *o) {
         assert(o);
 
-        return o->witness == WITNESS_DIFFER && !(o->proofs & PROOF_BIT(PROOF_SEAL));
+        return (o->witness == WITNESS_DIFFER || o->witness == WITNESS_BUSY) &&
+               !(o->proofs & PROOF_BIT(PROOF_SEAL));
 }
 
 ProofSet offer_satisfies(const Offer *o, const ProofPolicy *p) {

@@ -39,10 +39,12 @@ typedef struct Offer {
         OfferState state;
         ProofSet proofs;        /* what could be shown; 0 unless OFFER_HELD */
         Witness witness;        /* how the neighbours compared; WITNESS_FEW when they could not be */
-        uint64_t witness_at;    /* WITNESS_DIFFER: file offset of the first difference */
+        uint64_t witness_at;    /* WITNESS_DIFFER, WITNESS_BUSY: file offset of the first such byte */
         bool untimed;           /* it keeps no size and time of files: it can never show identity */
         unsigned group;         /* offers of one range with the same number hold the same bytes for the lost
                                  * ones; 0: not read */
+        char *same_as;          /* an offer before it whose replica is read from the same place: the two
+                                 * count as one; NULL */
         char *detail;           /* one sentence for the operator: what was found, e.g. sizes and times that
                                  * differ; NULL */
         Truth truth;            /* of a rehearsal only; no plan is made by it */
@@ -60,8 +62,9 @@ void offers_done(Offers *o);
 #define _cleanup_offers_ _cleanup_(offers_done)
 int offer_copy(const Offer *o, Offer *ret);
 
-/* A surviving byte differs from what it holds, and no seal says that its bytes for the lost ones are right
- * all the same: it is no copy of this file as it is, whoever else says the same. */
+/* A surviving byte differs from what it holds, or somebody stores to bytes around the lost ones right now
+ * (proof_witness()), and no seal says that its bytes for the lost ones are right all the same: it is no copy
+ * of this file as it is, or that cannot be known, whoever else says the same. */
 bool offer_refuted(const Offer *o);
 
 /* The first alternative of the policy that it shows, or 0: none, or it is refuted. */
@@ -74,5 +77,5 @@ const char *offer_state_to_string(OfferState s);
 OfferState offer_state_from_string(const char *s);
 const char *truth_to_string(Truth t);                   /* "unknown", "right", "wrong" */
 Truth truth_from_string(const char *s);
-const char *witness_to_string(Witness w);               /* "equal", "few", "differ" */
+const char *witness_to_string(Witness w);               /* "equal", "few", "differ", "busy" */
 Witness witness_from_string(const char *s);             /* -EINVAL when unknown: compare as int */

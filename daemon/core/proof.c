@@ -151,33 +151,108 @@ static size_t first_difference(const uint8_t *a, const uint8_t *b, size_t n) {
         return i;
 }
 
+/* Is a sector the same in both, as far as it can be read? 1, 0, or -ENOMEM. */
+static int sector_stays(const uint8_t *a, const RangeSet *sa, const uint8_t *b, const RangeSet *sb,
+                        uint64_t base, Range sector) {
+        _cleanup_rangeset_ RangeSet in_a = {}, in_b = {};
+        int r;
+
+        r = rangeset_clip(sa, sector, &in_a);
+        if (r >= 0)
+                r = rangeset_clip(sb, sector, &in_b);
+        if (r < 0)
+                return r;
+        if (!rangeset_equal(&in_a, &in_b))
+                return 0;
+
+        for (size_t i = 0; i < in_a.n; i++) {
+                size_t at = (size_t) (in_a.items[i].start - base);
+
+                if (memcmp(a + at, b + at, (size_t) range_size(in_a.items[i])) != 0)
+                        return 0;
+        }
+        return 1;
+}
+
+int proof_moving(const uint8_t *a, const RangeSet *sa, const uint8_t *b, const RangeSet *sb, uint64_t base,
+                 size_t size, RangeSet *ret) {
+        _cleanup_rangeset_ RangeSet moving = {};
+
+        assert(base % SECTOR_SIZE == 0);
+
+        for (size_t at = 0; at < size; at += SECTOR_SIZE) {
+                size_t n = size - at < SECTOR_SIZE ? size - at : SECTOR_SIZE;
+                Range sector = { base + at, base + at + n };
+                int r;
+
+                r = sector_stays(a, sa, b, sb, base, sector);
+                if (r == 0)
+                        r = rangeset_add(&moving, sector);
+                if (r < 0)
+                        return r;
+        }
+
+        *ret = moving;
+        moving = (RangeSet) {};
+        return 0;
+}
+
+/* The part of `r` from `at` on that comes before the next byte of `skip`; *ret_next: where to go on. */
+static Range next_still(Range r, uint64_t at, const RangeSet *skip, uint64_t *ret_next) {
+        Range still = { at, r.end };
+
+        *ret_next = r.end;
+        for (size_t i = 0; i < skip->n; i++) {
+                Range s = skip->items[i];
+
+                if (s.end <= at)
+                        continue;
+                if (s.start < r.end) {
+                        still.end = s.start > at ? s.start : at;
+                        *ret_next = s.end;
+                }
+                break;
+        }
+        return still;
+}
+
 Witness proof_witness(const uint8_t *medium, const uint8_t *replica, uint64_t base, size_t size,
-                      const RangeSet *surviving, uint64_t *ret_at, uint64_t *ret_bytes) {
-        uint64_t compared = 0;
+                      const RangeSet *surviving, const RangeSet *moving, uint64_t *ret_at,
+                      uint64_t *ret_bytes) {
+        uint64_t compared = 0, next;
         Witness w = WITNESS_EQUAL;
         Range window, part;
 
         assert(surviving);
+        assert(moving);
 
         /* a window that is empty, or that no file can have, bears no witness */
-        for (size_t i = 0; range_init(base, size, &window) == 0 && i < surviving->n; i++) {
-                size_t at, n, same;
-
+        for (size_t i = 0;
+             w == WITNESS_EQUAL && range_init(base, size, &window) == 0 && i < surviving->n; i++) {
                 if (!range_intersect(surviving->items[i], window, &part))
                         continue;
-                at = (size_t) (part.start - base);
-                n = (size_t) range_size(part);
-                same = first_difference(medium + at, replica + at, n);
-                compared += same;
-                if (same < n) {
+                for (uint64_t from = part.start; from < part.end; from = next) {
+                        Range still = next_still(part, from, moving, &next);
+                        size_t at = (size_t) (still.start - base), n = (size_t) (still.end - still.start);
+                        size_t same;
+
+                        same = n > 0 ? first_difference(medium + at, replica + at, n) : 0;
+                        compared += same;
+                        if (same == n)
+                                continue;
                         w = WITNESS_DIFFER;
                         compared++;
                         if (ret_at)
-                                *ret_at = part.start + same;
+                                *ret_at = still.start + same;
                         break;
                 }
         }
 
+        if (w == WITNESS_EQUAL && moving->n > 0) {
+                w = WITNESS_BUSY;
+                if (ret_at)
+                        *ret_at = moving->items[0].start;
+        }
         if (w == WITNESS_EQUAL && compared < NEIGHBOURS_MIN)
                 w = WITNESS_FEW;
         if (ret_bytes)

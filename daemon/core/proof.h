@@ -63,7 +63,9 @@ typedef enum Witness {
         WITNESS_EQUAL,          /* all equal, and enough of them */
         WITNESS_FEW,            /* all equal, but fewer than NEIGHBOURS_MIN bytes survive: that proves
                                  * nothing */
-        WITNESS_DIFFER,
+        WITNESS_DIFFER,         /* a byte that stays as it is differs */
+        WITNESS_BUSY,           /* somebody stores to the window right now; all that stays as it is is
+                                 * equal */
 } Witness;
 
 /* The window: this much before and after the bad page, as far as the file goes. */
@@ -72,9 +74,34 @@ typedef enum Witness {
 /* At least one surviving sector must bear witness. */
 #define NEIGHBOURS_MIN SECTOR_SIZE
 
+/* Sectors of a window that were not the same in two looks at it, as file offsets: another byte, or
+ * readable (`sa`, `sb`) in one of them only. `base`, the file offset of both, is that of a sector. 0 or
+ * -ENOMEM. */
+int proof_moving(const uint8_t *a, const RangeSet *sa, const uint8_t *b, const RangeSet *sb, uint64_t base,
+                 size_t size, RangeSet *ret);
+
 /* Compares `size` bytes of medium and replica, both of which begin at file offset `base`, where
  * `surviving` (file offsets) says that the medium could be read; other bytes of `medium` are not looked
- * at. *ret_at is the file offset of the first difference (WITNESS_DIFFER only), *ret_bytes the number of
- * bytes compared, up to and with that difference. Either may be NULL. */
+ * at, nor are those in `moving`. *ret_at is the file offset of the first difference (WITNESS_DIFFER), or
+ * of the first byte that moves (WITNESS_BUSY); *ret_bytes the number of bytes compared, up to and with a
+ * difference. Either may be NULL.
+ *
+ * A sector that moves is no witness, neither for nor against: that it is equal is chance (a lock that is
+ * free in the one moment was free in every old copy), and that it differs does not say that the replica is
+ * another version elsewhere. But that there is one anywhere in the window speaks against every replica, and
+ * cannot be made up for by any number of others that stay as they are. For the claim is that the replica has
+ * the lost bytes of *now*, and what a window can show is that nobody has written to this place since the
+ * copy was made. Here somebody does. Whether the lost sector was one of those that he writes to, nothing is
+ * left to tell:
+ *
+ * - beside it in the same record: a record is torn where it was lost, and each copy has an older one;
+ * - at a distance: counters, locks or page headers stand at regular distances, a cache line, a page or a
+ *   block of a database apart. All but the lost one are seen to move, and would be left out; all else is
+ *   equal in an old copy, too;
+ * - two replicas that agree were made from the same file, and can both be of before.
+ *
+ * Only a seal is about the lost bytes themselves. Or the window stands still for the time of the looks: then
+ * a replica that has followed is equal, and one that has not, differs. */
 Witness proof_witness(const uint8_t *medium, const uint8_t *replica, uint64_t base, size_t size,
-                      const RangeSet *surviving, uint64_t *ret_at, uint64_t *ret_bytes);
+                      const RangeSet *surviving, const RangeSet *moving, uint64_t *ret_at,
+                      uint64_t *ret_bytes);

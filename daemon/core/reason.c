@@ -177,6 +177,13 @@ static const ReasonText reason_table[_REASON_MAX] = {
                 "right.",
                 "Find out which of them is current, and take the other one out of the protect file in "
                 "/etc/bezoar/protect.d; then run 'systemctl reload bezoard'." },
+        [REASON_NEIGHBOURS_BUSY] = { "neighbours-busy",
+                "A program stores to bytes around the lost ones right now, perhaps did so to the lost ones "
+                "too, so that nothing can show that a copy has them as they were last.",
+                "'fuser -v FILE' shows who has it open. Let that program rest for a moment: a replica that "
+                "follows it is then equal again, and 'bezoarctl resolve CASE retry' looks at once; where "
+                "the replicas are older, only who knows the program can say whether the lost bytes were "
+                "written since ('bezoarctl resolve CASE --accept=REPLICA' shows them, and asks)." },
         [REASON_PROOF_MISSING] = { "proof-missing",
                 "The replica may be right, but cannot show it in the way that Proof= of the protect file "
                 "asks for.",

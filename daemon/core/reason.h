@@ -48,6 +48,8 @@ typedef enum Reason {
         REASON_REPLICA_SAME_DEVICE,
         REASON_REPLICA_STALE,           /* surviving neighbours differ, or size or mtime do */
         REASON_REPLICAS_DISAGREE,
+        REASON_NEIGHBOURS_BUSY,         /* somebody stores to bytes around the lost ones: no copy can be
+                                         * shown to be one of now */
         REASON_PROOF_MISSING,           /* it may be right, but cannot show it as policy asks */
         REASON_NOT_AS_SHOWN,            /* an operator gave his word for other bytes than these */
 

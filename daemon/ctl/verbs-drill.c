@@ -94,7 +94,8 @@ static int count_page(Ctl *c, Drill *d, const SamplePage *page, const Forecast *
         int r;
 
         d->pages++;
-        if (f->parts.n != 1 || part->plan.verdict == VERDICT_HARMLESS) {
+        if (f->parts.n != 1 || part->plan.verdict == VERDICT_HARMLESS ||
+            part->plan.reason == REASON_NEIGHBOURS_BUSY) {          /* written to meanwhile */
                 d->nothing++;
                 return 0;
         }

@@ -75,6 +75,7 @@ static const char *rule_of(Reason r) {
         case REASON_REPLICA_SAME_DEVICE:
         case REASON_REPLICA_STALE:
         case REASON_REPLICAS_DISAGREE:
+        case REASON_NEIGHBOURS_BUSY:
         case REASON_PROOF_MISSING:
         case REASON_NOT_AS_SHOWN:
                 return rule_proof;
@@ -183,9 +184,17 @@ static void put_offer(FILE *f, const Offer *o) {
                 (void) fprintf(f, ": holds the file, but differs at %" PRIu64 " from what survives on "
                                                                               "the medium.",
                                o->witness_at);
+        else if (o->witness == WITNESS_BUSY)
+                (void) fprintf(f, ": holds the file, but while it was compared somebody stored to bytes "
+                                  "around the lost ones (at %" PRIu64 ").", o->witness_at);
         else
                 (void) fprintf(f, ": holds the bytes, and can show: %s.",
                                o->proofs != 0 ? proof_set_to_string(o->proofs, proofs) : "nothing");
+        if (o->same_as) {
+                (void) fputs(" It is read from where ", f);
+                put_text(f, o->same_as);
+                (void) fputs(" is, and counts with it as one.", f);
+        }
         if (o->detail) {
                 (void) fputs(" (", f);
                 put_text(f, o->detail);

@@ -117,7 +117,7 @@ static void take_score(ReplicaAnswer *a, const Protect *protect, const Offer *o,
         bool good = enough && o->truth == TRUTH_RIGHT, wrong = enough && o->truth == TRUTH_WRONG;
 
         /* Nothing is known of a file that was written to meanwhile. */
-        if (enough && o->truth == TRUTH_UNKNOWN)
+        if ((enough && o->truth == TRUTH_UNKNOWN) || o->witness == WITNESS_BUSY)
                 return;
         a->score.pages++;
         a->score.good += good;

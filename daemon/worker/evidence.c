@@ -9,7 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
+#include "util/str.h"
 #include "util/strv.h"
 #include "util/time-util.h"
 #include "util/vec.h"
@@ -19,6 +21,7 @@
 void evidence_done(Evidence *e) {
         offer_done(&e->offer);
         free(e->bytes);
+        rangeset_done(&e->should);
         rangeset_done(&e->has);
         *e = (Evidence) {};
 }
@@ -64,20 +67,20 @@ static int surviving_in(const Window *w, const RangeSet *set, RangeSet *ret) {
 
 /* Compares what the replica has. Surviving bytes that it should have and has not are neighbours that
  * differ. */
-static int evidence_compare(Evidence *e, const Window *w, const RangeSet *should) {
+static int evidence_compare(Evidence *e, const Window *w, const RangeSet *moving) {
         _cleanup_rangeset_ RangeSet there = {}, lacking = {};
         int r;
 
         r = surviving_in(w, &e->has, &there);
         if (r >= 0)
-                r = surviving_in(w, should, &lacking);
+                r = surviving_in(w, &e->should, &lacking);
         if (r >= 0)
                 r = rangeset_subtract_all(&lacking, &e->has);
         if (r < 0)
                 return r;
 
         e->offer.witness = proof_witness(w->bytes, e->bytes, w->range.start, range_size(w->range), &there,
-                                         &e->offer.witness_at, NULL);
+                                         moving, &e->offer.witness_at, NULL);
         if (e->offer.witness != WITNESS_DIFFER && lacking.n > 0) {
                 e->offer.witness = WITNESS_DIFFER;
                 e->offer.witness_at = lacking.items[0].start;
@@ -155,12 +158,20 @@ static int evidence_seal(Evidence *e, const Sealed *sealed, const Window *w, con
         return r < 0 ? r : 0;
 }
 
-static int evidence_gather(Evidence *e, Replica *rep, const Subject *subject, const Sealed *sealed,
-                           const Window *w, const RangeSet *lost) {
-        _cleanup_rangeset_ RangeSet should = {};
+/* What could be shown before it turned out to be nothing to write from. */
+static void evidence_drop_bytes(Evidence *e) {
+        if (e->offer.state == OFFER_HELD)
+                return;
+        free(e->bytes);
+        e->bytes = NULL;
+}
+
+static int evidence_gather(Evidence *e, Replica *rep, const Subject *subject, const Window *w,
+                           const RangeSet *lost) {
         int r;
 
-        r = replica_extent(rep, w->range, &should, &e->has);
+        e->source = rep->source;
+        r = replica_extent(rep, w->range, &e->should, &e->has);
         if (r < 0)
                 return r;
         if (!has_all(&e->has, lost))
@@ -171,22 +182,15 @@ static int evidence_gather(Evidence *e, Replica *rep, const Subject *subject, co
         r = evidence_read(e, rep, w);
         if (r < 0 || !e->bytes)
                 return r;
-        r = evidence_compare(e, w, &should);
-        if (r >= 0)
-                r = fault_point(getenv("BEZOAR_FAULT"), "replica-read");
+        r = fault_point(getenv("BEZOAR_FAULT"), "replica-read");
         if (r >= 0)
                 r = evidence_recheck(e, subject);
-        if (r >= 0 && e->offer.state == OFFER_HELD)
-                r = evidence_seal(e, sealed, w, lost);
-        if (r >= 0 && e->offer.state != OFFER_HELD) {
-                free(e->bytes);
-                e->bytes = NULL;
-        }
+        evidence_drop_bytes(e);
         return r;
 }
 
-static int evidence_take(const char *replica, const Subject *subject, const Sealed *sealed, const Window *w,
-                         const RangeSet *lost, Evidence *ret) {
+static int evidence_take(const char *replica, const Subject *subject, const Window *w, const RangeSet *lost,
+                         Evidence *ret) {
         _cleanup_evidence_ Evidence e = {};
         _cleanup_(replica_freep) Replica *rep = NULL;
         int r;
@@ -195,7 +199,7 @@ static int evidence_take(const char *replica, const Subject *subject, const Seal
 
         r = replica_open(replica, subject, &rep, &e.offer);
         if (r == 0)
-                r = evidence_gather(&e, rep, subject, sealed, w, lost);
+                r = evidence_gather(&e, rep, subject, w, lost);
         if (r < 0)
                 return r;
 
@@ -233,17 +237,88 @@ static void evidences_group(Evidences *l, const Window *w, const RangeSet *lost)
         }
 }
 
-/* Two or more that agree, and are not one and the same. What a surviving byte refutes is no copy of this
- * file as it is: it vouches for nothing. */
-static void evidences_quorum(Evidences *l) {
+/* Two or more that agree, and are not one and the same. What is refuted is no copy of this file as it is: it
+ * vouches for nothing. */
+static int evidences_quorum(Evidences *l) {
         for (size_t i = 0; i < l->n; i++)
-                for (size_t k = 0; k < l->n; k++) {
+                for (size_t k = 0; k < i; k++) {
                         Offer *a = &l->items[i].offer, *b = &l->items[k].offer;
+                        int r;
 
-                        if (i != k && a->group != 0 && a->group == b->group && !offer_refuted(a) &&
-                            !offer_refuted(b) && strcmp(a->replica, b->replica) != 0)
+                        if (a->group == 0 || a->group != b->group)
+                                continue;
+                        r = replica_same_source(a->replica, &l->items[i].source, b->replica,
+                                                &l->items[k].source);
+                        if (r < 0)
+                                return r;
+                        if (r > 0 && !a->same_as)
+                                r = str_copy(b->replica, &a->same_as);
+                        else if (r == 0 && !offer_refuted(a) && !offer_refuted(b)) {
                                 a->proofs |= PROOF_BIT(PROOF_QUORUM);
+                                b->proofs |= PROOF_BIT(PROOF_QUORUM);
+                        }
+                        if (r < 0)
+                                return r;
                 }
+        return 0;
+}
+
+static int evidences_compare(Evidences *l, const Window *w, const RangeSet *moving) {
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < l->n; i++)
+                if (l->items[i].bytes)
+                        r = evidence_compare(l->items + i, w, moving);
+        return r;
+}
+
+static bool any_differs(const Evidences *l) {
+        for (size_t i = 0; i < l->n; i++)
+                if (l->items[i].bytes && l->items[i].offer.witness == WITNESS_DIFFER)
+                        return true;
+        return false;
+}
+
+/* Time enough for what is stored to all the time to be seen to change. */
+#define MOMENT_USEC (20 * USEC_PER_MSEC)
+
+static void rest(uint64_t *patience) {
+        const struct timespec moment = { .tv_nsec = (long) (MOMENT_USEC * 1000) };
+
+        (void) nanosleep(&moment, NULL);
+        *patience = *patience > MOMENT_USEC ? *patience - MOMENT_USEC : 0;
+}
+
+/* The replicas have been read. That the window is as it was before they were is what makes the comparison
+ * one of a single moment. A difference refutes in any case; whether somebody makes it right now is worth
+ * waiting for, since it is another thing to tell. */
+static int evidences_witness(Evidences *l, const Outlook *o, const Window *w, uint64_t *patience) {
+        _cleanup_rangeset_ RangeSet moving = {}, more = {};
+        int r;
+
+        r = window_moving(o, w, &moving);
+        if (r >= 0)
+                r = evidences_compare(l, w, &moving);
+        if (r < 0 || !any_differs(l) || *patience == 0)
+                return r;
+
+        rest(patience);
+        r = window_moving(o, w, &more);
+        if (r >= 0)
+                r = rangeset_add_all(&moving, &more);
+        return r < 0 ? r : evidences_compare(l, w, &moving);
+}
+
+static int evidences_seal(Evidences *l, const Sealed *sealed, const Window *w, const RangeSet *lost) {
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < l->n; i++) {
+                if (!l->items[i].bytes)
+                        continue;
+                r = evidence_seal(l->items + i, sealed, w, lost);
+                evidence_drop_bytes(l->items + i);
+        }
+        return r;
 }
 
 /* The same, with a share of the time that is left: one replica that does not answer must not cost the time
@@ -257,16 +332,16 @@ static Subject hurried(const Subject *subject, size_t replicas) {
         return s;
 }
 
-int evidences_take(char *const *replicas, const Subject *subject, const Sealed *sealed, const Window *w,
-                   const RangeSet *lost, Evidences *ret) {
+int evidences_take(char *const *replicas, const Subject *subject, const Sealed *sealed, const Outlook *o,
+                   const Window *w, const RangeSet *lost, uint64_t *patience, Evidences *ret) {
         _cleanup_evidences_ Evidences l = {};
+        int r;
 
         for (; replicas && *replicas; replicas++) {
                 const Subject one = hurried(subject, strv_length(replicas));
                 _cleanup_evidence_ Evidence e = {};
-                int r;
 
-                r = evidence_take(*replicas, &one, sealed, w, lost, &e);
+                r = evidence_take(*replicas, &one, w, lost, &e);
                 if (r >= 0)
                         r = vec_push(&l, e);
                 if (r < 0)
@@ -274,8 +349,15 @@ int evidences_take(char *const *replicas, const Subject *subject, const Sealed *
                 e = (Evidence) {};
         }
 
+        r = evidences_witness(&l, o, w, patience);
+        if (r >= 0)
+                r = evidences_seal(&l, sealed, w, lost);
+        if (r < 0)
+                return r;
         evidences_group(&l, w, lost);
-        evidences_quorum(&l);
+        r = evidences_quorum(&l);
+        if (r < 0)
+                return r;
 
         *ret = l;
         l = (Evidences) {};

@@ -54,7 +54,7 @@ static int take_offers(const Locator *l, int fd, const struct stat *st, const Pr
         _cleanup_gathered_ Gathered g = GATHERED_NULL;
         int r;
 
-        r = gather(l->request, &l->site, protect, o, f, fd, st, protect->replicas, &g);
+        r = gather(l->request, &l->site, protect, o, f, fd, st, protect->replicas, l->rest_usec, &g);
         if (r >= 0 && l->request->verb == VERB_PLAN)
                 r = tell_truth(fd, st, &g);
         for (size_t i = 0; r >= 0 && i < g.evidences.n; i++) {

@@ -16,6 +16,7 @@ typedef struct Locator {
         MapFiles files;         /* all files among them, by inode, with their names */
         struct { uint64_t *items; size_t n, allocated; } guards;        /* inodes of our own */
         const MapProgress *progress;
+        uint64_t *rest_usec;    /* evidences_take(): its patience */
         LocateReply *reply;
         Holds *holds;
 } Locator;

@@ -11,6 +11,7 @@
 #include "util/str.h"
 #include "util/vec.h"
 #include "worker/clone.h"
+#include "worker/evidence.h"
 #include "worker/freeze.h"
 #include "worker/locate-internal.h"
 #include "worker/locate.h"
@@ -207,6 +208,7 @@ int locate(const Request *request, Patience *patience, LocateReply *ret, Holds *
         _cleanup_holds_ Holds holds = {};
         _cleanup_(locator_done) Locator l = {};
         Request now = *request;
+        uint64_t rest_usec = PATIENCE_USEC;
         int r;
 
         r = site_open(&request->volume, &site);
@@ -216,7 +218,7 @@ int locate(const Request *request, Patience *patience, LocateReply *ret, Holds *
                 return r;
 
         l = (Locator) { .request = &now, .site = site, .progress = patience ? &patience->progress : NULL,
-                        .reply = &reply, .holds = &holds };
+                        .reply = &reply, .holds = &holds, .rest_usec = &rest_usec };
         r = ask_file_system(&l);
         if (r >= 0)
                 r = locate_guards(&l);

@@ -152,6 +152,7 @@ int preview(const Request *request, Preview *ret, char **ret_error) {
         _cleanup_site_ Site site = SITE_NULL;
         _cleanup_close_ int fd = -1;
         const Protect *protect;
+        uint64_t patience = 0;
         struct stat st;
         int r;
 
@@ -170,7 +171,7 @@ int preview(const Request *request, Preview *ret, char **ret_error) {
                 r = open_owner(request, &site, &fd, &st, ret_error);
         if (r >= 0)
                 r = gather(request, &site, protect, request->ranges.items[0].owners.items,
-                           request->ranges.items, fd, &st, chosen, &g);
+                           request->ranges.items, fd, &st, chosen, &patience, &g);
         if (r >= 0)
                 r = show(request, &site, fd, &st, &g, &p, ret_error);
         if (r < 0)

@@ -207,6 +207,27 @@ static int look_at_owner(Repair *r, const Step *s) {
                                       : "the file system gave the block to somebody else");
 }
 
+/* Do the bytes around the lost ones stand still since they were compared? Whoever has stored to them may
+ * have stored to the lost ones as well. What has been written by this repair in the meantime did not survive
+ * then. Under a lease nobody else is there; a seal and a word are about the page alone. */
+static int look_around(Repair *r) {
+        _cleanup_rangeset_ RangeSet moving = {};
+        int q;
+
+        if (r->result.exclusion == EXCLUSION_LEASE || r->plan->by_word ||
+            r->plan->proofs & PROOF_BIT(PROOF_SEAL))
+                return 0;
+        q = window_moving(&r->seen.outlook, &r->seen.window, &moving);
+        if (q < 0)
+                return q;
+        for (size_t i = 0; i < moving.n; i++)
+                if (rangeset_overlaps(&r->seen.window.surviving, moving.items[i]))
+                        return ended(r, CASE_DETECTED, REASON_CHANGED,
+                                     "somebody stored to bytes around the lost ones, at file offset "
+                                     "%" PRIu64, moving.items[i].start);
+        return 0;
+}
+
 /* Last look before the write: still this file's, still the same sectors bad, still the same good bytes
  * (unless they are not written). */
 static int look_again(Repair *r, const Step *s, const RangeSet *listed, const RangeSet *got) {
@@ -232,8 +253,9 @@ static int look_again(Repair *r, const Step *s, const RangeSet *listed, const Ra
                 return q;
         if (!rangeset_equal(listed, &listed_now))
                 return REPAIR_E_AGAIN;
-        if (repair_in_place(r) || site_is_dax(&r->site)) /* nothing good is written */
-                return 0;
+        q = look_around(r);
+        if (q != 0 || repair_in_place(r) || site_is_dax(&r->site))      /* nothing good is written */
+                return q;
 
         q = page_salvage(&r->site, s->range, listed, r->again, &got_now);
         if (q < 0)

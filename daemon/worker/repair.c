@@ -19,6 +19,7 @@
 #include "core/choice.h"
 #include "util/file.h"
 #include "util/strv.h"
+#include "util/vec.h"
 #include "worker/intents.h"
 #include "worker/lease.h"
 #include "worker/page.h"
@@ -171,17 +172,37 @@ static int judge_by_word(Repair *r) {
         return q;
 }
 
-/* Reads the neighbourhood and the replica, and lets them show what the plan asks for. */
+/* Has another replica come to speak against the chosen one since the plan was made? One that is away now
+ * speaks for nobody. */
+static int hear_others(Repair *r, const Protect *protect) {
+        Findings asked = {};            /* all is lent, but for the array */
+        _cleanup_choice_ Choice c = {};
+        int q = 0;
+
+        for (size_t i = 0; q >= 0 && i < r->seen.evidences.n; i++)
+                q = vec_push(&asked.offers, r->seen.evidences.items[i].offer);
+        if (q >= 0)
+                q = choice_make(protect, &asked, &c);
+        vec_done(&asked.offers);
+        if (q < 0)
+                return q;
+        return c.reason != REASON_REPLICAS_DISAGREE ? 0 : ended(r, CASE_REFUSED, c.reason, "%s", c.detail);
+}
+
+/* Reads the neighbourhood and all replicas, and lets them show what the plan asks for: each of them has a
+ * share of the time, and those that have not answered when the plan was made may have something to say
+ * now. A word is about one replica, whatever others say. */
 static int prove(Repair *r) {
         const Protect *protect = policy_find_owner(&r->request->policy, r->owner);
         char *chosen[] = { r->plan->replica, NULL };
+        uint64_t patience = PATIENCE_USEC;
         int q;
 
         if (!protect)
                 return -EINVAL;
 
         q = gather(r->request, &r->site, protect, r->owner, r->f, r->fd, &r->before,
-                   r->plan->proofs & PROOF_BIT(PROOF_QUORUM) ? protect->replicas : chosen, &r->seen);
+                   r->plan->by_word ? chosen : protect->replicas, &patience, &r->seen);
         if (q < 0)
                 return q;
         if (r->seen.lost.n == 0)
@@ -194,8 +215,11 @@ static int prove(Repair *r) {
                 return -EINVAL;
 
         q = r->plan->by_word ? judge_by_word(r) : judge_by_proof(r, protect);
+        if (q == 0 && !r->plan->by_word)
+                q = hear_others(r, protect);
         if (q != 0)
                 return q;
+
         r->result.replica = strdup(r->plan->replica);
         return r->result.replica ? 0 : -ENOMEM;
 }

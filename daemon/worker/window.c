@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/proof.h"
 #include "util/file.h"
 #include "worker/window.h"
 
@@ -59,8 +60,8 @@ static int window_add(Window *w, Range r, uint64_t file_size) {
 }
 
 /* A page that the file does not give: what the block device gives of it, if we know where it lies. */
-static int window_salvage(const Site *s, Window *w, uint64_t at, uint64_t file_size, const Extent *extent,
-                          const RangeSet *bad) {
+static int window_salvage(const Outlook *o, Window *w, uint64_t at) {
+        const Extent *extent = &o->extent;
         _cleanup_rangeset_ RangeSet got = {};
         Range device;
         int r;
@@ -70,48 +71,48 @@ static int window_salvage(const Site *s, Window *w, uint64_t at, uint64_t file_s
 
         device.start = extent->range.start + (at - extent->offset);
         device.end = device.start + REPAIR_UNIT;
-        r = page_salvage(s, device, bad, w->bytes + (at - w->range.start), &got);
+        r = page_salvage(o->site, device, o->bad, w->bytes + (at - w->range.start), &got);
         for (size_t i = 0; r >= 0 && i < got.n; i++)
                 r = window_add(w, (Range) { at + (got.items[i].start - device.start),
-                                           at + (got.items[i].end - device.start) }, file_size);
+                                           at + (got.items[i].end - device.start) }, o->file_size);
         return r;
 }
 
-static int window_read_page(const Site *s, int fd, Window *w, uint64_t at, uint64_t file_size,
-                            const Extent *extent, const RangeSet *bad) {
+static int window_read_page(const Outlook *o, Window *w, uint64_t at) {
         uint8_t *to = w->bytes + (at - w->range.start);
-        uint64_t n = at + REPAIR_UNIT <= file_size ? REPAIR_UNIT : file_size - at;
+        uint64_t n = at + REPAIR_UNIT <= o->file_size ? REPAIR_UNIT : o->file_size - at;
 
-        if (site_read(s, fd, to, n, at) >= 0)
-                return window_add(w, (Range) { at, at + n }, file_size);
+        if (site_read(o->site, o->file_fd, to, n, at) >= 0)
+                return window_add(w, (Range) { at, at + n }, o->file_size);
 
         memset(to, 0, REPAIR_UNIT);
-        return window_salvage(s, w, at, file_size, extent, bad);
+        return window_salvage(o, w, at);
 }
 
 /* Is this page of the file known to be bad? Asking for it would only cost a fault in the kernel. */
-static bool page_is_bad(uint64_t at, const Extent *extent, const RangeSet *bad) {
+static bool page_is_bad(const Outlook *o, uint64_t at) {
+        const Extent *extent = &o->extent;
         uint64_t device;
 
         if (at < extent->offset || at - extent->offset >= range_size(extent->range))
                 return false;
 
         device = extent->range.start + (at - extent->offset);
-        return rangeset_overlaps(bad, (Range) { device, device + REPAIR_UNIT });
+        return rangeset_overlaps(o->bad, (Range) { device, device + REPAIR_UNIT });
 }
 
-static int window_read_run(const Site *s, int fd, Window *w, Range run, uint64_t file_size,
-                           const Extent *extent, const RangeSet *bad) {
-        uint64_t end = run.end <= file_size ? run.end : file_size;
+static int window_read_run(const Outlook *o, Window *w, Range run) {
+        uint64_t end = run.end <= o->file_size ? run.end : o->file_size;
         int r = 0;
 
         if (run.start >= end)
                 return 0;
-        if (site_read(s, fd, w->bytes + (run.start - w->range.start), end - run.start, run.start) >= 0)
-                return window_add(w, (Range) { run.start, end }, file_size);
+        if (site_read(o->site, o->file_fd, w->bytes + (run.start - w->range.start), end - run.start,
+                      run.start) >= 0)
+                return window_add(w, (Range) { run.start, end }, o->file_size);
 
         for (uint64_t at = run.start; r >= 0 && at < end; at += REPAIR_UNIT)
-                r = window_read_page(s, fd, w, at, file_size, extent, bad);
+                r = window_read_page(o, w, at);
         return r;
 }
 
@@ -124,28 +125,27 @@ static int all_that_is_listed(const Site *s, Range window, const RangeSet *bad, 
         return r < 0 ? r : rangeset_add_all(ret, bad);
 }
 
-int window_read(const Site *s, int file_fd, uint64_t file_size, Range wanted, const Extent *extent,
-                const RangeSet *bad, Window *ret) {
+int window_read(const Outlook *outlook, Range wanted, Window *ret) {
         _cleanup_rangeset_ RangeSet listed = {};
         _cleanup_window_ Window w = {};
-        Extent all;
+        Outlook here = *outlook;
+        const Outlook *o = &here;
         uint64_t from;
         int r;
 
-        assert(file_size > 0);
+        assert(o->file_size > 0);
 
-        if (!range_intersect(wanted, (Range) { 0, file_size }, &w.range))
+        if (!range_intersect(wanted, (Range) { 0, o->file_size }, &w.range))
                 return -EINVAL;
         r = range_align_out(w.range, REPAIR_UNIT, &w.range);
         if (r < 0)
                 return r;
-        if (site_is_dax(s)) {
-                r = all_that_is_listed(s, w.range, bad, &listed);
+        if (site_is_dax(o->site)) {
+                r = all_that_is_listed(o->site, w.range, o->bad, &listed);
                 if (r < 0)
                         return r;
-                all = (Extent) { .range = w.range, .offset = w.range.start };
-                extent = &all;
-                bad = &listed;
+                here.extent = (Extent) { .range = w.range, .offset = w.range.start };
+                here.bad = &listed;
         }
         w.bytes = aligned_alloc(REPAIR_UNIT, range_size(w.range));
         if (!w.bytes)
@@ -154,14 +154,14 @@ int window_read(const Site *s, int file_fd, uint64_t file_size, Range wanted, co
 
         from = w.range.start;
         for (uint64_t at = w.range.start; r >= 0 && at <= w.range.end; at += REPAIR_UNIT) {
-                bool end = at == w.range.end, is_bad = !end && page_is_bad(at, extent, bad);
+                bool end = at == w.range.end, is_bad = !end && page_is_bad(o, at);
 
                 if (!end && !is_bad)
                         continue;
                 if (from < at)
-                        r = window_read_run(s, file_fd, &w, (Range) { from, at }, file_size, extent, bad);
+                        r = window_read_run(o, &w, (Range) { from, at });
                 if (r >= 0 && is_bad)
-                        r = window_salvage(s, &w, at, file_size, extent, bad);
+                        r = window_salvage(o, &w, at);
                 from = at + REPAIR_UNIT;
         }
         if (r < 0)
@@ -181,4 +181,16 @@ void window_page(const Window *w, const uint8_t *replica, Range page, uint8_t *r
                         memcpy(ret + (m.start - page.start), w->bytes + (m.start - w->range.start),
                                range_size(m));
         }
+}
+
+int window_moving(const Outlook *o, const Window *w, RangeSet *ret) {
+        _cleanup_window_ Window again = {};
+        int r;
+
+        r = window_read(o, w->range, &again);
+        if (r < 0)
+                return r;
+        assert(range_equal(again.range, w->range));
+        return proof_moving(w->bytes, &w->surviving, again.bytes, &again.surviving, w->range.start,
+                            range_size(w->range), ret);
 }

@@ -21,12 +21,23 @@ typedef struct Extent {
         uint64_t offset;
 } Extent;
 
+/* Where a window is read. All is lent. */
+typedef struct Outlook {
+        const Site *site;
+        int file_fd;
+        uint64_t file_size;
+        Extent extent;
+        const RangeSet *bad;    /* the listed sectors (device addresses): never touched */
+} Outlook;
+
 /* Reads `wanted` (whole pages; clipped to file_size, aligned out to pages): through the file, and what
  * the kernel will not give there (a bad sector costs the whole page) sector by sector from the block
- * device, for pages of `extent`. `bad`: the listed sectors (device addresses), never touched. Bytes that
- * cannot be read are no error: they do not survive. 0 or a negative errno. */
-int window_read(const Site *s, int file_fd, uint64_t file_size, Range wanted, const Extent *extent,
-                const RangeSet *bad, Window *ret);
+ * device, for pages of the extent. Bytes that cannot be read are no error: they do not survive. 0 or a
+ * negative errno. */
+int window_read(const Outlook *o, Range wanted, Window *ret);
+
+/* Reads it again: the sectors that are not as they were (proof_moving()). 0 or a negative errno. */
+int window_moving(const Outlook *o, const Window *w, RangeSet *ret);
 
 /* The sectors of one page of the extent that are not in `bad`, from the block device into `page`
  * (REPAIR_UNIT bytes, aligned). *ret: their device addresses, as far as they could be read. 0 or a

@@ -710,9 +710,10 @@ static Findings random_findings(Random *random) {
                 Offer o = {
                         .replica = random_string(random),
                         .state = (OfferState) random_below(random, _OFFER_STATE_MAX),
-                        .witness = (Witness) random_below(random, 3),
+                        .witness = (Witness) random_below(random, 4),
                         .witness_at = random_number(random),
                         .untimed = random_number(random) % 2 == 0,
+                        .same_as = maybe_string(random),
                         .detail = maybe_string(random),
                 };
 

@@ -20,6 +20,7 @@
 #define SEAL PROOF_BIT(PROOF_SEAL)
 #define IDENTITY PROOF_BIT(PROOF_IDENTITY)
 #define NEIGHBOURS PROOF_BIT(PROOF_NEIGHBOURS)
+#define NONE (&(const RangeSet) {})
 #define QUORUM PROOF_BIT(PROOF_QUORUM)
 
 /* Every name of every table goes there and back; other words, prefixes and values outside are told apart. */
@@ -30,7 +31,7 @@ static void test_names(void **state) {
                 assert_int_equal(owner_type_from_string(owner_type_to_string((OwnerType) i)), i);
         for (int i = 0; i < _OFFER_STATE_MAX; i++)
                 assert_int_equal(offer_state_from_string(offer_state_to_string((OfferState) i)), i);
-        for (int i = WITNESS_EQUAL; i <= WITNESS_DIFFER; i++)
+        for (int i = WITNESS_EQUAL; i <= WITNESS_BUSY; i++)
                 assert_int_equal(witness_from_string(witness_to_string((Witness) i)), i);
 
         assert_int_equal(proof_from_string("sea"), -EINVAL);
@@ -161,16 +162,22 @@ static void test_satisfied(void **state) {
 
 /* The model: one byte after another. */
 static Witness witness_model(const uint8_t *medium, const uint8_t *replica, uint64_t base, size_t size,
-                             const RangeSet *surviving, uint64_t *at, uint64_t *bytes) {
+                             const RangeSet *surviving, const RangeSet *moving, uint64_t *at,
+                             uint64_t *bytes) {
         *bytes = 0;
         for (size_t i = 0; i < size; i++) {
-                if (!rangeset_contains(surviving, (Range) { base + i, base + i + 1 }))
+                if (!rangeset_contains(surviving, (Range) { base + i, base + i + 1 }) ||
+                    rangeset_contains(moving, (Range) { base + i, base + i + 1 }))
                         continue;
                 ++*bytes;
                 if (medium[i] != replica[i]) {
                         *at = base + i;
                         return WITNESS_DIFFER;
                 }
+        }
+        if (moving->n > 0) {
+                *at = moving->items[0].start;
+                return WITNESS_BUSY;
         }
         return *bytes < 512 ? WITNESS_FEW : WITNESS_EQUAL;
 }
@@ -197,10 +204,11 @@ static void test_witness_model(void **state) {
         static const uint64_t bases[] = { 0, 1 << 20, UINT64_MAX - SIZE };
         uint8_t medium[SIZE], replica[SIZE];
         Random random = { RANDOM_SEED };
+        size_t seen[4] = {};
 
         for (size_t round = 0; round < 1500; round++) {
                 uint64_t base = bases[round % 3], at = 77, bytes = 77, expected_at = 77, expected_bytes;
-                _cleanup_rangeset_ RangeSet surviving = {};
+                _cleanup_rangeset_ RangeSet surviving = {}, moving = {};
                 Witness w;
 
                 for (size_t i = 0; i < SIZE; i++)
@@ -208,12 +216,78 @@ static void test_witness_model(void **state) {
                 for (uint64_t i = random_below(&random, 4); i > 0; i--)
                         replica[random_below(&random, SIZE)] ^= 1;
                 random_surviving(&random, base, SIZE, &surviving, round);
+                for (uint64_t i = random_below(&random, 2) * random_below(&random, 4); i > 0; i--) {
+                        uint64_t start = base + random_below(&random, SIZE / 512) * 512;
 
-                w = witness_model(medium, replica, base, SIZE, &surviving, &expected_at, &expected_bytes);
-                check(proof_witness(medium, replica, base, SIZE, &surviving, &at, &bytes) == w, round);
+                        check(rangeset_add(&moving, (Range) { start, start + 512 }) == 0, round);
+                }
+
+                w = witness_model(medium, replica, base, SIZE, &surviving, &moving, &expected_at,
+                                  &expected_bytes);
+                seen[w]++;
+                check(proof_witness(medium, replica, base, SIZE, &surviving, &moving, &at, &bytes) == w,
+                      round);
                 check(at == expected_at && bytes == expected_bytes, round);
-                check(proof_witness(medium, replica, base, SIZE, &surviving, NULL, NULL) == w, round);
+                check(proof_witness(medium, replica, base, SIZE, &surviving, &moving, NULL, NULL) == w,
+                      round);
         }
+        for (size_t i = 0; i < 4; i++)
+                assert_true(seen[i] > 20);
+}
+
+/* A sector moves when a byte of it that could be read both times is another one, or can be read in one look
+ * only; no byte that could not be read is looked at, and no other sector is blamed. */
+static void test_moving(void **state) {
+        enum { SIZE = 2048 + 100, BASE = 4096 };
+        uint8_t a[SIZE] = {}, b[SIZE] = {};
+        _cleanup_rangeset_ RangeSet all = {}, gap = {};
+
+        assert_int_equal(rangeset_add(&all, (Range) { 0, BASE + SIZE }), 0);
+        assert_int_equal(rangeset_add_all(&gap, &all), 0);
+        assert_int_equal(rangeset_subtract(&gap, (Range) { BASE + 600, BASE + 700 }), 0);
+
+        for (uint64_t i = 0; i < SIZE; i++) {
+                _cleanup_rangeset_ RangeSet whole = {}, both = {}, one = {};
+                bool in_gap = i >= 600 && i < 700;
+                Range sector = { BASE + i / 512 * 512, BASE + (i < 2048 ? i / 512 * 512 + 512 : SIZE) };
+
+                a[i] = 1;
+                assert_int_equal(proof_moving(a, &all, b, &all, BASE, SIZE, &whole), 0);
+                assert_true(rangeset_equal(&whole, RANGESET_ONE(sector)));
+                assert_int_equal(proof_moving(a, &gap, b, &gap, BASE, SIZE, &both), 0);
+                assert_true(rangeset_equal(&both, in_gap ? &(const RangeSet) {} : RANGESET_ONE(sector)));
+                assert_int_equal(proof_moving(a, &all, b, &gap, BASE, SIZE, &one), 0);
+                assert_true(rangeset_contains(&one, sector));
+                assert_true(rangeset_contains(&one, (Range) { BASE + 512, BASE + 1024 }));
+                a[i] = 0;
+        }
+}
+
+/* One sector that moves is enough for a window to bear no witness, whatever the replica has there, and
+ * however much else is equal; a difference elsewhere is told as such. */
+static void test_witness_busy(void **state) {
+        enum { SIZE = 8192 };
+        uint8_t medium[SIZE] = {}, replica[SIZE] = {};
+        const RangeSet *all = RANGESET_ONE({ 0, SIZE });
+
+        for (uint64_t at = 0; at < SIZE; at += 512) {
+                const RangeSet *moving = RANGESET_ONE({ at, at + 512 });
+                uint64_t seen = 77;
+
+                assert_int_equal(proof_witness(medium, replica, 0, SIZE, all, moving, &seen, NULL),
+                                 WITNESS_BUSY);
+                assert_int_equal(seen, at);
+                replica[at + 511] = 1;
+                assert_int_equal(proof_witness(medium, replica, 0, SIZE, all, moving, NULL, NULL),
+                                 WITNESS_BUSY);
+                replica[at + 511] = 0;
+                replica[(at + 512) % SIZE] = 1;
+                assert_int_equal(proof_witness(medium, replica, 0, SIZE, all, moving, &seen, NULL),
+                                 WITNESS_DIFFER);
+                assert_int_equal(seen, (at + 512) % SIZE);
+                replica[(at + 512) % SIZE] = 0;
+        }
+        assert_int_equal(proof_witness(medium, replica, 0, SIZE, all, all, NULL, NULL), WITNESS_BUSY);
 }
 
 /* One wrong byte is found wherever it survives, at every edge too, and no byte that did not survive is
@@ -232,7 +306,7 @@ static void test_witness_each_byte(void **state) {
                 uint64_t at = 77;
 
                 medium[i] ^= 0x80;
-                assert_int_equal(proof_witness(medium, replica, BASE, SIZE, &surviving, &at, NULL),
+                assert_int_equal(proof_witness(medium, replica, BASE, SIZE, &surviving, NONE, &at, NULL),
                                  survives ? WITNESS_DIFFER : WITNESS_EQUAL);
                 assert_int_equal(at, survives ? BASE + i : 77);
                 medium[i] ^= 0x80;
@@ -245,17 +319,22 @@ static void test_witness_few(void **state) {
         _cleanup_rangeset_ RangeSet surviving = {};
         uint64_t bytes;
 
-        assert_int_equal(proof_witness(medium, replica, 0, 1024, &surviving, NULL, &bytes), WITNESS_FEW);
+        assert_int_equal(proof_witness(medium, replica, 0, 1024, &surviving, NONE, NULL, &bytes),
+                         WITNESS_FEW);
         assert_int_equal(bytes, 0);
         assert_int_equal(rangeset_add(&surviving, (Range) { 100, 611 }), 0);
-        assert_int_equal(proof_witness(medium, replica, 0, 1024, &surviving, NULL, &bytes), WITNESS_FEW);
+        assert_int_equal(proof_witness(medium, replica, 0, 1024, &surviving, NONE, NULL, &bytes),
+                         WITNESS_FEW);
         assert_int_equal(bytes, 511);
         assert_int_equal(rangeset_add(&surviving, (Range) { 611, 612 }), 0);
-        assert_int_equal(proof_witness(medium, replica, 0, 1024, &surviving, NULL, &bytes), WITNESS_EQUAL);
+        assert_int_equal(proof_witness(medium, replica, 0, 1024, &surviving, NONE, NULL, &bytes),
+                         WITNESS_EQUAL);
         assert_int_equal(bytes, 512);
-        assert_int_equal(proof_witness(medium, replica, 0, 0, &surviving, NULL, &bytes), WITNESS_FEW);
+        assert_int_equal(proof_witness(medium, replica, 0, 0, &surviving, NONE, NULL, &bytes),
+                         WITNESS_FEW);
         assert_int_equal(rangeset_add(&surviving, (Range) { 0, UINT64_MAX }), 0);
-        assert_int_equal(proof_witness(medium, replica, UINT64_MAX - 1000, 1024, &surviving, NULL, &bytes),
+        assert_int_equal(proof_witness(medium, replica, UINT64_MAX - 1000, 1024, &surviving, NONE, NULL,
+                                       &bytes),
                          WITNESS_FEW);
         assert_int_equal(bytes, 0);
 }
@@ -302,6 +381,8 @@ int main(void) {
                 cmocka_unit_test(test_satisfied),
                 cmocka_unit_test(test_witness_model),
                 cmocka_unit_test(test_witness_each_byte),
+                cmocka_unit_test(test_moving),
+                cmocka_unit_test(test_witness_busy),
                 cmocka_unit_test(test_witness_few),
                 cmocka_unit_test(test_copies),
         };

@@ -73,7 +73,6 @@ static void test_window(void **state) {
         };
 
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-                const Extent extent = { .range = rows[i].extent, .offset = rows[i].extent.start };
                 int device = make_file("device", SIZE), fd = make_file("file", rows[i].size);
                 _cleanup_rangeset_ RangeSet bad = {};
                 _cleanup_window_ Window w = {};
@@ -81,7 +80,9 @@ static void test_window(void **state) {
 
                 s.block_fd = device;
                 add(&bad, rows[i].bad.start, rows[i].bad.end);
-                assert_int_equal(window_read(&s, fd, rows[i].size, rows[i].wanted, &extent, &bad, &w), 0);
+                assert_int_equal(window_read(&(Outlook) { &s, fd, rows[i].size,
+                                                          { rows[i].extent, rows[i].extent.start }, &bad },
+                                             rows[i].wanted, &w), 0);
                 assert_true(range_equal(w.range, rows[i].window));
                 assert_int_equal(rangeset_size(&w.surviving), rows[i].surviving);
                 assert_false(rows[i].bad.start < rows[i].size &&
@@ -106,7 +107,8 @@ static void test_window_unreadable(void **state) {
         s.block_fd = device;
         add(&bad, 0, 512);
         /* the file was cut short since its size was asked for: its second page is not there */
-        assert_int_equal(window_read(&s, fd, 3 * REPAIR_UNIT, (Range) { 0, SIZE }, &extent, &bad, &w), 0);
+        assert_int_equal(window_read(&(Outlook) { &s, fd, 3 * REPAIR_UNIT, extent, &bad },
+                                     (Range) { 0, SIZE }, &w), 0);
         assert_int_equal(w.surviving.n, 1);
         assert_true(range_equal(w.surviving.items[0], (Range) { 512, REPAIR_UNIT }));
 }
@@ -196,12 +198,15 @@ static void test_evidence(void **state) {
         const Subject subject = { .relative = "", .size = SIZE, .mtime = { .tv_sec = 1000 } };
         _cleanup_rangeset_ RangeSet bad = {}, lost = {};
         _cleanup_window_ Window w = {};
+        uint64_t patience = 0;
         Site s = SITE_NULL;
+        Outlook look;
 
         s.block_fd = device;
         add(&bad, lost_at, lost_at + 512);
-        assert_int_equal(window_read(&s, fd, SIZE, (Range) { page - NEIGHBOURS_WINDOW,
-                                     page + REPAIR_UNIT + NEIGHBOURS_WINDOW }, &extent, &bad, &w), 0);
+        look = (Outlook) { &s, fd, SIZE, extent, &bad };
+        assert_int_equal(window_read(&look, (Range) { page - NEIGHBOURS_WINDOW,
+                                     page + REPAIR_UNIT + NEIGHBOURS_WINDOW }, &w), 0);
         assert_int_equal(lost_bytes(&w, (Range) { page, page + REPAIR_UNIT }, SIZE, &lost), 0);
         assert_int_equal(rangeset_size(&lost), 512);
 
@@ -211,7 +216,8 @@ static void test_evidence(void **state) {
                 _cleanup_evidences_ Evidences l = {};
                 const Offer *o;
 
-                assert_int_equal(evidences_take(replicas, &subject, &SEALED_NULL, &w, &lost, &l), 0);
+                assert_int_equal(evidences_take(replicas, &subject, &SEALED_NULL, &look, &w, &lost,
+                                                &patience, &l), 0);
                 assert_int_equal(l.n, 1);
                 o = &l.items[0].offer;
                 if (o->state != rows[i].state || o->proofs != rows[i].proofs ||
@@ -239,14 +245,18 @@ static void test_groups(void **state) {
         _cleanup_rangeset_ RangeSet bad = {}, lost = {};
         _cleanup_evidences_ Evidences l = {}, m = {}, n = {};
         _cleanup_window_ Window w = {};
+        uint64_t patience = 0;
         Site s = SITE_NULL;
+        Outlook look;
 
         s.block_fd = device;
         add(&bad, 0, 512);
-        assert_int_equal(window_read(&s, fd, SIZE, (Range) { 0, SIZE }, &extent, &bad, &w), 0);
+        look = (Outlook) { &s, fd, SIZE, extent, &bad };
+        assert_int_equal(window_read(&look, (Range) { 0, SIZE }, &w), 0);
         assert_int_equal(lost_bytes(&w, (Range) { 0, REPAIR_UNIT }, SIZE, &lost), 0);
 
-        assert_int_equal(evidences_take(two, &subject, &SEALED_NULL, &w, &lost, &l), 0);
+        assert_int_equal(evidences_take(two, &subject, &SEALED_NULL, &look, &w, &lost, &patience,
+                                        &l), 0);
         assert_int_equal(l.items[0].offer.group, 1);
         assert_int_equal(l.items[1].offer.group, 2);
         assert_int_equal(l.items[2].offer.group, 1);
@@ -256,10 +266,90 @@ static void test_groups(void **state) {
         assert_int_equal(l.items[3].offer.group, 1);
         assert_false(l.items[3].offer.proofs & PROOF_BIT(PROOF_QUORUM));
 
-        assert_int_equal(evidences_take(refuted, &subject, &SEALED_NULL, &w, &lost, &n), 0);
+        assert_int_equal(evidences_take(refuted, &subject, &SEALED_NULL, &look, &w, &lost, &patience,
+                                        &n), 0);
         assert_false((n.items[0].offer.proofs | n.items[1].offer.proofs) & PROOF_BIT(PROOF_QUORUM));
-        assert_int_equal(evidences_take(twice, &subject, &SEALED_NULL, &w, &lost, &m), 0);
+        assert_int_equal(evidences_take(twice, &subject, &SEALED_NULL, &look, &w, &lost, &patience,
+                                        &m), 0);
         assert_false((m.items[0].offer.proofs | m.items[1].offer.proofs) & PROOF_BIT(PROOF_QUORUM));
+}
+
+/* One copy under several names is one, and says so; what it is called does not matter. */
+static void test_same_source(void **state) {
+        _cleanup_close_ int device = make_file("device", SIZE), fd = make_file("file", SIZE);
+        const Subject subject = { .relative = "", .size = SIZE, .mtime = { .tv_sec = 1000 } };
+        _cleanup_free_ char *a = make_copy(&(Copy) { "a", SIZE, UINT64_MAX, 0 });
+        char path[512], link_path[512], uris[3][512];
+        const Extent extent = { .range = { 0, SIZE } };
+        _cleanup_rangeset_ RangeSet bad = {}, lost = {};
+        _cleanup_window_ Window w = {};
+        uint64_t patience = 0;
+        Site s = SITE_NULL;
+        Outlook look;
+
+        (void) snprintf(path, sizeof(path), "%s/a", folder);
+        (void) snprintf(link_path, sizeof(link_path), "%s/a-hard", folder);
+        assert_int_equal(link(path, link_path), 0);
+        (void) snprintf(link_path, sizeof(link_path), "%s/here", folder);
+        assert_int_equal(symlink(folder, link_path), 0);
+        (void) snprintf(uris[0], sizeof(uris[0]), "mirror:%s/a-hard", folder);
+        (void) snprintf(uris[1], sizeof(uris[1]), "mirror:%s/here/a", folder);
+        (void) snprintf(uris[2], sizeof(uris[2]), "mirror:%s/./a", folder);
+
+        s.block_fd = device;
+        add(&bad, 0, 512);
+        look = (Outlook) { &s, fd, SIZE, extent, &bad };
+        assert_int_equal(window_read(&look, (Range) { 0, SIZE }, &w), 0);
+        assert_int_equal(lost_bytes(&w, (Range) { 0, REPAIR_UNIT }, SIZE, &lost), 0);
+
+        for (size_t i = 0; i < sizeof(uris) / sizeof(uris[0]); i++) {
+                char *two[] = { a, uris[i], NULL };
+                _cleanup_evidences_ Evidences l = {};
+
+                assert_int_equal(evidences_take(two, &subject, &SEALED_NULL, &look, &w, &lost,
+                                                &patience, &l), 0);
+                assert_int_equal(l.items[1].offer.group, l.items[0].offer.group);
+                assert_false((l.items[0].offer.proofs | l.items[1].offer.proofs) & PROOF_BIT(PROOF_QUORUM));
+                assert_null(l.items[0].offer.same_as);
+                assert_string_equal(l.items[1].offer.same_as, a);
+        }
+        assert_int_equal(unlink(link_path), 0);
+}
+
+/* Somebody stores to a byte of the window once it has been read: no copy shows anything any more, not even
+ * one that is equal, and two of them are no quorum. */
+static void test_busy(void **state) {
+        _cleanup_close_ int device = make_file("device", SIZE), fd = make_file("file", SIZE);
+        const Subject subject = { .relative = "", .size = SIZE, .mtime = { .tv_sec = 1000 } };
+        _cleanup_free_ char *a = make_copy(&(Copy) { "a", SIZE, UINT64_MAX, 0 }),
+                       *b = make_copy(&(Copy) { "b", SIZE, SIZE - 1, 0 }),
+                       *c = make_copy(&(Copy) { "c", SIZE, UINT64_MAX, 0 });
+        char *all[] = { a, b, c, NULL };
+        const Extent extent = { .range = { 0, SIZE } };
+        _cleanup_rangeset_ RangeSet bad = {}, lost = {};
+        _cleanup_evidences_ Evidences l = {};
+        _cleanup_window_ Window w = {};
+        uint8_t byte = data_at(SIZE - 1) ^ 1;
+        uint64_t patience = 0;
+        Site s = SITE_NULL;
+        Outlook look;
+
+        s.block_fd = device;
+        add(&bad, 0, 512);
+        look = (Outlook) { &s, fd, SIZE, extent, &bad };
+        assert_int_equal(window_read(&look, (Range) { 0, SIZE }, &w), 0);
+        assert_int_equal(lost_bytes(&w, (Range) { 0, REPAIR_UNIT }, SIZE, &lost), 0);
+        assert_int_equal(pwrite_full(fd, &byte, 1, SIZE - 1), 0);
+
+        assert_int_equal(evidences_take(all, &subject, &SEALED_NULL, &look, &w, &lost, &patience, &l), 0);
+        for (size_t i = 0; i < 3; i++) {
+                const Offer *o = &l.items[i].offer;
+
+                assert_int_equal(o->witness, WITNESS_BUSY);
+                assert_int_equal(o->witness_at, SIZE - 512);
+                assert_int_equal(o->proofs & ~PROOF_BIT(PROOF_IDENTITY), 0);
+                assert_true(offer_refuted(o));
+        }
 }
 
 /* ---- intents ---- */
@@ -658,6 +748,8 @@ int main(void) {
                 cmocka_unit_test(test_lost),
                 cmocka_unit_test(test_evidence),
                 cmocka_unit_test(test_groups),
+                cmocka_unit_test(test_same_source),
+                cmocka_unit_test(test_busy),
                 cmocka_unit_test(test_intents),
                 cmocka_unit_test(test_intents_end),
                 cmocka_unit_test(test_ended_names),
