@@ -8,6 +8,7 @@ the lost ones themselves. A Case then puts them there and drives the real worker
 requests; at the end the device is asked what it has."""
 
 import dataclasses
+import itertools
 import json
 import os
 import shutil
@@ -48,6 +49,7 @@ class Service:
 
     def __init__(self, command, **env):
         clean = {k: v for k, v in os.environ.items() if not k.startswith("BEZOAR_")}
+        self.heard = None       # called with each answer
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**clean, **env})
 
     def ask(self, request):
@@ -58,6 +60,8 @@ class Service:
             assert line, f"{self.process.args} has died"
             answer = json.loads(line)
             if not answer.get("progress"):
+                if self.heard:
+                    self.heard(answer)
                 return answer
 
     def close(self):
@@ -175,7 +179,8 @@ class Copy:
 
 
 UNREACHABLE = ("no-mirror", "later", "hangs")
-LEGIBLE = ("file", "linked-folder", "renaming", "hard-linked")
+ALIASES = ("alias-link", "alias-hard", "alias-bind", "alias-image", "alias-loop")    # other names of the first copy
+LEGIBLE = ("file", "linked-folder", "renaming", "hard-linked", *ALIASES)
 
 
 def same_time(original, copy):
@@ -217,19 +222,23 @@ class Judgement:
 
 def judge_all(f, copies):
     judged = [Judgement(f, c) for c in copies]
+    place_of = [0 if c.form in ALIASES else i for i, c in enumerate(copies)]
     for i, a in enumerate(judged):
-        if a.held and not a.refuted() and any(
-                i != k and b.held and not b.refuted() and a.bytes == b.bytes for k, b in enumerate(judged)):
+        if a.held and not a.refuted() and any(place_of[i] != place_of[k] and b.held and not b.refuted() and a.bytes == b.bytes
+                                              for k, b in enumerate(judged)):
             a.proofs.add("quorum")
     return judged
 
 
+def disagree(judged):
+    """Two that have something to show, and hold different bytes."""
+    sealed = any("seal" in j.proofs for j in judged)
+    return len({j.bytes for j in judged if j.held and j.proofs and ("seal" in j.proofs or (not sealed and not j.differs))}) > 1
+
+
 def decide(judged, policy):
     """The number of the copy that may be used, and what it shows; or None."""
-    sealed = any("seal" in j.proofs for j in judged)
-    speakers = {j.bytes for j in judged
-                if j.held and j.proofs and ("seal" in j.proofs or (not sealed and not j.differs))}
-    if len(speakers) > 1:
+    if disagree(judged):
         return None
     for alternative in (set(a.split("+")) for a in policy.split(",")):
         for i, j in enumerate(judged):
@@ -335,14 +344,19 @@ def small_file_system(lab, folder, image, *options):
     return loop
 
 
-def form_stacked(lab, folder, path, _f, copy):
-    """Another file system, in an image that lies on the device."""
-    inside = on_device(lab, folder, None, None)
-    number = os.stat(small_file_system(lab, folder, inside / "image")).st_rdev
+def make_known(lab, device):
+    """What the machine says of a device, the lab's own sysfs says too."""
+    number = os.stat(device).st_rdev
     known = lab.sys / "dev/block" / f"{os.major(number)}:{os.minor(number)}"
     known.parent.mkdir(parents=True, exist_ok=True)
     known.symlink_to(f"/sys/dev/block/{known.name}")
     lab.undo.append(known.unlink)
+
+
+def form_stacked(lab, folder, path, _f, copy):
+    """Another file system, in an image that lies on the device."""
+    inside = on_device(lab, folder, None, None)
+    make_known(lab, small_file_system(lab, folder, inside / "image"))
     write_copy(path, copy)
 
 
@@ -368,6 +382,20 @@ def form_eio(lab, folder, path, f, copy):
     raise workerlab.Skip("the disk does not break")
 
 
+def form_alias_link(_lab, folder, _path, _f, _copy):
+    folder.rmdir()
+    folder.symlink_to(folder.with_name("0"))
+
+
+def form_alias_hard(_lab, folder, path, _f, _copy):
+    os.link(folder.with_name("0") / path.name, path)
+
+
+def form_alias_bind(lab, folder, _path, _f, _copy):
+    run("mount", "--bind", folder.with_name("0"), folder)
+    lab.undo.append(lambda: run("umount", folder))
+
+
 def form_renaming(lab, folder, path, f, copy):
     """Another version takes its name, again and again, while it is read: the right one and this."""
     right = Copy(bytearray(f.data), f.before.st_mtime_ns)
@@ -391,6 +419,14 @@ FORMS = {name.removeprefix("form_").replace("_", "-"): value for name, value in 
 
 def place_block(lab, f, copy, number):
     image = lab.copies / f"image{number}"
+    if copy.form == "alias-image":
+        image.symlink_to("image0")
+        return f"block:{image}"
+    if copy.form == "alias-loop":
+        loop = run("losetup", "--find", "--show", lab.copies / "image0").strip()
+        lab.undo.append(lambda: run("losetup", "--detach", loop))
+        make_known(lab, loop)
+        return f"block:{loop}"
     with image.open("wb") as o:
         o.truncate(lab.image.stat().st_size)
         o.seek(f.start)
@@ -455,18 +491,22 @@ class Case:
     """Loses bytes of a file and lets them be restored from copies. `late`: what the copies have become once the plan was
     made."""
 
-    def __init__(self, lab, f, policy, copies, late=None, store=None):
-        self.lab, self.f, self.policy, self.copies, self.late, self.store = lab, f, policy, copies, late, store
+    def __init__(self, lab, f, policy, copies, late=None, store=None, busy=None):
+        self.lab, self.f, self.policy, self.copies, self.late, self.store, self.busy = lab, f, policy, copies, late, store, busy
         self.planned = False
 
     def ask(self, verb, **more):
         request = {**self.f.request(verb, policy_proof=self.policy), **more}
         request["policy"]["worker_timeout_usec"] = 8000000
+        if self.busy:           # so that it is the proof, and not the good bytes of the page, that stands in the way
+            request["policy"]["protects"][0]["exclusion"] = "freeze"
         return request
 
     def expected(self):
         """What may come of it: pairs of an outcome (healed, beyond, refused) and the bytes that the page has then."""
         f, possible = self.f, set()
+        if self.busy:           # somebody stores to the window all the time: whatever the copies have
+            return {("refused", None)}
         for copies in self.versions(self.copies):
             chosen = decide(judge_all(f, copies), self.policy)
             if not chosen:
@@ -481,7 +521,8 @@ class Case:
             for later in self.versions(self.late or self.copies):
                 judged = judge_all(with_store, later)
                 mine = judged[chosen[0]]
-                possible.add(self.written(later[chosen[0]]) if mine.shows(chosen[1]) else ("refused", None))
+                possible.add(self.written(later[chosen[0]]) if mine.shows(chosen[1]) and not disagree(judged)
+                             else ("refused", None))
         return possible
 
     def versions(self, copies):
@@ -502,6 +543,8 @@ class Case:
         lab, f = self.lab, self.f
         f.replicas = place(lab, f, self.copies)
         range_ = {"start": f.at, "length": PAGE}
+        if self.busy:
+            self.busy.begin(f)
         answer = lab.server.ask(self.ask("locate", ranges=[{"range": range_, "bad": f.bad}]))
         assert "found" in answer, answer
         request = lab.planner.ask(self.ask("locate", ranges=answer["found"]))
@@ -513,6 +556,8 @@ class Case:
             if self.store:
                 self.store.do(f)
             plan = lab.server.ask(request)
+        if self.busy:
+            self.busy.end(f)
         return self.outcome(plan)
 
     def outcome(self, answer):
@@ -525,6 +570,8 @@ class Case:
             at = b["start"] - f.start
             destroyed[at:at + b["length"]] = b"\xdb" * b["length"]
         medium = f.medium()
+        for a, b in self.busy.places(f) if self.busy else ():
+            expected[a:b] = destroyed[a:b] = medium[a:b]
         healed = answer.get("state") == "healed"
 
         for outcome, lost in possible:
@@ -568,6 +615,45 @@ class Store:
             size, before, sealed, intact = f.size, f.before, f.sealed, False
             lost, surviving = f.lost, f.surviving
         return Then
+
+
+class Busy:
+    """Somebody stores to sectors around the lost one all the time, each time something new. In the lost page he does it on the
+    device, since a page that cannot be read cannot be mapped here; in others through the file."""
+
+    def __init__(self, *sectors):
+        self.sectors = sectors          # from the begin of the lost page
+        self.stop = threading.Event()
+
+    def places(self, f):
+        return [(f.offset + s * SECTOR, f.offset + (s + 1) * SECTOR) for s in self.sectors]
+
+    def begin(self, f):
+        self.file, self.image = os.open(f.path, os.O_RDWR), os.open(f.lab.image, os.O_RDWR)
+        began = threading.Event()
+
+        def go_on():
+            for turn in itertools.count(1):
+                for a, _ in self.places(f):
+                    inside = f.offset <= a < f.offset + PAGE
+                    os.pwrite(self.image if inside else self.file, turn.to_bytes(8, "little"), f.start + a if inside else a)
+                began.set()
+                if self.stop.is_set():
+                    return
+        self.thread = threading.Thread(target=go_on, daemon=True)
+        self.thread.start()
+        began.wait()
+
+    def end(self, f):
+        self.stop.set()
+        self.thread.join()
+        for a, b in self.places(f):
+            if not f.offset <= a < f.offset + PAGE:
+                os.pwrite(self.file, f.data[a:b], a)
+        os.fsync(self.file)
+        os.utime(self.file, ns=(0, f.before.st_mtime_ns))
+        os.close(self.file)
+        os.close(self.image)
 
 
 def run_case(lab, f, counts, page, sectors, policy, copies, **more):

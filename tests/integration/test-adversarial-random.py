@@ -20,7 +20,7 @@ from collections import Counter
 from pathlib import Path
 
 import workerlab
-from adversary import FORMS, Copy, Lab, Store, Victim, Wrong, new_counts, run_case, say
+from adversary import ALIASES, FORMS, Copy, Lab, Store, Victim, Wrong, new_counts, run_case, say
 from workerlab import PAGE, SECTOR, Skip
 
 POLICIES = ("seal,identity+neighbours",) * 4 + (
@@ -127,7 +127,7 @@ def another_form(c, _f, rng):
     if c.kind == "exec":
         c.form = rng.choice(LIES)
     elif c.kind == "mirror":
-        c.form = rng.choice([x for x in FORMS if x not in SLOW] if rng.random() < 0.9 else SLOW)
+        c.form = rng.choice([x for x in FORMS if x not in (*SLOW, *ALIASES)] if rng.random() < 0.9 else SLOW)
 
 
 CHANGES = (nothing, flip, flip, flip_lost, flip_lost, rewrite, rewrite, rewrite_page, rewrite_lost, hole, destroyed, cut, longer, shift,
@@ -147,6 +147,11 @@ class Adversary:
         """Each copy begins as the right one, or as one of those before it: what is wrong is often wrong in two places."""
         copies = []
         for kind in kinds:
+            if copies and kind == copies[0].kind == "mirror" and copies[0].form == "file" and rng.random() < 0.1:
+                copies.append(copies[0].twin())
+                copies[-1].form = rng.choice(("alias-link", "alias-hard"))
+                self.ways["alias"] += 1
+                continue
             if copies and rng.random() < 0.3:
                 c = rng.choice(copies).twin()
                 c.kind, c.form = kind, "file"

@@ -14,9 +14,9 @@ import time
 from pathlib import Path
 
 import workerlab
-from adversary import Copy, Lab, Store, Victim, new_counts, run_case, say
+from adversary import Busy, Copy, Lab, Store, Victim, new_counts, run_case, say
 from workerlab import PAGE, SECTOR, Skip, run
-from ways import RULES, SECTORS, TOGETHER, WAYS
+from ways import A_BIT, BUSY, RULES, SECTORS, TOGETHER, WAYS, both, form, image, nothing
 
 OUTCOME = {"h": "healed", "r": "refused", "b": "beyond"}
 COUNTS, HERE = new_counts(), {}
@@ -62,6 +62,59 @@ def together(changes, policy, sealed, letter):
     def test(_lab):
         expect(victim(sealed), policy, changes, letter, f"Proof={policy}")
     return test
+
+
+def busy(sectors):
+    """Copies that are right but for what has been stored since, and copies that are older in the lost sector, too."""
+    def test(_lab):
+        for rule in RULES:
+            f = victim(rule.sealed)
+            for change in (nothing, A_BIT):
+                expect(f, rule.proof, [change] * rule.replicas, "r", f"Proof={rule.proof}", busy=Busy(*sectors))
+    return test
+
+
+# ---- what others say once the plan was made; which one is taken ----
+
+def late(policy, letter, *changes, sealed=False):
+    """All are right when the plan is made."""
+    expect(victim(sealed), policy, changes, letter, f"Proof={policy}", late=lambda f: wrong(f, *changes),
+           before=lambda f: [right(f, c.kind) for c in wrong(f, *changes)])
+
+
+def test_others_are_heard(_lab):
+    "another replica than the planned one comes to contradict it: refused; that it went away speaks against nobody"
+    for policy in ("identity+neighbours", "neighbours", "identity"):
+        late(policy, "r", nothing, A_BIT)
+        late(policy, "r", nothing, nothing, A_BIT)
+        late(policy, "h", nothing, form("no-mirror"))
+        late(policy, "h", nothing, form("hangs", "exec"))
+    late("quorum", "r", nothing, nothing, A_BIT)
+    late("seal,identity+neighbours", "h", nothing, A_BIT, sealed=True)
+
+
+def test_order(lab):
+    "replicas are taken in the order of their proof in Proof=, and among equals as they are named"
+    IMAGE, WRONG_TIME = image, (lambda c, f, rng: setattr(c, "mtime", c.mtime - 10**10))
+    table = [
+        ("identity+neighbours,neighbours", (IMAGE, nothing), 1),
+        ("neighbours,identity+neighbours", (IMAGE, nothing), 0),
+        ("identity+neighbours", (nothing, nothing), 0),
+        ("identity+neighbours", (WRONG_TIME, nothing, nothing), 1),
+        ("identity+neighbours,quorum", (IMAGE, WRONG_TIME, nothing), 2),
+        ("quorum,identity+neighbours", (IMAGE, WRONG_TIME, nothing), 0),
+        ("quorum+identity,neighbours", (IMAGE, WRONG_TIME, nothing, nothing), 2),
+        ("identity,neighbours", (IMAGE, both(image), WRONG_TIME), 0),
+    ]
+    f = victim(False)
+    for policy, changes, number in table:
+        got = []
+        lab.planner.heard = lambda answer, got=got: got.append(answer["plan"]["replica"])
+        try:
+            expect(f, policy, changes, "h", f"Proof={policy}")
+        finally:
+            lab.planner.heard = None
+        assert got == [f.replicas[number]], f"Proof={policy}: {got[0]} and not number {number} of {f.replicas}"
 
 
 # ---- the file is special ----
@@ -165,6 +218,8 @@ def tests():
     for name, value in list(globals().items()):
         if name.startswith("test_"):
             yield value.__doc__, value
+    for name, sectors in BUSY:          # last: the files are not as they were sealed after that
+        yield f"r stored to: {name}", busy(sectors)
 
 
 def main():
@@ -177,7 +232,8 @@ def main():
         lab.seal([HERE["sealed"]])
         chosen = [t for t in tests() if len(sys.argv) < 5 or sys.argv[4] in t[0]]
         status = workerlab.run_all(lab, chosen)
-    print(f"# {len(WAYS) - 1} ways to be wrong, {len(TOGETHER)} of several together; {say(COUNTS)}")
+    print(f"# {len(WAYS) - 1} ways to be wrong, {len(TOGETHER)} of several together, {len(BUSY)} places that are "
+          f"stored to; {say(COUNTS)}")
     return status
 
 

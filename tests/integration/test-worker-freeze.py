@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 import workerlab
-from workerlab import File, begin, expect, extent, go_on, process_state, run, wait_for
+from workerlab import PAGE, SECTOR, File, begin, expect, extent, go_on, meanwhile, process_state, run, wait_for
 
 loader = importlib.machinery.SourceFileLoader("worker_xfs", str(Path(__file__).parent / "test-worker-xfs.py"))
 x = importlib.util.module_from_spec(importlib.util.spec_from_loader("worker_xfs", loader))
@@ -108,6 +108,47 @@ def test_in_place(lab):
     assert answer["writer"] == "block" and answer["exclusion"] == "freeze" and answer["frozen_usec"] > 0, answer
     assert not note(lab).exists()
     f.check_healed()
+
+
+def store_beside(f, sector=0):
+    """A store to a good sector of the lost page, which leaves no trace in the file's times; and one that is taken back."""
+    at = f.at + sector * SECTOR
+    old = f.lab.device(at, 1)
+    f.lab.device_write(at, bytes([old[0] ^ 0xFF]))
+    return lambda: f.lab.device_write(at, old)
+
+
+def test_stored_meanwhile(lab):
+    "somebody stores beside the lost bytes while the replica is read: no copy is believed, one that is equal again is"
+    f = File(lab)
+    took_back = []
+    found = meanwhile(lab.worker(f.request("locate", ranges=[{"range": {"start": f.at, "length": PAGE}, "bad": f.bad}]),
+                                 "replica-read:stop"), lambda: took_back.append(store_beside(f)))["found"][0]
+    offer, = found["offers"]
+    assert offer["witness"] == "busy" and offer["proof"] == "identity" and offer["witness_at"] == f.offset, offer
+    took_back.pop()()
+    found = f.locate()
+    answer = meanwhile(f.start_repair(found, fault="replica-read:stop", **FREEZE), lambda: took_back.append(store_beside(f, 7)))
+    expect(answer, "refused", "neighbours-busy")
+    took_back.pop()()
+    f.check_untouched()
+    with f.path.open("r+b"):
+        expect(f.repair(found, **FREEZE), "healed")
+    f.check_healed()
+
+
+def test_stored_before_write(lab):
+    "somebody stores beside the lost bytes once they are proved and before it is frozen: nothing is written"
+    for how in (FREEZE, {"exclusion": "optimistic"}):
+        f = File(lab)
+        took_back = []
+        with f.path.open("r+b"):
+            answer = meanwhile(f.start_repair(f.locate(), fault="before-look:stop", **how),
+                               lambda f=f, took_back=took_back: took_back.append(store_beside(f)))
+        expect(answer, "detected", "changed")
+        assert "stored to bytes around" in answer["detail"], answer
+        took_back.pop()()
+        f.check_untouched()
 
 
 def test_last_page(lab):

@@ -308,4 +308,26 @@ TOGETHER = [
     ("mirror and image disagree", (nothing, both(image, A_BIT)), "identity+neighbours", False, "r"),
     ("mirror and image of another device", (nothing, both(image, everything)), "identity+neighbours", False, "h"),
     ("program and mirror disagree", (both(form("file", "exec"), A_BIT), nothing), "identity+neighbours", False, "r"),
+    ("an older one under two names: a link to its folder", (A_BIT, both(A_BIT, form("alias-link"))), "quorum", False, "r"),
+    ("an older one under two names: a hard link", (A_BIT, both(A_BIT, form("alias-hard"))), "quorum", False, "r"),
+    ("an older one under two names: a bind mount", (A_BIT, both(A_BIT, form("alias-bind"))), "quorum", False, "r"),
+    ("an older image under two names: a link", (both(image, A_BIT), both(A_BIT, form("alias-image", "block"))), "quorum", False, "r"),
+    ("an older image, and the loop device on it", (both(image, A_BIT), both(A_BIT, form("alias-loop", "block"))), "quorum", False, "r"),
+    ("two names of a right one, and another right one", (nothing, form("alias-link"), nothing), "quorum", False, "h"),
+]
+
+# Somebody stores to sectors around the lost one all the time, and each time something new. All copies are as they were before
+# he began, or wrong in the lost sector besides, where nothing is left to tell: under every rule nothing is written.
+PER_PAGE = PAGE // SECTOR
+BUSY = [
+    # name, sectors from the begin of the lost page, which lost its sector 3
+    ("the sector before", (2,)),
+    ("the sector behind", (4,)),
+    ("both sides: a record that is torn there", (2, 4)),
+    ("the first sector of the page: its header", (0,)),
+    ("all others of the page", (0, 1, 2, 4, 5, 6, 7)),
+    ("the same sector of the pages around: counters a page apart", (3 - 2 * PER_PAGE, 3 - PER_PAGE, 3 + PER_PAGE, 3 + 2 * PER_PAGE)),
+    ("the same sector 16 KiB further: blocks of a database", (3 - 4 * PER_PAGE, 3 + 4 * PER_PAGE)),
+    ("the first sector of the window", (-16 * PER_PAGE,)),
+    ("the last sector of the window", (17 * PER_PAGE - 1,)),
 ]
