@@ -90,33 +90,63 @@ static bool repair_usec(const Case *k, uint64_t *ret) {
         return true;
 }
 
-/* Old cases leave it, so its counts may fall; a type for just that (gaugehistogram) only OpenMetrics has. */
-static void print_repairs(FILE *f, const Cases *l) {
-        static const struct { const char *le; uint64_t usec; } limits[] = {
-                { "0.1", USEC_PER_SEC / 10 }, { "1.0", USEC_PER_SEC }, { "10.0", 10 * USEC_PER_SEC },
-                { "60.0", USEC_PER_MINUTE }, { "600.0", 10 * USEC_PER_MINUTE },
-                { "3600.0", 60 * USEC_PER_MINUTE }, { "+Inf", UINT64_MAX },
-        };
-        size_t n[sizeof(limits) / sizeof(limits[0])] = {}, all = 0;
+/* How long the file system stood still for it. False: it did not. */
+static bool frozen_usec(const Case *k, uint64_t *ret) {
+        *ret = k->frozen_usec;
+        return k->frozen_usec > 0;
+}
+
+typedef struct Limit {
+        const char *le;         /* in seconds */
+        uint64_t usec;
+} Limit;
+
+#define LIMITS_MAX 8
+
+/* Of the cases that `usec_of` knows a time for. Old cases leave it, so its counts may fall; a type for just
+ * that (gaugehistogram) only OpenMetrics has. */
+static void print_histogram(FILE *f, const char *name, const char *help, const Limit *limits,
+                            size_t n_limits, const Cases *l, bool (*usec_of)(const Case *k, uint64_t *ret)) {
+        size_t n[LIMITS_MAX] = {}, all = 0;
         uint64_t sum = 0, t;
 
+        assert(n_limits <= LIMITS_MAX);
+
         for (size_t i = 0; i < l->n; i++) {
-                if (!repair_usec(l->items[i], &t))
+                if (!usec_of(l->items[i], &t))
                         continue;
                 all++;
                 if (__builtin_add_overflow(sum, t, &sum))
                         sum = UINT64_MAX;
-                for (size_t j = 0; j < sizeof(limits) / sizeof(limits[0]); j++)
+                for (size_t j = 0; j < n_limits; j++)
                         n[j] += t <= limits[j].usec;
         }
 
-        head(f, "repair_seconds", "histogram", "seconds",
-             "From the first try to healed, in the last 1000 closed cases.");
-        for (size_t j = 0; j < sizeof(limits) / sizeof(limits[0]); j++)
-                (void) fprintf(f, "bezoar_repair_seconds_bucket{le=\"%s\"} %zu\n", limits[j].le, n[j]);
-        (void) fprintf(f, "bezoar_repair_seconds_count %zu\n", all);
-        (void) fprintf(f, "bezoar_repair_seconds_sum %" PRIu64 ".%06" PRIu64 "\n",
-                       sum / USEC_PER_SEC, sum % USEC_PER_SEC);
+        head(f, name, "histogram", "seconds", help);
+        for (size_t j = 0; j < n_limits; j++)
+                (void) fprintf(f, "bezoar_%s_bucket{le=\"%s\"} %zu\n", name, limits[j].le, n[j]);
+        (void) fprintf(f, "bezoar_%s_count %zu\n", name, all);
+        (void) fprintf(f, "bezoar_%s_sum %" PRIu64 ".%06" PRIu64 "\n", name, sum / USEC_PER_SEC,
+                       sum % USEC_PER_SEC);
+}
+
+static void print_times(FILE *f, const Cases *l) {
+        static const Limit repair[] = {
+                { "0.1", 100 * USEC_PER_MSEC }, { "1.0", USEC_PER_SEC }, { "10.0", 10 * USEC_PER_SEC },
+                { "60.0", USEC_PER_MINUTE }, { "600.0", 10 * USEC_PER_MINUTE },
+                { "3600.0", 60 * USEC_PER_MINUTE }, { "+Inf", UINT64_MAX },
+        };
+        static const Limit frozen[] = {
+                { "0.01", 10 * USEC_PER_MSEC }, { "0.1", 100 * USEC_PER_MSEC },
+                { "0.5", 500 * USEC_PER_MSEC }, { "1.0", USEC_PER_SEC }, { "2.0", 2 * USEC_PER_SEC },
+                { "+Inf", UINT64_MAX },
+        };
+
+        print_histogram(f, "repair_seconds", "From the first try to healed, in the last 1000 closed cases.",
+                        repair, sizeof(repair) / sizeof(repair[0]), l, repair_usec);
+        print_histogram(f, "frozen_seconds",
+                        "How long a file system was frozen for a case, in the last 1000 closed cases.",
+                        frozen, sizeof(frozen) / sizeof(frozen[0]), l, frozen_usec);
 }
 
 static void print_daemon(FILE *f, const DaemonInfo *i) {
@@ -203,7 +233,7 @@ void metrics_print(const DaemonInfo *i, const Cases *cases, FILE *f) {
                 print_daemon(f, i);
                 print_cases(f, cases);
                 print_bytes(f, cases);
-                print_repairs(f, cases);
+                print_times(f, cases);
                 print_replicas(f, i);
                 print_scores(f, i);
                 print_alarms(f, i);

@@ -103,6 +103,8 @@ static int get_number(sd_bus *bus, const char *path, const char *interface, cons
                 n = c->events.n > 0 ? c->events.items[0].time : 0;
         else if (strcmp(property, "Changed") == 0)
                 n = c->events.n > 0 ? c->events.items[c->events.n - 1].time : 0;
+        else if (strcmp(property, "FrozenUSec") == 0)
+                n = c->frozen_usec;
         else if (strcmp(property, "NextTry") == 0)
                 n = manager_next_try(b->manager, c->id);
         return sd_bus_message_append(reply, "t", n);
@@ -242,6 +244,7 @@ const sd_bus_vtable bus_case_vtable[] = {
         SD_BUS_PROPERTY("Proof", "s", get_text, 0, CHANGES),
         SD_BUS_PROPERTY("AcceptedBy", "s", get_text, 0, CHANGES),
         SD_BUS_PROPERTY("Writer", "s", get_text, 0, CHANGES),
+        SD_BUS_PROPERTY("FrozenUSec", "t", get_number, 0, CHANGES),
         SD_BUS_PROPERTY("Attempts", "u", get_attempts, 0, CHANGES),
         SD_BUS_PROPERTY("Created", "t", get_number, 0, CONSTANT),
         SD_BUS_PROPERTY("Changed", "t", get_number, 0, CHANGES),
@@ -258,9 +261,8 @@ void bus_tell_case(Bus *b, uint64_t id) {
                                               "Ignored", "FileSystem", "Uuid", "MountPoint",
                                               "FileSystemDevice", "Range", "Bad",
                                               "Physical", "Dimms", "Path", "Offset", "Owners", "Names",
-                                              "Replica", "Proof", "AcceptedBy", "Writer", "Attempts",
-                                              "Changed",
-                                              "Events", NULL);
+                                              "Replica", "Proof", "AcceptedBy", "Writer", "FrozenUSec",
+                                              "Attempts", "Changed", "Events", NULL);
 }
 
 /* ---- objects ---- */

@@ -138,7 +138,7 @@ def cases(program):
                      "Range": (409600, 4096), "Bad": [(410112, 512)],
                      "Physical": (PHYSICAL + 409600, 4096), "Dimms": ["nmem0"], "Path": "/srv/t/file131", "Offset": 409600,
                      "Owners": [("file", 409600, 4096, 131, 1, 409600, "/srv/t/file131", False, False, "")], "Names": [], "Replica": "", "Proof": "", "AcceptedBy": "",
-                     "Writer": "", "Attempts": 0, "Created": case["events"][0]["time"], "Changed": changed, "NextTry": 0,
+                     "Writer": "", "FrozenUSec": 0, "Attempts": 0, "Created": case["events"][0]["time"], "Changed": changed, "NextTry": 0,
                      "Events": [(e["time"], e["state"], e["detail"]) for e in case["events"]]}, p
         for name, value in p.items():
             assert c.get("/org/bezoar1/case/1", CASE, name) == value, name

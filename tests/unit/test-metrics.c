@@ -149,6 +149,32 @@ static void test_repairs(void **state) {
                                      "bezoar_repair_seconds_sum 30.100001\n"));
 }
 
+#define FROZEN(id, usec)                                                                                \
+        "{\"id\":\"" id "\",\"state\":\"healed\",\"frozen_usec\":" usec ","                                \
+        "\"volume\":{\"device\":\"/dev/pmem0\"},"                                                          \
+        "\"range\":{\"start\":0,\"length\":4096},\"bad\":[{\"start\":0,\"length\":512}],\"events\":[]}"
+
+/* Proves that time frozen is counted for those cases that had any, and that a limit belongs to its
+ * bucket. */
+static void test_frozen(void **state) {
+        _cleanup_daemon_info_ DaemonInfo i = {};
+        _cleanup_cases_ Cases l = {};
+        _cleanup_free_ char *text = NULL;
+
+        assert_int_equal(codec_cases_decode("[" FROZEN("1", "0") "," FROZEN("2", "10000") ","
+                                            FROZEN("3", "10001") "," FROZEN("4", "2000001") "]", &l,
+                                            NULL), 0);
+        text = metrics(&i, &l);
+        assert_non_null(strstr(text, "bezoar_frozen_seconds_bucket{le=\"0.01\"} 1\n"
+                                     "bezoar_frozen_seconds_bucket{le=\"0.1\"} 2\n"
+                                     "bezoar_frozen_seconds_bucket{le=\"0.5\"} 2\n"
+                                     "bezoar_frozen_seconds_bucket{le=\"1.0\"} 2\n"
+                                     "bezoar_frozen_seconds_bucket{le=\"2.0\"} 2\n"
+                                     "bezoar_frozen_seconds_bucket{le=\"+Inf\"} 3\n"
+                                     "bezoar_frozen_seconds_count 3\n"
+                                     "bezoar_frozen_seconds_sum 2.020002\n"));
+}
+
 /* Proves that a string is JSON whatever is in it. */
 static void test_json_string(void **state) {
         char *text = NULL;
@@ -168,6 +194,7 @@ int main(void) {
                 cmocka_unit_test(test_figures),
                 cmocka_unit_test(test_lists),
                 cmocka_unit_test(test_repairs),
+                cmocka_unit_test(test_frozen),
                 cmocka_unit_test(test_json_string),
         };
 
