@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# timeout: 900
+# timeout: 1200
 #
 # How long it takes from the moment when the kernel lists a bad sector until the file is whole again, by the daemon and by
 # hand, in one and the same boot, with the same files and the same mirror. By hand, the clock starts with the first command.
+# And the same for each way of writing, with the time for which the file system was frozen where it was.
 . /lab/daemon.sh
-ROUNDS=20 BY_HAND=10
+ROUNDS=20 BY_HAND=10 BY_WRITER=10
 file=$DB/ledger.db
 
 # median and extremes of numbers, one a line, given in microseconds
@@ -17,12 +18,17 @@ median() {
     sort -n "$1" | awk '{v[NR] = $1} END {print v[int((NR + 1) / 2)]}'
 }
 
-# lose OFFSET: one sector; the time at which the kernel lists it is noted.
-lose() {
+# watch_list COMMAND…: it makes the kernel list something; the time at which it does is noted.
+watch_list() {
     $probe watch-list /sys/block/$PMEM/badblocks >/run/lab/list &
     WATCHER=$!
     wait_until 10 test -s /run/lab/list
-    lose_ars $file "$1" 512
+    "$@"
+}
+
+# lose OFFSET: one sector of the file.
+lose() {
+    watch_list lose_ars $file "$1" 512
 }
 
 is_listed() {
@@ -82,7 +88,43 @@ for i in $(seq $ROUNDS); do
 done
 cmp $file "$MIRROR/ledger.db"
 
+# measure_writer WRITER FILE STEP COMMAND…: COMMAND, with the file and an offset, loses a sector or a page of it.
+measure_writer() {
+    local writer=$1 target=$2 step=$3 i offset
+    shift 3
+    : >"/run/lab/$writer" >"/run/lab/$writer.frozen"
+    for i in $(seq $BY_WRITER); do
+        offset=$((i * step))
+        page=$(page_at "$target" $offset)
+        set +x
+        watch_list "$@" "$target" $offset 512
+        wait_entry STATE=healed "FILE=$target" "OFFSET=$page"
+        set -x
+        expect_fields "WRITER=$writer"
+        echo $(($(field _SOURCE_REALTIME_TIMESTAMP) - $(listed_at))) >>"/run/lab/$writer"
+        [ -z "$(field BEZOAR_FROZEN_USEC)" ] || field BEZOAR_FROZEN_USEC >>"/run/lab/$writer.frozen"
+        forget_entries
+    done
+    cmp "$target" "$MIRROR/${target##*/}"
+}
+
+for name in open.db away.db shared.db; do
+    make_file "$DB/$name" 2097152
+    cp -a "$DB/$name" "$MIRROR/"
+done
+exec 7<>"$DB/open.db"                   # so that there is no lease
+measure_writer block "$DB/open.db" 81920 lose_ars
+exec 7>&-
+measure_writer revive "$DB/away.db" 81920 lose_mce
+xfs_io -f -c "reflink $DB/shared.db 0 0 2097152" $MNT/snapshot >/dev/null
+sync -f $MNT
+measure_writer clone "$DB/shared.db" 81920 lose_mce
+
 say "heal-latency: one sector, from listed to read back and recorded"
 say "  bezoard  $(summary </run/lab/daemon)"
 say "  by hand  $(summary </run/lab/by-hand)"
 say "  by hand / bezoard: $(awk -v a="$(median /run/lab/by-hand)" -v b="$(median /run/lab/daemon)" 'BEGIN {printf "%.1f", a / b}')"
+for writer in block revive clone; do
+    say "  $writer  $(summary <"/run/lab/$writer")"
+    [ ! -s "/run/lab/$writer.frozen" ] || say "    of that frozen  $(summary <"/run/lab/$writer.frozen")"
+done
