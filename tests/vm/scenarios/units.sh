@@ -13,7 +13,7 @@ rehearsed() { bezoarctl metrics | sed -n "s/^bezoar_replica_rehearsed_total{.*ou
 systemctl start bezoar-seal.service
 expect_match "sealing again" "0 sealed (*2 had a current seal*" "$(bezoarctl seal)"
 systemctl start bezoar-drill.service
-expect "the pages that would be restored" 32 "$(rehearsed good)"
+expect "the pages that would be restored" 256 "$(rehearsed good)"
 expect "those that would not" "0 0" "$(rehearsed failed) $(rehearsed wrong)"
 expect_no_entry "REPLICA=mirror:$MIRROR"
 
