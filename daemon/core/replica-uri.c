@@ -87,33 +87,36 @@ static int refuse(const char **ret_why, const char *why) {
         return -EINVAL;
 }
 
-/* The paths of devices may have an @ in them (/dev/disk/by-path), so only one with a number behind it that
- * ends the text is an offset. */
+/* The paths of devices may have an @ in them (/dev/disk/by-path), so only one behind the last slash is that
+ * of an offset. */
+static char *find_offset(const char *path) {
+        return strchr(strrchr(path, '/'), '@') ? strrchr(path, '@') : NULL;
+}
+
 int replica_block_parse(const char *argument, char **ret_path, uint64_t *ret_offset, const char **ret_why) {
-        _cleanup_free_ char *front = NULL;
-        const char *at;
+        _cleanup_free_ char *path = NULL;
         uint64_t offset = 0;
+        char *at;
         int r;
 
         assert(argument);
 
-        at = strrchr(argument, '@');
-        if (at && strchr(at, '/'))
-                at = NULL;
+        r = path_make(argument, &path, ret_why);
+        if (r < 0)
+                return r;
+        at = find_offset(path);
         if (at) {
                 r = parse_size(at + 1, &offset);
                 if (r < 0)
                         return refuse(ret_why, "what follows the '@' is no number of bytes");
                 if (offset % SECTOR_SIZE != 0 || offset > INT64_MAX)
                         return refuse(ret_why, "the offset is not a multiple of 512");
+                *at = '\0';
+                if (at[-1] == '/')
+                        return refuse(ret_why, "there is no name before the '@'");
         }
 
-        front = at ? strndup(argument, (size_t) (at - argument)) : strdup(argument);
-        if (!front)
-                return -ENOMEM;
-        r = path_make(front, ret_path, ret_why);
-        if (r < 0)
-                return r;
+        *ret_path = TAKE_PTR(path);
         *ret_offset = offset;
         return 0;
 }
@@ -216,8 +219,10 @@ static int make_block(const char *argument, char **ret, const char **ret_why) {
         r = replica_block_parse(argument, &path, &offset, ret_why);
         if (r < 0)
                 return r;
-        r = offset == 0 ? asprintf(ret, "block:%s", path)
-                        : asprintf(ret, "block:%s@%s", path, format_size(offset, size));
+        /* Left out where there is none, unless another @ would be taken for its. */
+        r = offset == 0 && !find_offset(path)
+                ? asprintf(ret, "block:%s", path)
+                : asprintf(ret, "block:%s@%s", path, format_size(offset, size));
         return r < 0 ? -ENOMEM : 0;
 }
 
