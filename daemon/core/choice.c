@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,8 @@ bool offer_is_enough(const Protect *protect, const Offer *o) {
 }
 
 Reason offer_reason(const Offer *o) {
+        assert(o);
+
         switch (o->state) {
         case OFFER_MISSING:
                 return REASON_REPLICA_MISSING;

@@ -13,6 +13,7 @@
 #include "ctl/text.h"
 #include "util/cleanup.h"
 
+__attribute__((format(printf, 3, 0)))
 static void print_clean(FILE *f, const char *before, const char *format, va_list ap) {
         _cleanup_free_ char *text = NULL, *clean = NULL;
 

@@ -20,7 +20,7 @@
 
 /* Between two searches. Blocks that one transaction takes from a file and the next one sets free belong to
  * nobody in between. */
-static const struct timespec pause_between = { .tv_nsec = 20 * 1000 * 1000 };
+static const struct timespec pause_between = { .tv_nsec = 20000000 };
 
 static int order(const void *a, const void *b) {
         const Owner *x = a, *y = b;

@@ -61,6 +61,8 @@ static int open_folder(int root_fd, const char *sub, DIR **ret) {
 
 /* Everything that counts, and a NULL behind it. */
 static int read_names(DIR *d, Names *l) {
+        assert(d);
+
         for (;;) {
                 _cleanup_free_ char *name = NULL;
                 struct dirent *e;

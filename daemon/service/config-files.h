@@ -22,4 +22,4 @@ void config_text_done(ConfigText *t);
  * on what is no regular file. */
 int config_text_read(int root_fd, const char *path, ConfigText *ret);
 
-#define CONFIG_FILE_MAX (256U * 1024U)
+#define CONFIG_FILE_MAX ((size_t) 256 * 1024)

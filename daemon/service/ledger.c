@@ -24,7 +24,7 @@
 /* "18446744073709551615.json.bad.99" */
 #define NAME_SIZE 48
 
-#define CASE_FILE_MAX (16U * 1024U * 1024U)
+#define CASE_FILE_MAX ((size_t) 16 * 1024 * 1024)
 
 typedef struct Entry {
         uint64_t id;

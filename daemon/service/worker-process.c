@@ -22,7 +22,7 @@
 #include "util/vec.h"
 
 #define FDS_MAX 253                             /* SCM_MAX_FD */
-#define BUFFER_MAX (32 * 1024 * 1024)           /* a line longer than this is no answer */
+#define BUFFER_MAX ((size_t) 32 * 1024 * 1024)           /* a line longer than this is no answer */
 
 typedef struct Bytes {
         char *items;
@@ -42,8 +42,6 @@ struct WorkerProcess {
                                                                  * read */
         bool *freed;                            /* set when the object is freed under a callback's hands */
 };
-
-extern char **environ;
 
 static int spawn(const char *path, int fd, pid_t *ret) {
         char *argv[] = { (char *) path, NULL };

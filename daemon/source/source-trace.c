@@ -27,7 +27,7 @@
 
 #define INSTANCE "instances/bezoar"
 #define BUFFER_KB "64"          /* a processor: some hundred events */
-#define FORMAT_MAX (256 * 1024)
+#define FORMAT_MAX ((size_t) 256 * 1024)
 
 /* What comes more often is told late, not left out. */
 #define RATE_INTERVAL USEC_PER_SEC

@@ -17,7 +17,7 @@
 #include "util/sysfs.h"
 
 /* The largest page of any architecture. */
-#define BADBLOCKS_SIZE_MAX (64 * 1024)
+#define BADBLOCKS_SIZE_MAX ((size_t) 64 * 1024)
 
 static int parse_number(const char **p, const char *end, uint64_t *ret) {
         const char *s = *p;

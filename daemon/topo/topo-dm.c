@@ -125,11 +125,31 @@ static int read_linear(struct udev *udev, const char *name, Range upper, char *p
         int r;
 
         r = parse_number(device, &number);
-        if (r >= 0)
-                r = parse_sectors(start, &lower);
-        if (r >= 0)
-                r = find_link(udev, name, number, t, &l);
+        if (r < 0)
+                return r;
+        r = parse_sectors(start, &lower);
+        if (r < 0)
+                return r;
+        r = find_link(udev, name, number, t, &l);
         return r < 0 ? r : add_segment(l, upper, lower);
+}
+
+static int read_stripe(struct udev *udev, const char *name, const char *device, const char *start, Stripe *s,
+                       Topology *t) {
+        TopoLink *l;
+        dev_t number;
+        int r;
+
+        r = parse_number(device, &number);
+        if (r < 0)
+                return r;
+        r = parse_sectors(start, &s->lower);
+        if (r < 0)
+                return r;
+        if (!stripe_is_valid(s))
+                return -EBADMSG;
+        r = find_link(udev, name, number, t, &l);
+        return r < 0 ? r : vec_push(&l->stripes, *s);
 }
 
 /* "stripes chunk [device start]…" */
@@ -146,18 +166,8 @@ static int read_striped(struct udev *udev, const char *name, Range upper, char *
 
         for (; r >= 0 && s.index < s.count; s.index++) {
                 char *device = strtok_r(NULL, " ", &save), *start = strtok_r(NULL, " ", &save);
-                TopoLink *l;
-                dev_t number;
 
-                r = parse_number(device, &number);
-                if (r >= 0)
-                        r = parse_sectors(start, &s.lower);
-                if (r >= 0 && !stripe_is_valid(&s))
-                        r = -EBADMSG;
-                if (r >= 0)
-                        r = find_link(udev, name, number, t, &l);
-                if (r >= 0)
-                        r = vec_push(&l->stripes, s);
+                r = read_stripe(udev, name, device, start, &s, t);
         }
         return r;
 }

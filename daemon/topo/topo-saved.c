@@ -14,7 +14,7 @@
 #include "util/str.h"
 
 /* Far beyond any machine: some hundred bytes a device. */
-#define SAVED_SIZE_MAX (16 * 1024 * 1024)
+#define SAVED_SIZE_MAX ((size_t) 16 * 1024 * 1024)
 
 int topo_load(const char *path, Topology *ret, char **ret_error) {
         _cleanup_free_ char *text = NULL;

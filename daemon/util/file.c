@@ -56,7 +56,7 @@ static int read_all(int fd, size_t max, ReadFn fn, char **ret, size_t *ret_size)
                 if (n > max)
                         return -EFBIG;
                 if (n + 1 == allocated) {
-                        char *more = reallocarray(buf, 2, allocated);
+                        char *more = realloc(buf, 2 * allocated);
 
                         if (!more)
                                 return -ENOMEM;

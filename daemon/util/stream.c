@@ -67,6 +67,7 @@ int stream_read_line(Stream *s, char **ret) {
                 ssize_t k;
                 int r;
 
+                assert(n == 0 || from);
                 if (n > looked)
                         newline = memchr(from + looked, '\n', n - looked);
                 if (newline) {
@@ -82,7 +83,7 @@ int stream_read_line(Stream *s, char **ret) {
                         return -EFBIG;
 
                 looked = n;
-                if (s->start > 0) {
+                if (from && s->start > 0) {
                         memmove(s->buffer, from, n);
                         s->start = 0;
                         s->end = n;
@@ -101,6 +102,7 @@ int stream_read(Stream *s, void *buf, size_t n) {
         uint8_t *to = buf;
         size_t k = s->end - s->start < n ? s->end - s->start : n;
 
+        assert(k == 0 || s->buffer);
         if (k > 0)
                 memcpy(to, s->buffer + s->start, k);
         s->start += k;

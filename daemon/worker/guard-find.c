@@ -45,8 +45,10 @@ static int dir_open(int at, const char *name, DIR **ret) {
                 return -errno;
         d = fdopendir(fd);
         if (!d) {
-                close(fd);
-                return -errno;
+                const int r = -errno;
+
+                (void) close(fd);
+                return r;
         }
         *ret = d;
         return 0;
@@ -189,6 +191,7 @@ static void remove_folders(const Site *s) {
 
         if (guards_open(s->mount_fd, &guards_fd) < 0 || dir_open(guards_fd, ".", &d) < 0)
                 return;
+        assert(d);
         while ((e = readdir(d)))
                 if (strncmp(e->d_name, "ag", 2) == 0 || strncmp(e->d_name, "new", 3) == 0)
                         (void) unlinkat(guards_fd, e->d_name, AT_REMOVEDIR);

@@ -18,7 +18,7 @@
 #include "util/file.h"
 #include "worker/intents.h"
 
-#define RECORD_MAX (256 * 1024) /* a path can have 4096 bytes, each escaped to five */
+#define RECORD_MAX ((size_t) 256 * 1024) /* a path can have 4096 bytes, each escaped to five */
 
 int intents_open(const char *state_dir, int *ret_fd) {
         _cleanup_close_ int state_fd = -1;

@@ -177,7 +177,7 @@ static void report(Run *run, const char *path, SealOutcome outcome, int error) {
 }
 
 static void seal_path(Run *run, const char *path) {
-        SealOutcome outcome;
+        SealOutcome outcome = SEAL_FAILED;
         int r;
 
         r = begin_file(run, path, &outcome);

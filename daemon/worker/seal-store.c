@@ -60,7 +60,7 @@ static void seal_name(uint64_t inode, uint32_t generation, char buf[static 64]) 
 }
 
 static uint64_t block_offset(size_t head_size, uint64_t block) {
-        return head_size + block * SEAL_BLOCK_SIZE;
+        return head_size + block * (uint64_t) SEAL_BLOCK_SIZE;
 }
 
 static int block_check(Digester *d, const Seal *s, uint64_t block, const uint8_t *digests, uint8_t *ret) {

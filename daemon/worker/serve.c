@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,7 +23,7 @@
 #include "worker/settle-intents.h"
 #include "write/writer.h"
 
-#define LINE_MAX_BYTES (16 * 1024 * 1024)
+#define LINE_MAX_BYTES ((ssize_t) 16 * 1024 * 1024)
 
 static int line_write(int fd, const char *text) {
         int r = write_full(fd, text, strlen(text));
@@ -42,6 +43,7 @@ static int byte_write_with(int fd, const char *byte, const int *fds, size_t n) {
 
         msg.msg_controllen = CMSG_SPACE(sizeof(int) * n);
         c = CMSG_FIRSTHDR(&msg);
+        assert(c);              /* there is room for one */
         c->cmsg_level = SOL_SOCKET;
         c->cmsg_type = SCM_RIGHTS;
         c->cmsg_len = CMSG_LEN(sizeof(int) * n);
