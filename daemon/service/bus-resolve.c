@@ -82,8 +82,9 @@ static int read_resolve(Bus *b, sd_bus_message *m, const Case **ret, Resolution 
         r = sd_bus_message_rewind(m, true);
         if (r >= 0)
                 r = sd_bus_message_read(m, "ss", &id, &action);
-        if (r >= 0)
-                r = bus_find_case(b, id, ret, error);
+        if (r < 0)
+                return r;
+        r = bus_find_case(b, id, ret, error);
         return r < 0 ? r : parse_action(action, ret_resolution, error);
 }
 
