@@ -79,6 +79,7 @@ echo "--- they answer again"
 : >/run/lab-answers
 kill -CONT $httpd
 dmsetup resume lab-hung
+bezoarctl rescan
 for kind in hung http exec; do
     for i in 1 2; do
         wait_until 100 find_entry STATE=healed "FILE=$MNT/$kind/$kind$i"

@@ -46,8 +46,10 @@ chmod 755 /srv/mirror/program
 busybox httpd -f -p 127.0.0.1:8080 -h /srv/mirror &
 httpd=$!
 truncate -s "$(blockdev --getsize64 /dev/pmem0)" /srv/mirror/image
-at=$(($(phys $MNT/block/0000 0) / 2048))
-dd if=/dev/pmem0 of=/srv/mirror/image bs=1M skip=$at seek=$at count=4 conv=notrunc iflag=direct status=none
+for file in $MNT/block/*; do
+    at=$(($(phys "$file" 0) / 2048))
+    dd if=/dev/pmem0 of=/srv/mirror/image bs=1M skip=$at seek=$at count=2 conv=notrunc iflag=direct status=none
+done
 
 for group in mirror fickle; do
     protect $group Path=$MNT/$group Replica=mirror:/srv/mirror/$group
