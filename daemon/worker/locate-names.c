@@ -94,7 +94,7 @@ static int take_names(const Locator *l, const MapFile *f, Owner *o) {
         const char *best = NULL;
         int r;
 
-        for (size_t i = 0; f->names[i] && i < OWNER_NAMES_MAX; i++) {
+        for (size_t i = 0; i < OWNER_NAMES_MAX && f->names[i]; i++) {
                 _cleanup_free_ char *path = NULL;
 
                 r = locate_absolute(l, f->names[i], &path);
