@@ -186,7 +186,7 @@ clean_up() {
     let_go
     clean_up_daemon
     awk '$1 ~ /^\/dev\/(pmem|mapper)/ {print $2}' /proc/mounts | tac | xargs -r umount
-    rm -rf /srv/mirror /run/lab/hold.*
+    rm -rf /srv/mirror /run/lab/hold.* /run/lab/errors
     for i in 0 1; do
         [ ! -e /run/lab/poisoned.pmem$i ] || PMEM=pmem$i heal_medium
     done
