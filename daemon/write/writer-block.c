@@ -63,9 +63,10 @@ static int block_write(Writer *w, const Target *t, const void *page) {
         if (fdatasync(t->block_fd) < 0)
                 return -errno;
 
-        /* Without DAX the file may have a copy of the page in memory: what is read back shall be what lies
-         * below. */
-        (void) posix_fadvise(t->file_fd, (off_t) t->offset, REPAIR_UNIT, POSIX_FADV_DONTNEED);
+        /* Without DAX the file may have a copy of the page in memory, also of what a cleared sector had:
+         * what is read back, by us and by whoever reads the file, shall be what lies below. All of the
+         * file: a page within a larger folio is not dropped for itself (find_lock_entries()). */
+        (void) posix_fadvise(t->file_fd, 0, 0, POSIX_FADV_DONTNEED);
         return 0;
 }
 
