@@ -27,6 +27,7 @@
  *
  *     owned listed read   good  bad   left modified same alone shared what
  *                         equal equal               boot
+ *     no    no     -      -     -     -    -        no   -     -      in-doubt   heir, see below
  *     no    -      -      -     -     -    -        -    -     -      forget     no longer this file's
  *     yes   yes    -      -     -     -    -        -    -     -      repair     still poisoned
  *     yes   no     poison -     -     -    -        -    -     -      repair
@@ -38,6 +39,11 @@
  *     yes   no     ok     -     no    no   yes      yes  -     -      superseded ended or not begun: newer
  *     yes   no     ok     yes   no    no   no       no   yes   no     write      cleared and not copied
  *     yes   no     ok     -     no    -    -        -    -     -      in-doubt   all the rest
+ *
+ * A block that was cleared and not copied may have been shared, and may be shared no longer because somebody
+ * has since written to the file of the intent, which has another block now: the one that still has the old
+ * one has neither its data nor an error. It is known by its good bytes (heir). Of that file nobody knows
+ * whether it was modified since: nothing is written, but it is told.
  *
  * Where a hole was to be punched, the file may not own the block any more, or own it and find zeroes: that
  * is asked first. Right bytes, wherever they are: the write has ended. Zeroes, in a file that nobody has
@@ -88,7 +94,7 @@ Settle settle_decide(const SettleFacts *f) {
                         return s;
         }
         if (!f->owned)
-                return SETTLE_FORGET;
+                return f->heir && !f->listed && !f->same_boot ? SETTLE_IN_DOUBT : SETTLE_FORGET;
         if (f->listed || f->read == SETTLE_READ_POISON)
                 return SETTLE_REPAIR;
         if (f->read == SETTLE_READ_ABSENT)

@@ -32,6 +32,9 @@ typedef struct SettleFacts {
         bool alone;             /* nobody else had the file open when the page was written */
         bool shared;            /* the block is also another file's now */
         bool punch;             /* a hole was to be punched there: the file may have no block, or another */
+        bool heir;              /* the block is not this file's any more, or not there in it, but a file's,
+                                 * and has the good bytes of the intent, of which there are some, and not
+                                 * its bad ones */
         bool blank;             /* all of the page is zero */
         bool modified;          /* size or mtime of the file are not those that the intent has */
 } SettleFacts;

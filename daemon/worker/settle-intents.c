@@ -194,6 +194,20 @@ static bool elsewhere(const Pending *p) {
                memcmp(found, p->page, pending_size(p)) == 0;
 }
 
+static int tell_doubt(const Pending *p, Result *result) {
+        const char *path = p->intent->path ? p->intent->path : "?";
+
+        if (p->facts.heir)
+                result_set(result, CASE_IN_DOUBT, REASON_IN_DOUBT,
+                           "file offset %" PRIu64 " of '%s'; it has another block now, and the one that was "
+                           "cleared and not written is that of inode %" PRIu64, p->intent->offset, path,
+                           p->heir);
+        else
+                result_set(result, CASE_IN_DOUBT, REASON_IN_DOUBT, "file offset %" PRIu64 " of '%s'",
+                           p->intent->offset, path);
+        return 0;
+}
+
 static int act(const Settler *s, Pending *p, Result *result) {
         static const WriterKind pwrite_then_revive[] = { WRITER_PWRITE, WRITER_REVIVE },
                 revive[] = { WRITER_REVIVE }, punch[] = { WRITER_PUNCH };
@@ -224,10 +238,7 @@ static int act(const Settler *s, Pending *p, Result *result) {
         case _SETTLE_MAX:
         case _SETTLE_INVALID:
         default:
-                result_set(result, CASE_IN_DOUBT, REASON_IN_DOUBT, "file offset %" PRIu64 " of '%s'",
-                           p->intent->offset,
-                           p->intent->path ? p->intent->path : "?");
-                return 0;
+                return tell_doubt(p, result);
         }
 }
 

@@ -171,6 +171,47 @@ static int load_absent(const Pending *p, uint8_t *found) {
         return r < 0 ? r : mapped_load(&m, found);
 }
 
+static int take_heir(const Owner *o, void *userdata) {
+        Pending *p = userdata;
+
+        if (o->type == OWNER_FILE && !o->guard && !o->unwritten) {
+                p->facts.heir = true;
+                p->heir = o->inode;
+        }
+        return 0;
+}
+
+/* The block is not the file's any more: has it what it had right after it was cleared, and whose is it? */
+static int look_for_heir(const Site *s, Pending *p) {
+        _Alignas(REPAIR_UNIT) uint8_t found[REPAIR_UNIT];
+        _cleanup_rangeset_ RangeSet page = {};
+        bool good = false, differs = false;
+        int r;
+
+        p->facts.heir = false;
+        if (site_is_dax(s) || p->facts.listed ||
+            site_read_device(s, found, REPAIR_UNIT, p->intent->range.start) < 0)
+                return 0;
+        for (uint64_t at = 0; at < pending_size(p); at += SECTOR_SIZE) {
+                uint64_t start = p->intent->range.start + at;
+                uint64_t n = pending_size(p) - at < SECTOR_SIZE ? pending_size(p) - at : SECTOR_SIZE;
+                bool bad = rangeset_overlaps(&p->intent->bad, (Range) { start, start + SECTOR_SIZE });
+                bool equal = memcmp(found + at, p->page + at, n) == 0;
+
+                if (!bad && !equal)
+                        return 0;
+                good |= !bad;
+                differs |= !equal;
+        }
+        if (!good || !differs)
+                return 0;
+
+        r = rangeset_add(&page, p->intent->range);
+        if (r >= 0)
+                r = site_walk(s, &page, NULL, take_heir, p);
+        return r < 0 ? r : 0;
+}
+
 /* What the list and the file have of the page now. */
 int pending_look_at_bytes(const Site *s, Pending *p) {
         _cleanup_rangeset_ RangeSet listed = {};
@@ -183,7 +224,7 @@ int pending_look_at_bytes(const Site *s, Pending *p) {
                 return r;
         p->facts.listed = listed.n > 0;
         if (!p->facts.owned && !p->facts.punch)
-                return 0;
+                return look_for_heir(s, p);
         if (site_is_dax(s))
                 return look_at_device(s, p, &listed);
 

@@ -17,6 +17,7 @@ typedef struct Pending {
         struct stat st;
         SettleFacts facts;
         bool others;            /* share the block */
+        uint64_t heir;          /* facts.heir: the inode whose the block is now */
         RangeSet bad;           /* file offsets */
         RangeSet unwritten;     /* device-dax: bad sectors that were cleared, and do not hold the bytes of
                                  * the intent: device addresses */

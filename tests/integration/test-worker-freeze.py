@@ -314,6 +314,33 @@ def test_settle_shared(lab):
     assert other.read_bytes() == f.data and extent(other, f.offset) == f.at
 
 
+def test_settle_heir(lab):
+    "another boot, cleared and not copied, and the file has been written since: whoever shared the block has lost data, and it is told"
+    f = File(lab)
+    other = share(f, "heir")
+    f.drop()
+    cleared_only(f)
+    with f.path.open("r+b") as file:            # it gets another block
+        os.pwrite(file.fileno(), b"n" * workerlab.PAGE, f.offset)
+        os.fsync(file.fileno())
+    assert extent(f.path, f.offset) != f.at and extent(other, f.offset) == f.at
+    x.settled(f, "in-doubt", left=1)
+    assert f.page() == f.destroyed(), "what is another file's now was written to"
+
+
+def test_settle_heir_newer(lab):
+    "the same, and the other file has been written as well: nobody has lost anything"
+    f = File(lab)
+    other = share(f, "newer")
+    f.drop()
+    cleared_only(f)
+    for path in (f.path, other):
+        with path.open("r+b") as file:
+            os.pwrite(file.fileno(), b"n" * workerlab.PAGE, f.offset)
+            os.fsync(file.fileno())
+    x.settled(f, "gone")
+
+
 def test_settle_open(lab):
     "the same, while another program has the file open: frozen"
     f = File(lab)

@@ -11,7 +11,7 @@
 #include "core/settle.h"
 
 /* All facts there can be: a bit each, and three ways to read. */
-#define ALL (3 << 9)
+#define ALL (3 << 10)
 
 static SettleFacts facts(unsigned i) {
         return (SettleFacts) {
@@ -24,24 +24,26 @@ static SettleFacts facts(unsigned i) {
                 .alone = i & 64,
                 .shared = i & 128,
                 .left = i & 256,
-                .read = (SettleRead) (i >> 9),
+                .heir = i & 512,
+                .read = (SettleRead) (i >> 10),
         };
 }
 
 /* y yes, n no, - either; read: o ok, p poison, a absent. The first row that fits. */
 static const struct { const char *pattern; Settle expected; } rows[] = {
-        /* owned listed read good bad left modified same_boot alone shared */
-        { "n---------", SETTLE_FORGET },
-        { "yy--------", SETTLE_REPAIR },
-        { "ynp-------", SETTLE_REPAIR },
-        { "ynayy----n", SETTLE_REVIVE },
-        { "yna---n--n", SETTLE_REVIVE },
-        { "yna-------", SETTLE_IN_DOUBT },
-        { "yno-y-----", SETTLE_FORGET },
-        { "yno-ny----", SETTLE_WRITE },
-        { "yno-nnyy--", SETTLE_SUPERSEDED },
-        { "ynoynnnnyn", SETTLE_WRITE },
-        { "yno-n-----", SETTLE_IN_DOUBT },
+        /* owned listed read good bad left modified same_boot alone shared heir */
+        { "nn-----n--y", SETTLE_IN_DOUBT },
+        { "n----------", SETTLE_FORGET },
+        { "yy---------", SETTLE_REPAIR },
+        { "ynp--------", SETTLE_REPAIR },
+        { "ynayy----n-", SETTLE_REVIVE },
+        { "yna---n--n-", SETTLE_REVIVE },
+        { "yna--------", SETTLE_IN_DOUBT },
+        { "yno-y------", SETTLE_FORGET },
+        { "yno-ny-----", SETTLE_WRITE },
+        { "yno-nnyy---", SETTLE_SUPERSEDED },
+        { "ynoynnnnyn-", SETTLE_WRITE },
+        { "yno-n------", SETTLE_IN_DOUBT },
 };
 
 static bool fits(const char *pattern, const SettleFacts *f) {
@@ -56,6 +58,7 @@ static bool fits(const char *pattern, const SettleFacts *f) {
                 f->same_boot ? 'y' : 'n',
                 f->alone ? 'y' : 'n',
                 f->shared ? 'y' : 'n',
+                f->heir ? 'y' : 'n',
         };
 
         for (size_t i = 0; i < sizeof(actual); i++)
@@ -126,7 +129,8 @@ static void test_promises(void **state) {
                 if (f.owned && (f.listed || f.read == SETTLE_READ_POISON))
                         assert_int_equal(s, SETTLE_REPAIR);
                 if (!f.owned)
-                        assert_int_equal(s, SETTLE_FORGET);
+                        assert_int_equal(s, f.heir && !f.listed && !f.same_boot ? SETTLE_IN_DOUBT
+                                                                                : SETTLE_FORGET);
         }
 }
 
