@@ -112,9 +112,9 @@ for name in open.db away.db shared.db; do
     make_file "$DB/$name" 2097152
     cp -a "$DB/$name" "$MIRROR/"
 done
-exec 7<>"$DB/open.db"                   # so that there is no lease
+exec 9<>"$DB/open.db"                   # so that there is no lease
 measure_writer block "$DB/open.db" 81920 lose_ars
-exec 7>&-
+exec 9>&-
 measure_writer revive "$DB/away.db" 81920 lose_mce
 xfs_io -f -c "reflink $DB/shared.db 0 0 2097152" $MNT/snapshot >/dev/null
 sync -f $MNT
