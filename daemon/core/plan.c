@@ -346,7 +346,6 @@ static int judge_data(const Policy *policy, const Protect *protect, const Findin
                       const Word *word, Plan *p) {
         int r;
 
-
         r = word ? take_word(protect, word, p) : choose_offer(protect, f, p);
         if (r == 0)
                 r = choose_means(protect, f, p);

@@ -7,7 +7,7 @@
     many.py places FOLDER OFFSET            the sector of the device that has that byte of each file: "SECTOR NAME"
     many.py inject                          reads "ADDRESS LENGTH" lines: the firmware has these errors, and says so once
     many.py list FILE SECTOR STEP COUNT     puts sectors into a bad-block list, until it is full: says how many it took
-    many.py count FOLDER [DEVICE]           cases of the ledger in FOLDER (of that device) by state: "healed 512"
+    many.py count FOLDER                    cases of the ledger in FOLDER by state: "healed 512"
 """
 import collections
 import errno
@@ -81,9 +81,9 @@ def fill(attribute, sector, step, entries):
     print(i)
 
 
-def count(folder, device=None):
+def count(folder):
     cases = [json.loads(p.read_text()) for p in pathlib.Path(folder).glob("*.json")]
-    states = collections.Counter(c["state"] for c in cases if device in (None, c["volume"]["device"]))
+    states = collections.Counter(c["state"] for c in cases)
     for state, n in sorted(states.items()):
         print(state, n)
 

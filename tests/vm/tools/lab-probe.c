@@ -329,32 +329,6 @@ static _Noreturn int verb_watch_list(const Args *a) {
         }
 }
 
-static volatile sig_atomic_t changes_ended;
-
-static void on_term(int sig) {
-        (void) sig;
-        changes_ended = 1;
-}
-
-/* Has the kernel tell of a change of a device (PATH is its uevent attribute) as often as it can. Ends with
- * SIGTERM: "N changes in MSEC ms". */
-static int verb_changes(const Args *a) {
-        int fd = open_file(a, O_WRONLY);
-        struct timespec begin, end;
-        unsigned long n = 0;
-
-        if (signal(SIGTERM, on_term) == SIG_ERR)
-                return 1;
-        clock_gettime(CLOCK_MONOTONIC, &begin);
-        for (; !changes_ended; n++)
-                if (write(fd, "change", 6) < 0)
-                        return say(-1) + 1;
-        clock_gettime(CLOCK_MONOTONIC, &end);
-        printf("%lu changes in %lld ms\n", n,
-               (long long) (end.tv_sec - begin.tv_sec) * 1000 + (end.tv_nsec - begin.tv_nsec) / 1000000);
-        return 0;
-}
-
 /* Waits until OFFSET files got names in a folder that begin with "pmem", by rename(2), and says how many
  * microseconds passed from one to the next on average; 0 after the first. */
 static int verb_await_names(const Args *a) {
@@ -396,7 +370,6 @@ static const struct {
         { "await-names",  verb_await_names  },
         { "dax-load",     verb_dax_load     },
         { "dax-store",    verb_dax_store    },
-        { "changes",      verb_changes      },
         { "extents",      verb_extents      },
         { "handle-write", verb_handle_write },
         { "hold-count",   verb_hold_count   },
