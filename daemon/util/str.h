@@ -2,7 +2,9 @@
 #pragma once
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 /* A copy of `s`; NULL is copied as NULL. 0 or -ENOMEM. The caller frees *ret. */
@@ -17,6 +19,20 @@ static inline int str_copy(const char *s, char **ret) {
 
         *ret = copy;
         return 0;
+}
+
+/* Returns `error`, with a sentence about it in *ret, which the caller frees; NULL: no memory for it. */
+__attribute__((format(printf, 3, 4)))
+static inline int str_fail(char **ret, int error, const char *format, ...) {
+        va_list ap;
+        int n;
+
+        va_start(ap, format);
+        n = vasprintf(ret, format, ap);
+        va_end(ap);
+        if (n < 0)
+                *ret = NULL;
+        return error;
 }
 
 /* For the pairs x_to_string() and x_from_string() over a table of names, indexed by the enum: the name,

@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -21,19 +20,6 @@
 #include "worker/shown.h"
 #include "write/writer.h"
 
-__attribute__((format(printf, 3, 4)))
-static int fail(char **ret_error, int error, const char *format, ...) {
-        va_list ap;
-        int n;
-
-        va_start(ap, format);
-        n = vasprintf(ret_error, format, ap);
-        va_end(ap);
-        if (n < 0)
-                *ret_error = NULL;
-        return error;
-}
-
 /* *ret_fd is -1 for a device-dax, which is read by the site. */
 static int open_owner(const Request *q, const Site *site, int *ret_fd, struct stat *ret_stat,
                       char **ret_error) {
@@ -46,21 +32,21 @@ static int open_owner(const Request *q, const Site *site, int *ret_fd, struct st
                 *ret_stat = (struct stat) { .st_size = (off_t) site->size };
                 return site_is_dax(site) && site->size == f->file_size
                                ? 0
-                               : fail(ret_error, -ESTALE, "the device has changed its size");
+                               : str_fail(ret_error, -ESTALE, "the device has changed its size");
         }
 
         r = mapper_open(site->ops, site->mount_fd, o->inode, o->generation, O_RDONLY, &fd);
         if (r != 0)
-                return r > 0 ? fail(ret_error, -ESTALE, "the file is gone")
-                             : fail(ret_error, r, "the file cannot be opened: %s", strerror(-r));
+                return r > 0 ? str_fail(ret_error, -ESTALE, "the file is gone")
+                             : str_fail(ret_error, r, "the file cannot be opened: %s", strerror(-r));
         /* Without DAX: what only memory has of it must not be taken for lost. */
         if (!file_is_dax(fd) && fdatasync(fd) < 0)
-                return fail(ret_error, -errno, "what is in memory of the file cannot be written: %s",
+                return str_fail(ret_error, -errno, "what is in memory of the file cannot be written: %s",
                             strerror(errno));
         if (fstat(fd, ret_stat) < 0)
                 return -errno;
         if ((uint64_t) ret_stat->st_size != f->file_size)
-                return fail(ret_error, -ESTALE, "the file has changed its size");
+                return str_fail(ret_error, -ESTALE, "the file has changed its size");
 
         *ret_fd = TAKE_FD(fd);
         return 0;
@@ -76,7 +62,7 @@ static int add_page(const Site *site, int fd, const Gathered *g, const Step *s, 
         if (r < 0)
                 return r;
         if (owns == MAP_OTHERS)
-                return fail(ret_error, -ESTALE, "the file system gave the block to somebody else");
+                return str_fail(ret_error, -ESTALE, "the file system gave the block to somebody else");
         r = rangeset_clip(&g->lost, (Range) { s->offset, s->offset + REPAIR_UNIT }, &page.lost);
         if (r >= 0)
                 r = vec_push(&p->pages, page);
@@ -125,10 +111,10 @@ static int show(const Request *q, const Site *site, int fd, const struct stat *s
         int r = 0;
 
         if (g->lost.n == 0)
-                return fail(ret_error, -ESTALE, "every byte can be read again");
+                return str_fail(ret_error, -ESTALE, "every byte can be read again");
         assert(g->evidences.n == 1);
         if (!e->bytes)
-                return fail(ret_error, -ENODATA, "%s: %s", q->plan.replica,
+                return str_fail(ret_error, -ENODATA, "%s: %s", q->plan.replica,
                             e->offer.detail ? e->offer.detail : offer_state_to_string(e->offer.state));
 
         for (size_t i = 0; r >= 0 && i < q->plan.steps.n; i++)
@@ -165,7 +151,7 @@ int preview(const Request *request, Preview *ret, char **ret_error) {
 
         r = site_open(&request->volume, &site);
         if (r == SITE_E_UNMOUNTED || r == SITE_E_GONE)
-                return fail(ret_error, -ENODEV, "%s is not there, or not mounted, any more",
+                return str_fail(ret_error, -ENODEV, "%s is not there, or not mounted, any more",
                             request->volume.device);
         if (r >= 0)
                 r = open_owner(request, &site, &fd, &st, ret_error);

@@ -9,13 +9,13 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/fs.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
 #include "util/openat2.h"
+#include "util/str.h"
 #include "util/vec.h"
 #include "worker/fiemap.h"
 #include "worker/locate.h"
@@ -24,19 +24,6 @@
 
 #define PIECE UINT64_C(1048576)         /* as long as a case can be */
 
-__attribute__((format(printf, 3, 4)))
-static int fail(char **ret_error, int error, const char *format, ...) {
-        va_list ap;
-        int n;
-
-        va_start(ap, format);
-        n = vasprintf(ret_error, format, ap);
-        va_end(ap);
-        if (n < 0)
-                *ret_error = NULL;
-        return error;
-}
-
 /* Only a regular file of this very file system is opened: not a device, whose opening may do something. */
 static int file_open(const Request *q, const Site *site, struct stat *ret_stat, int *ret, char **ret_error) {
         _cleanup_close_ int found = openat2_resolve(AT_FDCWD, q->path, O_PATH, RESOLVE_NO_MAGICLINKS);
@@ -44,13 +31,13 @@ static int file_open(const Request *q, const Site *site, struct stat *ret_stat, 
         int fd;
 
         if (found < 0)
-                return fail(ret_error, found, "the file cannot be found: %s", strerror(-found));
+                return str_fail(ret_error, found, "the file cannot be found: %s", strerror(-found));
         if (fstat(found, ret_stat) < 0)
                 return -errno;
         if (!S_ISREG(ret_stat->st_mode))
-                return fail(ret_error, -EINVAL, "it is not a regular file");
+                return str_fail(ret_error, -EINVAL, "it is not a regular file");
         if (ret_stat->st_dev != makedev(site->fs_major, site->fs_minor))
-                return fail(ret_error, -EXDEV, "the file is not on %s", q->volume.device);
+                return str_fail(ret_error, -EXDEV, "the file is not on %s", q->volume.device);
 
         (void) snprintf(link, sizeof(link), "/proc/self/fd/%d", found);
         fd = open(link, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
@@ -65,7 +52,7 @@ static int check_realtime(int fd, char **ret_error) {
 
         if (ioctl(fd, FS_IOC_FSGETXATTR, &x) < 0 || !(x.fsx_xflags & FS_XFLAG_REALTIME))
                 return 0;
-        return fail(ret_error, -EOPNOTSUPP, "its data is on the realtime device of the file system");
+        return str_fail(ret_error, -EOPNOTSUPP, "its data is on the realtime device of the file system");
 }
 
 typedef struct Places {
@@ -77,7 +64,7 @@ static int add_piece_of_file(Range piece, uint64_t device, uint32_t flags, void 
         const Places *p = userdata;
 
         if (flags & EXTENT_UNPLACED)
-                return fail(p->error, -EOPNOTSUPP,
+                return str_fail(p->error, -EOPNOTSUPP,
                             "the file system has not given the bytes from %" PRIu64 " a place on the "
                             "device yet, or does not tell it",
                             piece.start);
@@ -93,7 +80,8 @@ static int bad_in_file(const Request *q, RangeSet *bad, char **ret_error) {
 
         r = site_open(&q->volume, &site);
         if (r != 0)
-                return r < 0 ? r : fail(ret_error, -ENODEV, "%s is not mounted any more", q->volume.device);
+                return r < 0 ? r
+                             : str_fail(ret_error, -ENODEV, "%s is not mounted any more", q->volume.device);
         r = file_open(q, &site, &st, &fd, ret_error);
         if (r >= 0)
                 r = check_realtime(fd, ret_error);
@@ -101,7 +89,7 @@ static int bad_in_file(const Request *q, RangeSet *bad, char **ret_error) {
                 return r;
 
         if (wanted.start >= (uint64_t) st.st_size)
-                return fail(ret_error, -ERANGE,
+                return str_fail(ret_error, -ERANGE,
                             "the range lies behind the end of the file, which has %" PRIu64 " bytes",
                             (uint64_t) st.st_size);
         if (wanted.end > (uint64_t) st.st_size)
