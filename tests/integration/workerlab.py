@@ -293,7 +293,8 @@ def run_all(lab, everything):
                 print(f"ok {i} - {name} # SKIP {skip}", flush=True)
             except Exception as e: # pylint: disable=broad-except
                 failed += 1
-                print(f"not ok {i} - {name}\n# {type(e).__name__}: {e}".replace("\n", "\n# ").replace("# # ", "# "), flush=True)
+                print(f"not ok {i} - {name}", flush=True)
+                print(f"{name}: {type(e).__name__}: {e}", file=sys.stderr, flush=True)
                 if os.environ.get("TRACE"):
                     traceback.print_exc()
                 for p in lab.intents():
