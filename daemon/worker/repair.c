@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* One file's bad pages, or a device-dax'. Before anything is written: it is opened by its handle, compared
- * with * what was located, exclusion is taken, the neighbourhood and the replica are read once, and the
+ * with what was located, exclusion is taken, the neighbourhood and the replica are read once, and the
  * proof that the plan names must be shown by those very bytes. Then page after page (repair-step.c); at
  * the end all of the range must be readable and off the list. The file's mtime stays as it was, under a
  * lease also where a page had to be brought back. */
