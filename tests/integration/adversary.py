@@ -19,6 +19,7 @@ import threading
 import time
 from collections import Counter
 
+import tap
 import workerlab
 from workerlab import PAGE, SECTOR, File, extent, run
 
@@ -366,7 +367,7 @@ def form_eio(lab, folder, path, f, copy):
     try:
         small_file_system(lab, folder, image, "--direct-io=on")
     except subprocess.CalledProcessError as e:
-        raise workerlab.Skip(f"no disk that breaks: {e.stderr}".strip()) from e
+        raise tap.Skip(f"no disk that breaks: {e.stderr}".strip()) from e
     write_copy(path, copy)
     run("sync", "-f", path)
     at = extent(path, f.offset)
@@ -379,7 +380,7 @@ def form_eio(lab, folder, path, f, copy):
             os.pread(o.fileno(), PAGE, f.offset)
         except OSError:
             return
-    raise workerlab.Skip("the disk does not break")
+    raise tap.Skip("the disk does not break")
 
 
 def form_alias_link(_lab, folder, _path, _f, _copy):

@@ -2,6 +2,8 @@
 """A real bezoard on a saved topology, a made-up /sys and a worker that only pretends; for tests of everything between them."""
 import json, os, pathlib, signal, socket, subprocess, sys, tempfile, threading, time
 
+import tap
+
 HERE = pathlib.Path(__file__).parent
 SIZE = 1 << 30
 LIMIT = 60              # seconds; not what it should take, but what tells a hang from a busy machine
@@ -147,7 +149,9 @@ class Daemon:
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, kind=None, *_):
+        if kind and kind is not tap.Skip and (self.root / "log").exists():
+            tap.explain("what the daemon said last", "\n".join(self.text().splitlines()[-20:]))
         if self.process:
             self.process.kill()
             self.process.wait()
@@ -155,20 +159,12 @@ class Daemon:
 
 
 def run(tests):
-    """Runs each function with the program's path; TAP on standard output."""
-    program = sys.argv[1]
-    print(f"1..{len(tests)}")
-    failed = 0
-    for n, test in enumerate(tests, 1):
-        if len(sys.argv) > 2 and test.__name__ not in sys.argv[2:]:
-            print(f"ok {n} - {test.__name__} # SKIP not asked for")
-            continue
-        try:
-            test(program)
-            print(f"ok {n} - {test.__name__}")
-        except Exception as e:
-            failed += 1
-            print(f"not ok {n} - {test.__name__}")
-            print("\n".join("# " + line for line in f"{type(e).__name__}: {e}".splitlines()))
-        sys.stdout.flush()
-    sys.exit(failed > 0)
+    """Runs each function with the program's path, or those whose names stand behind it."""
+    program, asked = sys.argv[1], sys.argv[2:]
+
+    def one(test):
+        if asked and test.__name__ not in asked:
+            raise tap.Skip("not asked for")
+        return test(program)
+
+    sys.exit(tap.run((test.__name__, lambda test=test: one(test)) for test in tests))

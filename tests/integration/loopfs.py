@@ -13,15 +13,13 @@ import tempfile
 from collections import namedtuple
 from pathlib import Path
 
+from tap import Skip
+
 BLOCK = 4096
 FIEMAP, FIGETVERSION = 0xC020660B, 0x80087601
 FIEMAP_SYNC = 1
 LAST, UNKNOWN, DELALLOC, INLINE, UNWRITTEN, SHARED = 0x1, 0x2, 0x4, 0x200, 0x800, 0x2000
 CLONE_NEWNS, MS_REC, MS_PRIVATE = 0x20000, 0x4000, 0x40000
-
-
-class Skip(Exception):
-    pass
 
 
 def run(*command, **more):
@@ -30,6 +28,8 @@ def run(*command, **more):
 
 def own_mounts():
     """From now on mounts are this process's own, and end with it."""
+    if os.geteuid() != 0:
+        raise Skip("needs root, for loop devices and mounts")
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.unshare(CLONE_NEWNS) or libc.mount(None, b"/", None, MS_REC | MS_PRIVATE, None):
         raise Skip(f"no mount namespace: {os.strerror(ctypes.get_errno())}")

@@ -19,9 +19,11 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import tap
 import workerlab
 from adversary import ALIASES, FORMS, Copy, Lab, Store, Victim, Wrong, new_counts, run_case, say
-from workerlab import PAGE, SECTOR, Skip
+from tap import Skip, Tap
+from workerlab import PAGE, SECTOR
 
 POLICIES = ("seal,identity+neighbours",) * 4 + (
     "identity+neighbours", "identity+neighbours", "seal", "quorum", "quorum+neighbours", "seal,quorum+neighbours",
@@ -200,26 +202,27 @@ def run(lab, options):
     adversary, counts = Adversary(files, options.seed), new_counts()
     numbers = [options.only] if options.only is not None else range(options.count or sys.maxsize)
     end = time.monotonic() + options.minutes * 60 if options.minutes else float("inf")
-    failed, began, told = 0, time.monotonic(), time.monotonic()
+    bad, began, told = [], time.monotonic(), time.monotonic()
     for number in numbers:
         if time.monotonic() > end:
             break
         if time.monotonic() > told + 60:
             told = time.monotonic()
-            print(f"# {say(counts)}", flush=True)
+            Tap.note(say(counts))
         try:
             adversary.case(number, counts)
         except Skip:
             counts["skipped"] += 1
         except AssertionError as e:
-            failed += 1
-            print(f"# --seed {options.seed} --only {number}: {'WRONG BYTES: ' if isinstance(e, Wrong) else ''}{e}", flush=True)
-            if failed == options.failures:
+            bad.append(f"--seed {options.seed} --only {number}: {'WRONG BYTES: ' if isinstance(e, Wrong) else ''}{e}")
+            Tap.note(bad[-1])
+            if len(bad) == options.failures:
                 break
-    print(f"# {say(counts)}")
-    print(f"# {failed} were not what the model allows; {sum(adversary.ways.values())} changes to replicas, in "
-          f"{time.monotonic() - began:.0f} s, seed {options.seed}")
-    return failed == 0 and counts["wrong"] == 0 and (counts["cases"] < 100 or counts["healed"] > 0 < counts["refused"])
+    Tap.note(say(counts))
+    Tap.note(f"{len(bad)} were not what the model allows; {sum(adversary.ways.values())} changes to replicas, in "
+             f"{time.monotonic() - began:.0f} s, seed {options.seed}")
+    assert not bad and counts["wrong"] == 0, "\n".join(bad)
+    assert counts["cases"] < 100 or counts["healed"] > 0 < counts["refused"], f"nothing was tried: {say(counts)}"
 
 
 def main():
@@ -238,15 +241,10 @@ def main():
     with tempfile.TemporaryDirectory(prefix="bezoar-adversarial-") as folder:
         lab = Lab(Path(folder))
         try:
-            good = run(lab, options)
+            return tap.run([("what becomes of files whose replicas are wrong at random", lambda: run(lab, options))])
         finally:
             lab.close()
-    print(f"1..1\n{'ok' if good else 'not ok'} 1 - what becomes of files whose replicas are wrong at random")
-    return 0 if good else 1
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except Skip as skip:
-        print(f"1..0 # SKIP {skip}")
+    tap.main(main)

@@ -13,9 +13,10 @@ import tempfile
 import time
 from pathlib import Path
 
+import tap
 import workerlab
 from adversary import Busy, Copy, Lab, Store, Victim, new_counts, run_case, say
-from workerlab import PAGE, SECTOR, Skip, run
+from workerlab import PAGE, SECTOR, run
 from ways import A_BIT, BUSY, RULES, SECTORS, TOGETHER, WAYS, both, form, image, nothing
 
 OUTCOME = {"h": "healed", "r": "refused", "b": "beyond"}
@@ -195,7 +196,7 @@ def test_reused_inode(lab):
         if other.stat().st_ino == inode:
             break
     else:
-        raise Skip("the inode was not used again")
+        raise tap.Skip("the inode was not used again")
     other.write_bytes(lab.random.randbytes(f.size))
     other.rename(f.path)
     os.utime(f.path, ns=(0, f.before.st_mtime_ns))
@@ -215,9 +216,7 @@ def tests():
         yield f"{letters} {name}", way(change, letters)
     for name, changes, policy, sealed, letter in TOGETHER:
         yield f"{letter} several: {name}", together(changes, policy, sealed, letter)
-    for name, value in list(globals().items()):
-        if name.startswith("test_"):
-            yield value.__doc__, value
+    yield from tap.tests_of(globals())
     for name, sectors in BUSY:          # last: the files are not as they were sealed after that
         yield f"r stored to: {name}", busy(sectors)
 
@@ -232,13 +231,10 @@ def main():
         lab.seal([HERE["sealed"]])
         chosen = [t for t in tests() if len(sys.argv) < 5 or sys.argv[4] in t[0]]
         status = workerlab.run_all(lab, chosen)
-    print(f"# {len(WAYS) - 1} ways to be wrong, {len(TOGETHER)} of several together, {len(BUSY)} places that are "
+    tap.Tap.note(f"{len(WAYS) - 1} ways to be wrong, {len(TOGETHER)} of several together, {len(BUSY)} places that are "
           f"stored to; {say(COUNTS)}")
     return status
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except Skip as skip:
-        print(f"1..0 # SKIP {skip}")
+    tap.main(main)

@@ -14,19 +14,17 @@ import tempfile
 import time
 from pathlib import Path
 
+import tap
+
 FOLDER = Path(sys.argv[1]) / "contrib/replicas"
 NAMES = ("file", "a b/it's $1", "-dash", "empty")
 SIZE = 300000
 
 
-class Skip(Exception):
-    pass
-
-
 def need(*programs):
     for p in programs:
         if not shutil.which(p):
-            raise Skip(f"{p} is not installed")
+            raise tap.Skip(f"{p} is not installed")
 
 
 class Lab:
@@ -83,7 +81,7 @@ def test_ssh(lab):
     "ssh to this machine, and to nobody"
     need("ssh", "sshd", "ssh-keygen")
     if os.geteuid() != 0:
-        raise Skip("sshd needs root")
+        raise tap.Skip("sshd needs root")
     for name in ("ssh-key", "host-key"):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(lab.secrets / name)], check=True)
     with socket.socket() as s:
@@ -109,21 +107,9 @@ def test_ssh(lab):
     assert lab.run("replica-ssh", "root@127.0.0.1", lab.data, "stat", "file", **options).returncode == 12
 
 
-def main():
-    tests = [t for name, t in globals().items() if name.startswith("test_")]
-    failed = 0
-    print(f"1..{len(tests)}")
-    for i, test in enumerate(tests, 1):
-        with tempfile.TemporaryDirectory(prefix="bezoar-contrib-") as folder:
-            try:
-                test(Lab(Path(folder)))
-                print(f"ok {i} - {test.__doc__}", flush=True)
-            except Skip as skip:
-                print(f"ok {i} - {test.__doc__} # SKIP {skip}", flush=True)
-            except Exception as e: # pylint: disable=broad-except
-                failed += 1
-                print(f"not ok {i} - {test.__doc__}\n# {type(e).__name__}: {e}", flush=True)
-    return 1 if failed else 0
+def in_lab(test):
+    with tempfile.TemporaryDirectory(prefix="bezoar-contrib-") as folder:
+        test(Lab(Path(folder)))
 
 
-sys.exit(main())
+sys.exit(tap.run((name, lambda test=test: in_lab(test)) for name, test in tap.tests_of(globals())))

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """bezoarctl against the real daemon, on a bus of their own. $BEZOARCTL is the program."""
-import json, os, pathlib, pty, re, select, shutil, signal, socket, subprocess, time
+import json, os, pathlib, pty, re, select, shutil, signal, socket, subprocess
 
 from daemon import PHYSICAL, Daemon, run
 

@@ -9,9 +9,9 @@ import fcntl
 import os
 import struct
 import sys
-import traceback
 
-from loopfs import LoopFs, Skip, extents, own_mounts, run
+import tap
+from loopfs import LoopFs, extents, own_mounts, run
 
 WORKER = sys.argv[1]
 ADD_KEY, SET_POLICY, ENABLE_VERITY = 0xC0506617, 0x800C6613, 0x40806685
@@ -71,7 +71,7 @@ def encrypt(folder):
         finally:
             os.close(at)
     except OSError as e:
-        raise Skip(f"no encryption here: {e}")
+        raise tap.Skip(f"no encryption here: {e}")
     finally:
         os.close(fd)
 
@@ -100,7 +100,7 @@ def test_verity():
             fcntl.ioctl(fd, ENABLE_VERITY, struct.pack("=IIIIQIIQ11Q", 1, 1, 4096, 0, 0, 0, 0, 0, *[0] * 11))
             tree = extents(fd)[-1]
         except OSError as e:
-            raise Skip(f"no fs-verity here: {e}")
+            raise tap.Skip(f"no fs-verity here: {e}")
         finally:
             os.close(fd)
         owner, = fs.locate(start, 4096)
@@ -115,24 +115,8 @@ def test_verity():
 
 
 def main():
-    tests = [v for k, v in globals().items() if k.startswith("test_")]
-    print(f"1..{len(tests)}", flush=True)
-    failed = 0
-    for i, test in enumerate(tests, 1):
-        try:
-            if os.geteuid() != 0:
-                raise Skip("needs root, for loop devices and mounts")
-            if i == 1:
-                own_mounts()
-            test()
-            print(f"ok {i} - {test.__doc__}", flush=True)
-        except Skip as e:
-            print(f"ok {i} - {test.__doc__} # SKIP {e}", flush=True)
-        except Exception:
-            failed += 1
-            print(f"not ok {i} - {test.__doc__}", flush=True)
-            traceback.print_exc(file=sys.stdout)
-    return 1 if failed else 0
+    own_mounts()
+    return tap.run(tap.tests_of(globals()))
 
 
-sys.exit(main())
+tap.main(main)

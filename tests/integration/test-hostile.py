@@ -11,10 +11,10 @@ import ctypes
 import multiprocessing
 import os
 import shutil
-import sys
 from contextlib import contextmanager
 
-from workerlab import PAGE, SECTOR, File, Skip, expect, extent, run, run_tests
+from tap import Skip, tests_of
+from workerlab import PAGE, SECTOR, File, expect, extent, run, run_tests
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 AT_FDCWD, RENAME_EXCHANGE = -100, 2
@@ -257,4 +257,4 @@ def test_names(lab):
         lab.list.write_text("")
 
 
-sys.exit(run_tests((f.__doc__, f) for n, f in list(globals().items()) if n.startswith("test_")))
+run_tests(tests_of(globals()))

@@ -18,10 +18,9 @@ import subprocess
 import sys
 import time
 import traceback
-from bisect import bisect_left
-from pathlib import Path
 
-from loopfs import BLOCK, ForwardMap, LoopFs, Skip, claimed, extents, generation, own_mounts, run, shared_blocks
+import tap
+from loopfs import BLOCK, ForwardMap, LoopFs, claimed, extents, generation, own_mounts, run, shared_blocks
 
 WORKER = sys.argv[1]
 SEED = 20251125
@@ -465,24 +464,13 @@ def main():
              for name, (kind, mkfs, reflink) in KINDS.items()
              for what, size in ((test_at_rest, 1 << 30), (test_changing, 320 << 20))]
     tests = [t for t in tests if len(sys.argv) < 3 or sys.argv[2] in t[0]]
-    print(f"1..{len(tests)}", flush=True)
-    failed = 0
-    for i, (name, kind, mkfs, reflink, what, size) in enumerate(tests, 1):
-        try:
-            if os.geteuid() != 0:
-                raise Skip("needs root, for loop devices and mounts")
-            if i == 1:
-                own_mounts()
-            with LoopFs(WORKER, kind, size=size, mkfs=mkfs) as fs:
-                print("#", what(fs, reflink))
-            print(f"ok {i} - {name}", flush=True)
-        except Skip as e:
-            print(f"ok {i} - {name} # SKIP {e}", flush=True)
-        except Exception:
-            failed += 1
-            print(f"not ok {i} - {name}", flush=True)
-            traceback.print_exc(file=sys.stdout)
-    return 1 if failed else 0
+    own_mounts()
+
+    def one(kind, mkfs, reflink, what, size):
+        with LoopFs(WORKER, kind, size=size, mkfs=mkfs) as fs:
+            return what(fs, reflink)
+
+    return tap.run((name, lambda how=how: one(*how)) for name, *how in tests)
 
 
-sys.exit(main())
+tap.main(main)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The daemon between its hints, its workers and its ledger."""
-import os, signal, sys, time
+import os, signal, time
 
 from daemon import LIMIT, PHYSICAL, Daemon, run
 

@@ -6,10 +6,10 @@ after a worker that was killed at any point, what is left is put right by the ne
 crashes a kernel is shown in the guest (tests/vm/scenarios/park.sh)."""
 
 import os
-import sys
 import time
 from pathlib import Path
 
+import tap
 from workerlab import PAGE, SECTOR, extent, run, run_tests
 
 OTHER_BOOT = "00000000-0000-4000-8000-000000000000"
@@ -424,9 +424,7 @@ def test_wrong_plans(lab):
 
 
 def tests():
-    for name, value in list(globals().items()):
-        if name.startswith("test_"):
-            yield value.__doc__ or name, value
+    yield from tap.tests_of(globals())
     for point, owned in (("park-made", []), ("park-taken", [1]), ("park-kept", [1])):
         yield f"killed at {point}: the next settlement keeps the block and gives back the rest", killed(point, owned)
     for point in ("unpark-cleaned", "unpark-kept"):
@@ -434,4 +432,4 @@ def tests():
 
 
 if __name__ == "__main__":
-    sys.exit(run_tests(tests()))
+    run_tests(tests())

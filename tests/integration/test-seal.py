@@ -10,11 +10,11 @@ import json
 import mmap
 import os
 import random
-import shutil
 import subprocess
 import sys
 import time
 
+import tap
 from workerlab import PAGE, SECTOR, WORKER, File, expect, extent, run, run_tests
 
 HERE = {}
@@ -360,9 +360,7 @@ def test_arguments(f):
 
 
 def tests():
-    for name, value in list(globals().items()):
-        if name.startswith("test_"):
-            yield value.__doc__, value
+    yield from tap.tests_of(globals())
     for name, change in STALE:
         yield f"a seal of a file that was since {name} proves nothing", stale(change)
 
@@ -374,4 +372,4 @@ def with_file(test):
 TESTS = list(tests())
 if len(sys.argv) > 2:
     TESTS = [t for t in TESTS if sys.argv[2] in t[0] or t[1] is test_proved]
-sys.exit(run_tests([(name, with_file(test)) for name, test in TESTS], setup=setup))
+run_tests([(name, with_file(test)) for name, test in TESTS], setup=setup)

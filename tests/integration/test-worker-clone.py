@@ -10,9 +10,9 @@ import importlib.util
 import os
 import shutil
 import struct
-import sys
 from pathlib import Path
 
+import tap
 import workerlab
 from workerlab import PAGE, File, expect, extent
 
@@ -162,4 +162,4 @@ def test_no_guard(lab):
 
 
 if __name__ == "__main__":
-    sys.exit(workerlab.run_tests((value.__doc__, value) for name, value in list(globals().items()) if name.startswith("test_")))
+    workerlab.run_tests(tap.tests_of(globals()))

@@ -16,6 +16,7 @@ import sys
 import time
 from pathlib import Path
 
+import tap
 import workerlab
 from workerlab import PAGE, SECTOR, File, begin, expect, extent, go_on, meanwhile, process_state, run, wait_for
 
@@ -360,4 +361,4 @@ def test_settle_modified(lab):
 
 
 if __name__ == "__main__":
-    sys.exit(workerlab.run_tests((value.__doc__, value) for name, value in list(globals().items()) if name.startswith("test_")))
+    workerlab.run_tests(tap.tests_of(globals()))

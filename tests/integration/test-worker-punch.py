@@ -7,9 +7,9 @@ zeroes in a file without anybody being told."""
 import importlib.machinery
 import importlib.util
 import os
-import sys
 from pathlib import Path
 
+import tap
 import workerlab
 from workerlab import PAGE, File, expect, extent
 
@@ -144,4 +144,4 @@ def test_settle_superseded(lab):
 
 
 if __name__ == "__main__":
-    sys.exit(workerlab.run_tests((t.__doc__.split("\n")[0], t) for n, t in list(globals().items()) if n.startswith("test_")))
+    workerlab.run_tests(tap.tests_of(globals()))

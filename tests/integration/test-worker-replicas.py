@@ -21,6 +21,7 @@ import time
 import urllib.parse
 from pathlib import Path
 
+import tap
 import workerlab
 from workerlab import PAGE, SECTOR, File, expect
 
@@ -542,7 +543,7 @@ def test_https(lab):
 class Nbdkit:
     def __init__(self, *arguments):
         if not shutil.which("nbdkit"):
-            raise workerlab.Skip("nbdkit is not installed")
+            raise tap.Skip("nbdkit is not installed")
         self.process = subprocess.Popen(["nbdkit", "--foreground", "--exit-with-parent", *(str(a) for a in arguments)],
                                         stderr=subprocess.DEVNULL)
         at = {a: str(v) for a, v in zip(arguments, arguments[1:])}
@@ -680,12 +681,8 @@ def test_root(lab):
 
 def main():
     workerlab.prepare()
-    tests = [t for name, t in globals().items() if name.startswith("test_") and (len(sys.argv) < 4 or sys.argv[3] in name)]
     with tempfile.TemporaryDirectory(prefix="bezoar-replicas-") as folder:
-        return workerlab.run_all(Lab(Path(folder)), [(t.__doc__, t) for t in tests])
+        return workerlab.run_all(Lab(Path(folder)), tap.tests_of(globals(), *sys.argv[3:4]))
 
 
-try:
-    sys.exit(main())
-except workerlab.Skip as skip:
-    print(f"1..0 # SKIP {skip}")
+tap.main(main)

@@ -9,9 +9,9 @@ import importlib.machinery
 import importlib.util
 import os
 import signal
-import sys
 from pathlib import Path
 
+import tap
 import workerlab
 from workerlab import PAGE, SECTOR, File, begin, expect, extent, go_on, meanwhile, process_state, wait_for
 
@@ -353,4 +353,4 @@ def test_killed_after(lab):
 
 
 if __name__ == "__main__":
-    sys.exit(workerlab.run_tests((value.__doc__, value) for name, value in list(globals().items()) if name.startswith("test_")))
+    workerlab.run_tests(tap.tests_of(globals()))

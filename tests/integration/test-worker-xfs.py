@@ -10,11 +10,11 @@ import hashlib
 import json
 import os
 import shutil
-import sys
 import time
 from pathlib import Path
 
-from workerlab import FICLONE, PAGE, SECTOR, File, begin, boot_id, expect, expect_healed, extent, go_on, meanwhile, run, run_tests
+import tap
+from workerlab import FICLONE, PAGE, SECTOR, File, begin, expect, expect_healed, extent, go_on, meanwhile, run, run_tests
 
 
 # ---- healed ----
@@ -739,9 +739,7 @@ def test_plan_errors(lab):
 
 
 def tests():
-    for name, value in list(globals().items()):
-        if name.startswith("test_"):
-            yield value.__doc__ or name, value
+    yield from tap.tests_of(globals())
     for name, change, reason in WRONG:
         yield f"a replica that is wrong: {name}", wrong_replica(change, reason)
     for name, change, state, reason in CHANGES:
@@ -751,4 +749,4 @@ def tests():
 
 
 if __name__ == "__main__":
-    sys.exit(run_tests(tests()))
+    run_tests(tests())

@@ -17,17 +17,15 @@ import subprocess
 import sys
 import tempfile
 import time
-import traceback
 from pathlib import Path
+
+import tap
+from tap import Skip
 
 WORKER = sys.argv[1]
 PAGE, SECTOR = 4096, 512
 FIEMAP, FICLONE = 0xC020660B, 0x40049409
 SEED = 20240501
-
-
-class Skip(Exception):
-    pass
 
 
 def run(*command):
@@ -281,42 +279,27 @@ def prepare():
 
 def run_all(lab, everything):
     """Runs pairs of a name and a function; the lab is closed afterwards. The exit status."""
-    failed = 0
+    def forget():
+        for p in lab.intents():
+            p.unlink()
+
     try:
-        print(f"1..{len(everything)}", flush=True)
-        for i, (name, test) in enumerate(everything, 1):
-            lab.list.write_text("")
-            try:
-                test(lab)
-                print(f"ok {i} - {name}", flush=True)
-            except Skip as skip:
-                print(f"ok {i} - {name} # SKIP {skip}", flush=True)
-            except Exception as e: # pylint: disable=broad-except
-                failed += 1
-                print(f"not ok {i} - {name}", flush=True)
-                print(f"{name}: {type(e).__name__}: {e}", file=sys.stderr, flush=True)
-                if os.environ.get("TRACE"):
-                    traceback.print_exc()
-                for p in lab.intents():
-                    p.unlink()
+        return tap.run([(name, lambda test=test: test(lab)) for name, test in everything], lambda: lab.list.write_text(""), forget)
     finally:
         lab.close()
-    return 1 if failed else 0
 
 
 def run_tests(tests, lab=Lab, setup=None):
-    """Runs those whose name has the word behind the worker's on the command line; what cannot be done here is skipped. The
-    exit status."""
-    tests = list(tests)
-    if len(sys.argv) > 2:
-        tests = [t for t in tests if sys.argv[2] in t[0] or sys.argv[2] in getattr(t[1], "__name__", "")]
-    try:
+    """Ends the program with the result of those whose name has the word behind the worker's on the command line; what cannot be done here is
+    skipped."""
+    tests = [t for t in tests if len(sys.argv) < 3 or sys.argv[2] in t[0] or sys.argv[2] in getattr(t[1], "__name__", "")]
+
+    def work():
         prepare()
         with tempfile.TemporaryDirectory(prefix="bezoar-worker-") as folder:
             here = lab(Path(folder))
             if setup:
                 setup(here)
             return run_all(here, tests)
-    except Skip as skip:
-        print(f"1..0 # SKIP {skip}")
-        return 0
+
+    tap.main(work)

@@ -13,6 +13,7 @@ import subprocess
 import time
 from pathlib import Path
 
+import tap
 import workerlab
 from workerlab import PAGE, SECTOR
 
@@ -157,7 +158,7 @@ class Run:
         except subprocess.TimeoutExpired:
             raise Broken(f"not within {LIMIT} s: everybody ends") from None
         if self.process.returncode == 77:
-            raise workerlab.Skip("no process can be traced here")
+            raise tap.Skip("no process can be traced here")
         must(self.process.returncode in (0, 3), f"kill-trace: {self.process.returncode}")
         return self.killed()
 

@@ -14,6 +14,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent.parent / "integration"))
 
 import killlab
+import tap
 import workerlab
 from killlab import KillLab, Run, must
 from ways_to_heal import WAYS
@@ -45,7 +46,7 @@ class Trial:
 
     def tell(self, e):
         cases = [(c["state"], c.get("reason"), c["events"][-1].get("detail")) for c in self.lab.cases()]
-        print(f"# {self}\n#   {e}\n#   ledger: {cases}\n#   list: {killlab.listed(self.lab)}", flush=True)
+        return f"{self}\n  {e}\n  ledger: {cases}\n  list: {killlab.listed(self.lab)}"
 
     def first(self):
         """Until the kill; False: there is no such call any more."""
@@ -105,57 +106,57 @@ class Matrix:
 
     def __init__(self, lab, way, victims, number, args):
         self.lab, self.way, self.victims, self.args = lab, way, victims, args
-        self.number, self.broken, self.trials = number, 0, {role: 0 for role in way.roles}
+        self.number, self.broken, self.trials = number, [], {role: 0 for role in way.roles}
 
     def run(self):
+        """A sentence about it."""
         began = time.monotonic()
         for role in self.way.roles:
             for when in self.args.when:
                 self.calls(role, when)
         text = ", ".join(f"{n} of the {role}" for role, n in self.trials.items())
-        print(f"{'not ok' if self.broken else 'ok'} {self.number} - {self.way.name}: {self.victims} killed at {text} "
-              f"# in {time.monotonic() - began:.0f} s", flush=True)
+        return f"{self.way.name}: {self.victims} killed at {text}, in {time.monotonic() - began:.0f} s"
 
     def calls(self, role, when):
         """Number 1, 2, 3, … until there is none; of a spread, each N-th, another one first each time."""
         step = self.args.spread or 1
         at = 1 + (self.number * 5 + (3 if when == "after" else 0)) % step if role != "guardian" else 1
-        while self.broken < self.args.limit:
+        while len(self.broken) < self.args.limit:
             trial = Trial(self.lab, self.way, role, at, when, self.victims)
             try:
                 if not trial.run():
                     break
             except killlab.Broken as e:
-                self.broken += 1
-                trial.tell(e)
+                self.broken.append(trial.tell(e))
+                tap.Tap.note(self.broken[-1])
             self.trials[role] += 1
             at += step
 
 
 def matrix(args, ways):
-    """Everything that is asked for; how many were not as promised."""
+    """Everything that is asked for; the exit status."""
     todo = [(w, v) for w in ways for v in args.kill or w.victims]
-    failed = done = 0
-    print(f"1..{len(todo)}")
+    out = tap.Tap(len(todo))
     for kind in dict.fromkeys(w.kind for w, _ in todo):
         mine = [(w, v) for w, v in todo if w.kind == kind]
         with tempfile.TemporaryDirectory(prefix="bezoar-kill-") as folder:
             try:
                 lab = LABS[kind](Path(folder))
-            except workerlab.Skip as skip:
+            except tap.Skip as skip:
                 for w, v in mine:
-                    done += 1
-                    print(f"ok {done} - {w.name}: {v} # SKIP {skip}")
+                    out.skip(f"{w.name}: {v}", skip)
                 continue
             try:
                 for w, v in mine:
-                    done += 1
-                    m = Matrix(lab, w, v, done, args)
-                    m.run()
-                    failed += m.broken > 0
+                    m = Matrix(lab, w, v, out.number + 1, args)
+                    name = m.run()
+                    if m.broken:
+                        out.fail(name, "\n".join(m.broken))
+                    else:
+                        out.ok(name)
             finally:
                 lab.close()
-    return failed
+    return out.status()
 
 
 def one(args, way):
@@ -167,7 +168,7 @@ def one(args, way):
             try:
                 print("as promised" if trial.run() else "there is no such call")
             except killlab.Broken as e:
-                trial.tell(e)
+                print(trial.tell(e))
             for path in sorted(lab.folder.glob("points*")):
                 print(f"--- {path.name}\n{path.read_text()}")
             print(f"--- the daemon, at last\n{lab.log.read_text()}")
@@ -192,15 +193,9 @@ def main():
     args.when = args.when or ["before", "after"]
     KillLab.programs = args.kill_trace, args.bezoard, args.worker
     ways = [w for w in WAYS if w.name in (args.way or names) and w.name not in args.not_way]
-    try:
-        workerlab.prepare()
-        if args.at:
-            return one(args, ways[0])
-        return 1 if matrix(args, ways) else 0
-    except workerlab.Skip as skip:
-        print(f"1..0 # SKIP {skip}")
-        return 0
+    workerlab.prepare()
+    return one(args, ways[0]) if args.at else matrix(args, ways)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    tap.main(main)
