@@ -213,10 +213,12 @@ static int on_io(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
         if (r >= 0 && (revents & EPOLLOUT))
                 r = flush_out(w);
 
-        /* When it has closed its end it is ending: the child source says how. */
-        if (r == -EPIPE || r == -ECONNRESET)
+        /* When it has closed its end it is ending: the child source says how. Should only the connection
+         * be lost, it learns that nothing more will come, and ends as well. */
+        if (r == -EPIPE || r == -ECONNRESET) {
                 (void) sd_event_source_set_enabled(w->io, SD_EVENT_OFF);
-        else if (r < 0)
+                (void) shutdown(w->fd, SHUT_RDWR);
+        } else if (r < 0)
                 gone(w, strerror(-r));
         return 0;
 }

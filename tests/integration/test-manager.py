@@ -87,6 +87,18 @@ def worker_dies(program):
             d.wait_states("healed")
 
 
+def worker_falls_silent(program):
+    """Proves that a worker from which nothing can be heard any more is not waited for: it learns that nothing will be asked, and ends."""
+    with Daemon(program, config="[Bezoar]\nWorkerTimeoutSec=1h\n", locate="mute", repair="healed") as d:
+        d.poison((80, 1))
+        d.start()
+        d.wait_states("waiting")
+        assert "the worker ended with exit status 0" in d.text(), d.text()
+        d.answer(**GOOD)
+        d.rescan()
+        d.wait_states("healed")
+
+
 def one_of_many_kills(program):
     """Proves that what a worker dies of, among others that it was asked about with it, does not keep the others."""
     with Daemon(program, locate="die-at-160", repair="healed") as d:
@@ -524,6 +536,6 @@ def observes_free_space(program):
         assert not d.requests("park")
 
 
-run([heals, parks, mends, observes_free_space, holds_survive, no_hold_for_the_rest, ended_records, later_poison, observe, unprotected, refused_then_protected, split, worker_dies, one_of_many_kills, worker_hangs, repair_dies, cleared_but_absent, present_again, never_stored,
+run([heals, parks, mends, observes_free_space, holds_survive, no_hold_for_the_rest, ended_records, later_poison, observe, unprotected, refused_then_protected, split, worker_dies, worker_falls_silent, one_of_many_kills, worker_hangs, repair_dies, cleared_but_absent, present_again, never_stored,
      worker_searches, settled_in_part, damaged_intent, settlement_fails, cut_off_is_not_gone,
      cleared_by_others, restart, killed_in_repair, stop_finishes, budget, page_budget, two_devices, cut_off_list, room_again, many])
