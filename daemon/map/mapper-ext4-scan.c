@@ -215,7 +215,7 @@ static int scan_parts(Readers *l, const Ext4Parts *parts, Candidates *candidates
                 r = read_parts(l, parts->items + i, parts->n - i < PARTS ? parts->n - i : PARTS, candidates);
                 if (r == 0)
                         r = settle(candidates);
-                map_progress_tell(e->progress);
+                map_asker_tell(e->asker);
         }
         return r;
 }

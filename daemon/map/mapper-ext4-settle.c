@@ -140,11 +140,15 @@ static int ask_claim(File *f, int fd, const Claim *c) {
 /* The file is asked; when it cannot be, that is no reason to know nothing of all the others. */
 static int ask_file(Ext4 *e, uint32_t number, const struct ext2_inode_large *inode, const Claims *claims) {
         File f = { .e = e, .number = number, .generation = inode->i_generation, .tree = UINT64_MAX };
-        _cleanup_close_ int fd = -1;
+        _cleanup_close_ int opened = -1;
         struct stat st;
-        int r;
+        int fd, r = 0;
 
-        r = mapper_open(&mapper_ext4, e->mount_fd, number, inode->i_generation, O_RDONLY, &fd);
+        fd = map_asker_holds(e->asker, number, inode->i_generation);
+        if (fd < 0) {
+                r = mapper_open(&mapper_ext4, e->mount_fd, number, inode->i_generation, O_RDONLY, &opened);
+                fd = opened;
+        }
         if (r == 0 && (inode->i_flags & EXT4_VERITY_FL) && fstat(fd, &st) < 0)
                 r = -errno;
         if (r == 0 && (inode->i_flags & EXT4_VERITY_FL))

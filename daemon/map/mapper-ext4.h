@@ -39,7 +39,7 @@ typedef struct Ext4 {
         Wanted wanted;
         Owners found;           /* disjoint, within what was wanted, in no order */
         pthread_mutex_t lock;   /* of wanted and found */
-        const MapProgress *progress;
+        const MapAsker *asker;
         unsigned threads;
         atomic_bool unreadable; /* some metadata could not be read: an owner may not have been seen */
         atomic_bool leased;     /* a file could not be asked, because somebody has a lease on it */

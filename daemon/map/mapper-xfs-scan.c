@@ -6,7 +6,6 @@
  * did not have it: such a range is searched twice, and both searches must say the same. */
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -104,15 +103,15 @@ static int name_the_rest(XfsSearch *s) {
 
 /* Does the file (still) have what it was found with? Of metadata it is enough that it was seen: nobody
  * writes there. 1, 0, or a negative errno. */
-static int owner_stands(int mount_fd, const Owner *o) {
+static int owner_stands(int mount_fd, const MapAsker *asker, const Owner *o) {
         const uint64_t size = range_size(o->range);
-        _cleanup_close_ int fd = -1;
+        _cleanup_close_ int opened = -1;
         XfsMapped m = {};
-        int r;
+        int r, fd;
 
         if (o->type != OWNER_FILE)
                 return 1;
-        r = xfs_open_handle(mount_fd, o->inode, o->generation, O_RDONLY | O_NONBLOCK, &fd);
+        r = xfs_open_to_ask(mount_fd, asker, o->inode, o->generation, &opened, &fd);
         if (r == 0)
                 r = xfs_is_realtime(fd);
         if (r == 0)
@@ -126,7 +125,7 @@ static int owner_stands(int mount_fd, const Owner *o) {
 typedef struct Scan {
         int mount_fd;
         const XfsGeometry *geometry;
-        const MapProgress *progress;
+        const MapAsker *asker;
         RangeSet todo;          /* ranges that are not settled */
         Owners before;          /* of those, what the search before this one said; sorted */
         Owners settled;
@@ -150,7 +149,7 @@ static int is_settled(const Scan *s, const XfsSearch *search, Range range, const
                 r = owners_equal(&before, now);
         }
         for (size_t i = 0; r > 0 && i < now->n; i++)
-                r = owner_stands(s->mount_fd, &now->items[i]);
+                r = owner_stands(s->mount_fd, s->asker, &now->items[i]);
         return r;
 }
 
@@ -192,7 +191,7 @@ static int search_once(Scan *s) {
         _cleanup_xfs_search_ XfsSearch search = {};
         int r;
 
-        r = xfs_search(s->mount_fd, s->geometry, &s->todo, s->progress, &search);
+        r = xfs_search(s->mount_fd, s->geometry, &s->todo, s->asker, &search);
         if (r == 0)
                 r = name_the_rest(&search);
         if (r != 0)
@@ -209,9 +208,9 @@ static int search_once(Scan *s) {
         return 0;
 }
 
-int xfs_scan(int mount_fd, const XfsGeometry *g, const RangeSet *ranges, const MapProgress *progress,
+int xfs_scan(int mount_fd, const XfsGeometry *g, const RangeSet *ranges, const MapAsker *asker,
              OwnerFn fn, void *userdata) {
-        _cleanup_(scan_done) Scan s = { .mount_fd = mount_fd, .geometry = g, .progress = progress };
+        _cleanup_(scan_done) Scan s = { .mount_fd = mount_fd, .geometry = g, .asker = asker };
         int r;
 
         r = rangeset_copy(ranges, &s.todo);

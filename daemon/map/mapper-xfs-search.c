@@ -6,7 +6,6 @@
  * to the end, since the kernel says that there are others but not who. */
 
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/fs.h>
 #include <stdlib.h>
 #include <string.h>
@@ -178,15 +177,14 @@ static bool is_its_own_trouble(int r) {
  * it is enough to know what can be known. Symbolic links and special files cannot be opened by handle. */
 static int look_at_inode(const XfsStat *st, void *userdata) {
         XfsSearch *s = userdata;
-        _cleanup_close_ int fd = -1;
-        int r;
+        _cleanup_close_ int opened = -1;
+        int r, fd;
 
         if (s->done || (st->blocks == 0 && st->attr_extents == 0) ||
             (!S_ISREG(st->mode) && !S_ISDIR(st->mode)))
                 return 0;
 
-        /* A lease that somebody has on it is not waited for. */
-        r = xfs_open_handle(s->mount_fd, st->ino, st->generation, O_RDONLY | O_NONBLOCK, &fd);
+        r = xfs_open_to_ask(s->mount_fd, s->asker, st->ino, st->generation, &opened, &fd);
         if (r == 0 && st->blocks > 0 && !(st->xflags & FS_XFLAG_REALTIME))
                 r = look_at_fork(s, fd, st, false);
         if (r == 0 && st->attr_extents > 0)
@@ -214,18 +212,17 @@ typedef struct Crew {
         XfsSearch *search;
         const XfsChunk *chunks;
         XfsBulkstat *rooms;     /* one a thread */
-        const MapProgress *progress;
 } Crew;
 
 static int look(unsigned thread, size_t i, void *userdata) {
         Crew *c = userdata;
 
         if (thread == 0)
-                map_progress_tell(c->progress);
+                map_asker_tell(c->search->asker);
         return c->search->done ? 0 : look_at_chunk(c->search, &c->chunks[i], &c->rooms[thread]);
 }
 
-static int look_at_inodes(XfsSearch *s, const XfsGeometry *g, const MapProgress *progress) {
+static int look_at_inodes(XfsSearch *s, const XfsGeometry *g) {
         const unsigned threads = parallel_threads();
         _cleanup_free_ XfsBulkstat *rooms = calloc(threads, sizeof(*rooms));
         _cleanup_xfs_chunks_ XfsChunks chunks = {};
@@ -241,14 +238,13 @@ static int look_at_inodes(XfsSearch *s, const XfsGeometry *g, const MapProgress 
 
         xfs_chunks_order(s->mount_fd, g, &s->open, &rooms[0], &chunks);
         return parallel_for(threads, chunks.n, look,
-                            &(Crew) { .search = s, .chunks = chunks.items, .rooms = rooms,
-                                      .progress = progress });
+                            &(Crew) { .search = s, .chunks = chunks.items, .rooms = rooms });
 }
 
-int xfs_search(int mount_fd, const XfsGeometry *g, const RangeSet *ranges, const MapProgress *progress,
+int xfs_search(int mount_fd, const XfsGeometry *g, const RangeSet *ranges, const MapAsker *asker,
                XfsSearch *ret) {
-        _cleanup_xfs_search_ XfsSearch s = { .mount_fd = mount_fd, .lock = PTHREAD_MUTEX_INITIALIZER,
-                                            .complete = true };
+        _cleanup_xfs_search_ XfsSearch s = { .mount_fd = mount_fd, .asker = asker,
+                                            .lock = PTHREAD_MUTEX_INITIALIZER, .complete = true };
         int r;
 
         r = rangeset_copy(ranges, &s.open);
@@ -257,7 +253,7 @@ int xfs_search(int mount_fd, const XfsGeometry *g, const RangeSet *ranges, const
         if (r == 0)
                 r = take_free(&s, g);
         if (r == 0 && s.open.n > 0)
-                r = look_at_inodes(&s, g, progress);
+                r = look_at_inodes(&s, g);
         if (r != 0)
                 return r;
 

@@ -163,7 +163,7 @@ static int hand_out_failure(Range range, int error, OwnerFn fn, void *userdata) 
         return fn(&(Owner) { .type = OWNER_UNKNOWN, .range = range, .detail = (char *) why }, userdata);
 }
 
-static int xfs_walk(int mount_fd, const RangeSet *ranges, const MapProgress *progress, OwnerFn fn,
+static int xfs_walk(int mount_fd, const RangeSet *ranges, const MapAsker *asker, OwnerFn fn,
                     void *userdata) {
         XfsGeometry g = {};
         int r;
@@ -172,7 +172,7 @@ static int xfs_walk(int mount_fd, const RangeSet *ranges, const MapProgress *pro
         if (r != 0)
                 return r;
         if (!(g.flags & XFS_GEOM_RMAPBT))
-                return xfs_scan(mount_fd, &g, ranges, progress, fn, userdata);
+                return xfs_scan(mount_fd, &g, ranges, asker, fn, userdata);
 
         for (size_t i = 0; i < ranges->n; i++) {
                 _cleanup_owners_ Owners owners = {};
@@ -233,9 +233,21 @@ int xfs_open_handle(int mount_fd, uint64_t inode, uint32_t generation, int flags
         return 0;
 }
 
+int xfs_open_to_ask(int mount_fd, const MapAsker *asker, uint64_t inode, uint32_t generation, int *opened,
+                    int *ret) {
+        int r;
+
+        *ret = map_asker_holds(asker, inode, generation);
+        if (*ret >= 0)
+                return 0;
+        r = xfs_open_handle(mount_fd, inode, generation, O_RDONLY | O_NONBLOCK, opened);
+        *ret = *opened;
+        return r;
+}
+
 static int xfs_open(int mount_fd, uint64_t inode, uint32_t generation, int flags, int *ret) {
         return flags & O_PATH ? open_path(mount_fd, inode, generation, ret)
-                              : xfs_open_handle(mount_fd, inode, generation, flags, ret);
+                              : xfs_open_handle(mount_fd, inode, generation, flags | O_NONBLOCK, ret);
 }
 
 /* From the extent map of the file, which says of each piece whether others have it too. With an rmapbt the

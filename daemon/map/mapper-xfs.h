@@ -41,9 +41,16 @@ static inline XfsHandle xfs_handle(uint64_t inode, uint32_t generation) {
  * 0, MAP_E_GONE, or a negative errno. */
 int xfs_open_handle(int mount_fd, uint64_t inode, uint32_t generation, int flags, int *ret);
 
+/* Something to ask the file or folder about itself: the descriptor that the asker holds, or one that is
+ * opened here, without waiting for a lease that somebody has on it, and then in *opened as well, to be
+ * closed. 0, MAP_E_GONE, or a negative errno. */
+int xfs_open_to_ask(int mount_fd, const MapAsker *asker, uint64_t inode, uint32_t generation, int *opened,
+                    int *ret);
+
 /* What one look at a file system without a reverse mapping btree has found. */
 typedef struct XfsSearch {
         int mount_fd;
+        const MapAsker *asker;
         pthread_mutex_t lock;   /* of all that follows, while inodes are looked at */
         RangeSet open;          /* has no owner, or is shared */
         RangeSet shared;        /* has owners, and may have more */
@@ -58,7 +65,7 @@ void xfs_search_done(XfsSearch *s);
 
 /* Owners do not reach over two of `ranges`. Each was found at some moment of the search; only who asks twice
  * knows what lasted. 0, MAP_E_UNSUPPORTED, or a negative errno. */
-int xfs_search(int mount_fd, const XfsGeometry *g, const RangeSet *ranges, const MapProgress *progress,
+int xfs_search(int mount_fd, const XfsGeometry *g, const RangeSet *ranges, const MapAsker *asker,
                XfsSearch *ret);
 
 /* Sorts the chunks so that the files that probably lie at `wanted` come first. Only the order depends on it:
@@ -67,7 +74,7 @@ void xfs_chunks_order(int mount_fd, const XfsGeometry *g, const RangeSet *wanted
                       XfsChunks *chunks);
 
 /* MapperOps.walk for file systems without a reverse mapping btree. */
-int xfs_scan(int mount_fd, const XfsGeometry *g, const RangeSet *ranges, const MapProgress *progress,
+int xfs_scan(int mount_fd, const XfsGeometry *g, const RangeSet *ranges, const MapAsker *asker,
              OwnerFn fn, void *userdata);
 
 /* What to ask for, to hear of all of `range`: whole blocks, and one more. Linux before 6.12 reports a gap

@@ -48,6 +48,30 @@ static inline void map_progress_tell(const MapProgress *p) {
                 p->fn(p->userdata);
 }
 
+/* A file that who asks has open, perhaps under a lease. To open it once more would break that lease, be it
+ * by the same process (fs/locks.c, __break_lease(), asks for no owner), so it is never done: this descriptor
+ * is asked instead. */
+typedef struct MapHeld {
+        uint64_t inode;
+        uint32_t generation;
+        int fd;                         /* lent */
+} MapHeld;
+
+/* Who asks; all may be empty. */
+typedef struct MapAsker {
+        const MapProgress *progress;
+        const MapHeld *held;
+        size_t n_held;
+} MapAsker;
+
+static inline void map_asker_tell(const MapAsker *a) {
+        if (a)
+                map_progress_tell(a->progress);
+}
+
+/* The descriptor that the asker (NULL: nobody) has of this file; -1: none. */
+int map_asker_holds(const MapAsker *a, uint64_t inode, uint32_t generation);
+
 /* A file whose names are asked for. */
 typedef struct MapFile {
         uint64_t inode;
@@ -77,14 +101,15 @@ typedef struct MapperOps {
          * look at all inodes can answer them all. Owners of type OWNER_FILE have inode, generation,
          * offset and flags; no path. Who has bytes in several of the ranges is reported for each of
          * them. Of a range about which nothing can be found out an OWNER_UNKNOWN may say why, in
-         * `detail`; the others are answered all the same. `progress` may be NULL. 0, MAP_E_*, or a negative
-         * errno. */
-        int (*walk)(int mount_fd, const RangeSet *ranges, const MapProgress *progress, OwnerFn fn,
+         * `detail`; the others are answered all the same. What the asker holds is not opened. 0, MAP_E_*,
+         * or a negative errno. */
+        int (*walk)(int mount_fd, const RangeSet *ranges, const MapAsker *asker, OwnerFn fn,
                     void *userdata);
 
         /* Opens the inode without changing its timestamps, now or by writing (where the file system has a
-         * way). `flags`: O_RDONLY or O_RDWR, or O_PATH. The descriptor in *ret belongs to exactly that
-         * inode and generation. 0, MAP_E_GONE, or a negative errno. */
+         * way), and without waiting for who has a lease on it. `flags`: O_RDONLY or O_RDWR, or O_PATH. The
+         * descriptor in *ret belongs to exactly that inode and generation. 0, MAP_E_GONE, or a negative
+         * errno, -EWOULDBLOCK: somebody has a lease, and has been asked to give it up. */
         int (*open)(int mount_fd, uint64_t inode, uint32_t generation, int flags, int *ret);
 
         /* Whether the file of fd (opened by `open`, no O_PATH) has `range` of the device, now, as data at
@@ -124,10 +149,10 @@ const MapperOps *mapper_find(const char *fs_type);
  * `ranges` and nothing beside them; no owner reaches over two of them. 0, MAP_E_GONE, a negative errno
  * (-EUCLEAN: the backend goes backwards, or over two ranges, and cannot be believed), or what fn
  * returned. ops NULL: all of it is unknown. */
-int mapper_search(const MapperOps *ops, int mount_fd, const RangeSet *ranges, const MapProgress *progress,
+int mapper_search(const MapperOps *ops, int mount_fd, const RangeSet *ranges, const MapAsker *asker,
                   OwnerFn fn, void *userdata);
 
-/* The same for who is not interested in progress. */
+/* The same for who holds nothing and is not interested in progress. */
 static inline int mapper_walk(const MapperOps *ops, int mount_fd, const RangeSet *ranges, OwnerFn fn,
                               void *userdata) {
         return mapper_search(ops, mount_fd, ranges, NULL, fn, userdata);

@@ -32,6 +32,13 @@ const MapperOps *mapper_find(const char *fs_type) {
         return NULL;
 }
 
+int map_asker_holds(const MapAsker *a, uint64_t inode, uint32_t generation) {
+        for (size_t i = 0; a && i < a->n_held; i++)
+                if (a->held[i].inode == inode && a->held[i].generation == generation)
+                        return a->held[i].fd;
+        return -1;
+}
+
 typedef struct Walk {
         const RangeSet *asked;
         size_t at;              /* of `asked`: those before it have been handed out */
@@ -109,7 +116,7 @@ static int walk_owner(const Owner *owner, void *userdata) {
         return walk_hand_out(w, &o);
 }
 
-int mapper_search(const MapperOps *ops, int mount_fd, const RangeSet *ranges, const MapProgress *progress,
+int mapper_search(const MapperOps *ops, int mount_fd, const RangeSet *ranges, const MapAsker *asker,
                   OwnerFn fn, void *userdata) {
         Walk w = { .asked = ranges, .fn = fn, .userdata = userdata };
         int r = 0;
@@ -118,7 +125,7 @@ int mapper_search(const MapperOps *ops, int mount_fd, const RangeSet *ranges, co
         assert(fn);
 
         if (ops && ranges->n > 0)
-                r = ops->walk(mount_fd, ranges, progress, walk_owner, &w);
+                r = ops->walk(mount_fd, ranges, asker, walk_owner, &w);
         if (w.stopped != 0)
                 return w.stopped;
         if (r != 0 && r != MAP_E_UNSUPPORTED)

@@ -82,11 +82,15 @@ static int refuse_type(Offer *offer, const Place *p, mode_t mode) {
         }
 }
 
-/* Opens for reading what stands there, if it is a regular file. 0, REPLICA_E_NONE, or a negative errno. */
-static int open_regular(const Place *p, Offer *offer, int *ret, struct stat *ret_st) {
+/* Opens for reading what stands there, if it is a regular file, and not on the device that lost the bytes:
+ * there it may be another name of the very file, and opening that breaks the lease of who repairs it. 0,
+ * REPLICA_E_NONE, or a negative errno. */
+static int open_regular(const Place *p, const Subject *subject, Offer *offer, int *ret,
+                        struct stat *ret_st) {
         const int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
         _cleanup_close_ int look = -1, fd = -1;
         struct stat before, st;
+        int r;
 
         look = openat2_resolve(p->dir_fd, p->path, O_PATH | O_NOFOLLOW, RESOLVE_INSIDE);
         if (look < 0)
@@ -95,6 +99,9 @@ static int open_regular(const Place *p, Offer *offer, int *ret, struct stat *ret
                 return refuse_error(offer, -errno);
         if (!S_ISREG(before.st_mode))
                 return refuse_type(offer, p, before.st_mode);
+        r = refuse_same_device(subject, before.st_dev, offer);
+        if (r != 0)
+                return r;
 
         fd = openat2_resolve(p->dir_fd, p->path, flags, RESOLVE_INSIDE);
         if (fd < 0)
@@ -113,11 +120,6 @@ static int open_regular(const Place *p, Offer *offer, int *ret, struct stat *ret
 static int judge(const Subject *subject, const struct stat *st, Offer *offer) {
         const Likeness l = { .size = (uint64_t) st->st_size, .mtime = st->st_mtim, .ctime = st->st_ctim };
 
-        int r;
-
-        r = refuse_same_device(subject, st->st_dev, offer);
-        if (r != 0)
-                return r;
 
         offer->state = OFFER_HELD;
         if (identity_same(subject, &l)) {
@@ -134,7 +136,7 @@ static int open_place(const Place *p, const Subject *subject, Replica **ret, Off
         struct stat st = {};
         int r;
 
-        r = open_regular(p, offer, &fd, &st);
+        r = open_regular(p, subject, offer, &fd, &st);
         if (r != 0)
                 return r;
         m = malloc(sizeof(*m));

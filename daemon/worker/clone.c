@@ -2,15 +2,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include "util/file.h"
 #include "util/vec.h"
 #include "worker/clone.h"
 
 void clone_set_done(CloneSet *c) {
         guard_done(&c->guard);
-        for (size_t i = 0; i < c->others.n; i++)
-                closep(&c->others.items[i].fd);
         vec_done(&c->others);
         *c = CLONE_SET_NULL;
 }
@@ -35,7 +37,6 @@ static int find_other(const Owner *o, void *userdata) {
         Find *f = userdata;
         _cleanup_guard_ Guard g = GUARD_NULL;
         CloneTo to = { .offset = o->offset };
-        int r;
 
         if (o->type != OWNER_FILE || o->unwritten || !range_equal(o->range, f->target->range))
                 return -ESTALE;
@@ -45,13 +46,8 @@ static int find_other(const Owner *o, void *userdata) {
         if (!f->set || (o->inode == f->inode && o->offset == f->target->offset))
                 return 0;
 
-        r = mapper_open(f->site->ops, f->site->mount_fd, o->inode, o->generation, O_RDWR, &to.fd);
-        if (r != 0)
-                return r > 0 ? -ESTALE : r;
-        r = vec_push(&f->set->others, to);
-        if (r < 0)
-                closep(&to.fd);
-        return r;
+        to.fd = site_held(f->site, o->inode, o->generation);
+        return to.fd < 0 ? -ESTALE : vec_push(&f->set->others, to);
 }
 
 static int find_others(const Site *s, const Target *t, CloneSet *set, unsigned *ret_files) {
@@ -70,6 +66,23 @@ static int find_others(const Site *s, const Target *t, CloneSet *set, unsigned *
                 return -EAGAIN;
         *ret_files = f.files;
         return r;
+}
+
+/* What only memory has of a file without DAX is newer than the bad block: written back, it has another
+ * one. */
+static int look(const CloneTo *to, void *userdata) {
+        const CloneSet *c = userdata;
+        MapOwns owns;
+        int r;
+
+        r = fault_point(getenv("BEZOAR_FAULT"), "before-clone");
+        if (r == 0 && c->page->excluded)
+                r = c->page->excluded(c->page->userdata);
+        if (r == 0 && !file_is_dax(to->fd) && fdatasync(to->fd) < 0)
+                r = -errno;
+        if (r == 0)
+                r = site_owns(c->site, to->fd, c->page->range, to->offset, &owns);
+        return r < 0 ? r : owns == MAP_OTHERS ? -ESTALE : 0;
 }
 
 int clone_prepare(const Site *s, const Target *t, CloneSet *c) {
@@ -94,19 +107,36 @@ int clone_prepare(const Site *s, const Target *t, CloneSet *c) {
         if (r < 0)
                 return r;
 
+        c->site = s;
+        c->page = t;
         c->target = (CloneTarget) {
                 .guard_fd = c->guard.fd,
                 .folder_fd = c->guard.folder_fd,
                 .others = c->others.items,
                 .n_others = c->others.n,
+                .look = look,
+                .userdata = c,
         };
         return 0;
 }
 
-int clone_confirm(const Site *s, const Target *t, CloneSet *c) {
+static int read_back(const Target *t, const CloneTo *to, const uint8_t *page) {
+        uint64_t n = t->offset + REPAIR_UNIT <= t->file_size ? REPAIR_UNIT : t->file_size - t->offset;
+        uint8_t back[REPAIR_UNIT];
+        int r;
+
+        r = pread_full(to->fd, back, n, to->offset);
+        return r < 0 ? r : memcmp(back, page, n) == 0 ? 0 : CLONE_E_DIFFERS;
+}
+
+int clone_confirm(const CloneSet *c, const void *page) {
         unsigned files = 0;
         int r;
 
-        r = find_others(s, t, NULL, &files);
-        return r < 0 ? r : files > 0 ? -EBUSY : 0;
+        r = find_others(c->site, c->page, NULL, &files);
+        if (r >= 0 && files > 0)
+                r = -ESTALE;
+        for (size_t i = 0; r == 0 && i < c->others.n; i++)
+                r = read_back(c->page, &c->others.items[i], page);
+        return r;
 }

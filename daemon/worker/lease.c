@@ -16,6 +16,12 @@ int lease_take(int fd, Lease *ret) {
         return ret->taken;
 }
 
+void lease_end(Lease *l) {
+        if (l->taken)
+                (void) fcntl(l->fd, F_SETLEASE, F_UNLCK);
+        l->taken = false;
+}
+
 bool lease_holds(Lease *l) {
         uint64_t now = now_monotonic();
 

@@ -15,6 +15,9 @@ typedef struct Lease {
 /* > 0: taken; 0: somebody has the file open, or it may not be had. */
 int lease_take(int fd, Lease *ret);
 
+/* Gives it back; fine when there is none. */
+void lease_end(Lease *l);
+
 /* Does it hold still? One who opens the file waits until it is given back, but no longer than
  * fs.lease-break-time. */
 bool lease_holds(Lease *l);

@@ -110,8 +110,10 @@ static int put_with(const Site *s, WriterKind kind, const Target *t, const void 
         if ((r == 0 || r == WRITE_E_STORED || r == WRITE_E_BUSY) && !site_is_dax(s) &&
             fdatasync(s->block_fd) < 0)
                 return -errno;
-        if (r == 0 && kind == WRITER_CLONE)
-                return clone_confirm(s, t, &clone);
+        if (r == 0 && kind == WRITER_CLONE) {
+                r = clone_confirm(&clone, page);
+                return r == CLONE_E_DIFFERS ? PAGE_E_DIFFERS : r;
+        }
         if (r == WRITE_E_STORED || r == WRITE_E_BUSY)
                 return r == WRITE_E_STORED ? PAGE_E_STORED : PAGE_E_BUSY;
         if (r != WRITE_E_ABSENT)

@@ -16,14 +16,15 @@ enum {
         PAGE_E_DANGER,          /* not touched: without DAX it would be written by the block layer, and
                                  * nothing shows that the page is present */
         PAGE_E_NOT_CLEARED,     /* the kernel refused, and still lists the poison */
-        PAGE_E_DIFFERS,         /* read back: other bytes than were written */
+        PAGE_E_DIFFERS,         /* read back, also of who shares it: other bytes than were written */
         PAGE_E_LISTED,          /* read back right, but the kernel still lists poison there */
 };
 
 /* Writes with the writers in their order, through the filters that the environment asks for
  * (BEZOAR_FAULT). *ret_writer: the last that was tried. 0, PAGE_E_*, or a negative errno; -ESTALE: it is
  * not MAP_OWNED (for `block` and `clone`, which do not mind sharers: MAP_OTHERS), which is asked before
- * every one of them, or the file has another size. After `clone` the page is elsewhere. */
+ * every one of them, or the file has another size; what t->excluded said. After `clone` the page is
+ * elsewhere. */
 int page_put(const Site *s, const WriterKind *writers, size_t n, const Target *t,
              const void *page, WriterKind *ret_writer);
 

@@ -18,7 +18,7 @@
 #include "worker/clearing.h"
 #include "worker/intents.h"
 #include "worker/page.h"
-#include "worker/repair-step.h"
+#include "worker/repair-internal.h"
 #include "worker/shown.h"
 
 #define TRIES_MAX 5     /* how often good bytes may change under our hands */
@@ -160,109 +160,6 @@ static int freeze(Repair *r) {
         return 0;
 }
 
-static bool same_time(const struct timespec *a, const struct timespec *b) {
-        return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
-}
-
-/* What only memory has of it (there is no DAX, then) must not be taken for lost: it is written back, and
- * where that clears a page, the list will say so. */
-int repair_write_back(const Repair *r) {
-        return file_is_dax(r->fd) ? 0 : fdatasync(r->fd);
-}
-
-/* Are the good bytes that were read for the page still as they were? */
-static bool good_bytes_stay(const Repair *r, const Step *s, const RangeSet *got) {
-        uint64_t end = r->f->file_size - s->offset;
-
-        for (size_t i = 0; i < got->n; i++) {
-                uint64_t at = got->items[i].start - s->range.start, n = range_size(got->items[i]);
-
-                if (at >= end)
-                        break;
-                if (memcmp(r->page + at, r->again + at, n < end - at ? n : end - at) != 0)
-                        return false;
-        }
-        return true;
-}
-
-/* Are all writers of those that do right by everybody who has the block? */
-static bool minds_sharers(const Repair *r) {
-        for (size_t i = 0; i < r->n_writers; i++)
-                if (r->writers[i] != WRITER_BLOCK && r->writers[i] != WRITER_CLONE)
-                        return true;
-        return false;
-}
-
-static int look_at_owner(Repair *r, const Step *s) {
-        MapOwns owns;
-        int q;
-
-        q = site_owns(&r->site, r->fd, s->range, s->offset, &owns);
-        if (q < 0 && q != -EAGAIN)
-                return q;
-        if (q == 0 && (owns == MAP_OWNED || (owns == MAP_SHARED && !minds_sharers(r))))
-                return 0;
-        return ended(r, CASE_DETECTED, REASON_CHANGED,
-                     q == 0 && owns == MAP_SHARED ? "the block is shared with another file now"
-                                      : "the file system gave the block to somebody else");
-}
-
-/* Do the bytes around the lost ones stand still since they were compared? Whoever has stored to them may
- * have stored to the lost ones as well. What has been written by this repair in the meantime did not survive
- * then. Under a lease nobody else is there; a seal and a word are about the page alone. */
-static int look_around(Repair *r) {
-        _cleanup_rangeset_ RangeSet moving = {};
-        int q;
-
-        if (r->result.exclusion == EXCLUSION_LEASE || r->plan->by_word ||
-            r->plan->proofs & PROOF_BIT(PROOF_SEAL))
-                return 0;
-        q = window_moving(&r->seen.outlook, &r->seen.window, &moving);
-        if (q < 0)
-                return q;
-        for (size_t i = 0; i < moving.n; i++)
-                if (rangeset_overlaps(&r->seen.window.surviving, moving.items[i]))
-                        return ended(r, CASE_DETECTED, REASON_CHANGED,
-                                     "somebody stored to bytes around the lost ones, at file offset "
-                                     "%" PRIu64, moving.items[i].start);
-        return 0;
-}
-
-/* Last look before the write: still this file's, still the same sectors bad, still the same good bytes
- * (unless they are not written). */
-static int look_again(Repair *r, const Step *s, const RangeSet *listed, const RangeSet *got) {
-        _cleanup_rangeset_ RangeSet listed_now = {}, got_now = {};
-        struct stat st;
-        int q;
-
-        q = look_at_owner(r, s);
-        if (q != 0)
-                return q;
-        if (r->result.exclusion == EXCLUSION_LEASE && !lease_holds(&r->lease))
-                return ended(r, CASE_WAITING, REASON_FILE_BUSY, "another program wants to open it");
-        if (!site_is_dax(&r->site) &&
-            ((!repair_in_place(r) && repair_write_back(r) < 0) || fstat(r->fd, &st) < 0))
-                return -errno;
-        if (!site_is_dax(&r->site) && st.st_size != r->before.st_size)
-                return ended(r, CASE_DETECTED, REASON_CHANGED, "the file has changed its size");
-        if ((r->plan->proofs & PROOF_BIT(PROOF_IDENTITY)) && !same_time(&st.st_mtim, &r->mtime))
-                return ended(r, CASE_DETECTED, REASON_CHANGED, "the file has been written to");
-
-        q = site_listed(&r->site, s->range, &listed_now);
-        if (q < 0)
-                return q;
-        if (!rangeset_equal(listed, &listed_now))
-                return REPAIR_E_AGAIN;
-        q = look_around(r);
-        if (q != 0 || repair_in_place(r) || site_is_dax(&r->site))      /* nothing good is written */
-                return q;
-
-        q = page_salvage(&r->site, s->range, listed, r->again, &got_now);
-        if (q < 0)
-                return q;
-        return rangeset_equal(got, &got_now) && good_bytes_stay(r, s, got) ? 0 : REPAIR_E_AGAIN;
-}
-
 /* Storing through a mapping and cutting a file back move its mtime. Under a lease nobody else can have
  * moved it. */
 void repair_restore_times(Repair *r) {
@@ -272,7 +169,7 @@ void repair_restore_times(Repair *r) {
         if (fstat(r->fd, &st) < 0)
                 return;
         r->mtime = st.st_mtim;
-        if (!same_time(&st.st_mtim, &r->before.st_mtim) && lease_holds(&r->lease) &&
+        if (!repair_same_time(&st.st_mtim, &r->before.st_mtim) && lease_holds(&r->lease) &&
             futimens(r->fd, times) >= 0)
                 r->mtime = r->before.st_mtim;
 }
@@ -286,7 +183,9 @@ static int put_page(Repair *r, const Step *s, const Target *t, uint64_t bytes) {
         switch (q) {
         case -ESTALE:
                 return ended(r, CASE_DETECTED, REASON_CHANGED,
-                             "the file changed while it was being written");
+                             "the file, or who shares the block, changed while it was being written");
+        case -ECANCELED:
+                return REPAIR_E_ENDED;          /* still_excluded() has said why */
         case PAGE_E_STORED:
                 /* The bytes are there. From now on a program may store newer ones through its mapping
                  * without any trace, so the intent must never be carried out again. */
@@ -306,6 +205,9 @@ static int put_page(Repair *r, const Step *s, const Target *t, uint64_t bytes) {
                 (void) forget_intent(r, s);
                 return ended(r, CASE_WAITING, REASON_FILE_BUSY,
                              "the kernel lets nobody write it: it is in use as swap space");
+        case PAGE_E_DIFFERS:
+                return ended(r, CASE_FAILED, REASON_READ_BACK_FAILED, "in a file that shares the page at "
+                             "file offset %" PRIu64, s->offset);
         case PAGE_E_NOT_CLEARED:
                 (void) forget_intent(r, s);
                 return ended(r, CASE_FAILED, REASON_WRITE_FAILED,
@@ -333,7 +235,7 @@ static int read_back(Repair *r, const Step *s, const Target *t, const RangeSet *
         if (q >= 0)
                 q = page_check(&r->site, t, r->page, &must,
                                r->result.writer == WRITER_CLONE || repair_punches(r));
-        if (q == 0 && repair_in_place(r) && look_at_owner(r, s) != 0)
+        if (q == 0 && repair_in_place(r) && repair_look_at_owner(r, s) != 0)
                 return ended(r, CASE_IN_DOUBT, REASON_IN_DOUBT,
                              "the file system was thawed, and gave away the block that was being written");
 
@@ -390,6 +292,12 @@ static uint64_t physical_of(const Repair *r, const Step *s) {
         return q->physical_known ? q->physical + s->range.start : 0;
 }
 
+static int still_excluded(void *userdata) {
+        int q = repair_excluded(userdata);
+
+        return q > 0 ? -ECANCELED : q;
+}
+
 static int try_step(Repair *r, const Step *s) {
         _cleanup_rangeset_ RangeSet listed = {}, got = {};
         Intent intent;
@@ -405,6 +313,8 @@ static int try_step(Repair *r, const Step *s) {
                 .block_fd = r->block_fd >= 0 ? r->block_fd : r->site.block_fd,
                 .bad = &listed,
                 .clear = site_is_dax(&r->site) ? &clearing.target : NULL,
+                .excluded = still_excluded,
+                .userdata = r,
         };
         int q;
 
@@ -428,7 +338,7 @@ static int try_step(Repair *r, const Step *s) {
         if (q == 0 && repair_in_place(r))
                 q = freeze(r);
         if (q == 0)
-                q = look_again(r, s, &listed, &got);
+                q = repair_look_again(r, s, &listed, &got);
         if (q != 0) {
                 (void) forget_intent(r, s);
                 return q;

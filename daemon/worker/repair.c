@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* One file's bad pages, or a device-dax'. Before anything is written: it is opened by its handle, compared
- * with what was located, exclusion is taken, the neighbourhood and the replica are read once, and the
- * proof that the plan names must be shown by those very bytes. Then page after page (repair-step.c); at
- * the end all of the range must be readable and off the list. The file's mtime stays as it was, under a
- * lease also where a page had to be brought back. */
+/* One file's bad pages, or a device-dax'. Before anything is written: it is opened by its handle, exclusion
+ * is taken, and it is compared with what was located (repair-exclude.c); the neighbourhood and the replica
+ * are read once, and the proof that the plan names must be shown by those very bytes (repair-prove.c). Then
+ * page after page (repair-step.c), each looked at again right before it is written (repair-look.c); at the
+ * end all of the range must be readable and off the list. The file's mtime stays as it was, under a lease
+ * also where a page had to be brought back. */
 
 #include <assert.h>
 #include <errno.h>
@@ -16,212 +17,26 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/choice.h"
 #include "util/file.h"
 #include "util/strv.h"
-#include "util/vec.h"
 #include "worker/intents.h"
-#include "worker/lease.h"
 #include "worker/page.h"
-#include "worker/repair-step.h"
+#include "worker/repair-internal.h"
 #include "worker/repair.h"
-#include "worker/shown.h"
 
 static void repair_done(Repair *r) {
         uint64_t usec;
 
         (void) freeze_end(&r->freeze, &usec);
+        repair_let_go(r);
         site_close(&r->site);
         closep(&r->block_fd);
-        closep(&r->fd);         /* a lease goes with it */
         closep(&r->intents_fd);
         closep(&r->lock_fd);
         gathered_done(&r->seen);
         free(r->page);
         free(r->again);
         result_done(&r->result);
-}
-
-/* The kernel writes swap space without leaving a trace in the file's times, and neither a lease nor a
- * frozen file system keeps it out: no copy can be shown to be one of now. vfs_fallocate() refuses such a
- * file before it finds that there is no such place in any file. */
-static bool is_swap_space(int fd) {
-        return fallocate(fd, FALLOC_FL_KEEP_SIZE, INT64_MAX, 1) < 0 && errno == ETXTBSY;
-}
-
-static int open_file(Repair *r) {
-        int q;
-
-        q = mapper_open(r->site.ops, r->site.mount_fd, r->owner->inode, r->owner->generation, O_RDWR,
-                        &r->fd);
-        if (q == -EROFS)
-                return ended(r, CASE_WAITING, REASON_READ_ONLY, NULL);
-        if (q == -ETXTBSY)
-                return ended(r, CASE_WAITING, REASON_FILE_BUSY,
-                             "it cannot be opened for writing: a program runs from it");
-        if (q == -EPERM)
-                return ended(r, CASE_WAITING, REASON_FILE_BUSY,
-                             "it cannot be opened for writing: it is immutable, append-only, or "
-                             "closed by fs-verity");
-        if (q == -EWOULDBLOCK)
-                return ended(r, CASE_WAITING, REASON_FILE_BUSY, "another program has a lease on it");
-        if (q > 0)
-                return ended(r, CASE_DETECTED, REASON_CHANGED, "the file is gone");
-        if (q == 0 && is_swap_space(r->fd))
-                return ended(r, CASE_WAITING, REASON_FILE_BUSY, "it is in use as swap space");
-        return q;
-}
-
-/* The device itself: nobody keeps a time of it, and there is no memory in between. */
-static int open_device(Repair *r) {
-        r->before = (struct stat) { .st_size = (off_t) r->site.size };
-        if (r->site.size != r->f->file_size)
-                return ended(r, CASE_DETECTED, REASON_CHANGED, "the device has changed its size");
-        return site_open_device(&r->site, &r->fd);
-}
-
-static int examine_file(Repair *r) {
-        if (site_is_dax(&r->site))
-                return 0;
-        if (repair_write_back(r) < 0)
-                return ended(r, CASE_FAILED, REASON_WRITE_FAILED,
-                             "what is in memory of the file cannot be written: %s",
-                             strerror(errno));
-        if (fstat(r->fd, &r->before) < 0)
-                return -errno;
-        if ((uint64_t) r->before.st_size != r->f->file_size)
-                return ended(r, CASE_DETECTED, REASON_CHANGED, "the file has changed its size");
-
-        r->mtime = r->before.st_mtim;
-        return 0;
-}
-
-/* Can it be had? Freezing itself comes later, for each page: nothing may be read or logged meanwhile. */
-static bool exclusion_can_be_had(Repair *r, Exclusion e) {
-        switch (e) {
-        case EXCLUSION_LEASE:
-                return lease_take(r->fd, &r->lease) > 0;
-        case EXCLUSION_FREEZE:
-                return !r->site.coarse && freeze_possible(&r->site, r->request->state_dir) &&
-                       site_open_device(&r->site, &r->block_fd) >= 0;
-        case EXCLUSION_OPTIMISTIC:
-                return true;
-        case _EXCLUSION_MAX:
-        case _EXCLUSION_INVALID:
-        default:
-                return false;
-        }
-}
-
-static int take_exclusion(Repair *r) {
-        for (size_t i = 0; i < r->plan->means.exclusion.n; i++) {
-                Exclusion e = r->plan->means.exclusion.items[i];
-
-                r->n_writers = 0;
-                for (size_t k = 0; k < r->plan->means.n_writers; k++)
-                        if (writer_suits(r->plan->means.writers[k], e))
-                                r->writers[r->n_writers++] = r->plan->means.writers[k];
-                if (r->n_writers == 0 || !exclusion_can_be_had(r, e))
-                        continue;
-                r->result.exclusion = e;
-                return examine_file(r);
-        }
-        return ended(r, CASE_WAITING, REASON_FILE_BUSY,
-                     "another program has it open, and nothing else that Exclusion= allows can be had");
-}
-
-static int has_none(Repair *r, const char *what) {
-        const Offer *o = &r->evidence->offer;
-
-        return ended(r, o->state == OFFER_UNREACHABLE ? CASE_WAITING : CASE_REFUSED, offer_reason(o),
-                     "%s %s%s%s", r->plan->replica, what, o->detail ? ": " : "", o->detail ? o->detail : "");
-}
-
-static int judge_by_proof(Repair *r, const Protect *protect) {
-        const Offer *o = &r->evidence->offer;
-
-        if (!r->evidence->bytes || (o->proofs & r->plan->proofs) != r->plan->proofs ||
-            offer_satisfies(o, &protect->proof) == 0)
-                return has_none(r, "no longer shows what the plan asks for");
-        r->result.proofs = o->proofs;
-        return 0;
-}
-
-/* The word holds for what was shown, to the byte. A seal that says otherwise ends before anything is
- * written. */
-static int judge_by_word(Repair *r) {
-        _cleanup_sealed_ Sealed sealed = SEALED_NULL;
-        _cleanup_preview_ Preview p = {};
-        char token[SHOWN_TOKEN + 1];
-        int q;
-
-        if (!r->evidence->bytes)
-                return has_none(r, "cannot give the bytes");
-        q = shown_token(r->request, &r->seen, r->evidence, token);
-        if (q == 0 && strcmp(token, r->plan->shown) != 0)
-                return ended(r, CASE_REFUSED, REASON_NOT_AS_SHOWN, NULL);
-        if (q == 0)
-                q = shown_compare(&r->seen, r->evidence, 0, &p);
-        if (q == 0 && !site_is_dax(&r->site))
-                q = shown_contradicts_seal(r->request, &r->before, &r->seen, r->evidence, &sealed);
-        if (q > 0)
-                q = sealed_end(&sealed);
-        r->lost = p.lost;
-        r->compared = p.compared;
-        r->differ = p.differ;
-        return q;
-}
-
-/* Has another replica come to speak against the chosen one since the plan was made? One that is away now
- * speaks for nobody. */
-static int hear_others(Repair *r, const Protect *protect) {
-        Findings asked = {};            /* all is lent, but for the array */
-        _cleanup_choice_ Choice c = {};
-        int q = 0;
-
-        for (size_t i = 0; q >= 0 && i < r->seen.evidences.n; i++)
-                q = vec_push(&asked.offers, r->seen.evidences.items[i].offer);
-        if (q >= 0)
-                q = choice_make(protect, &asked, &c);
-        vec_done(&asked.offers);
-        if (q < 0)
-                return q;
-        return c.reason != REASON_REPLICAS_DISAGREE ? 0 : ended(r, CASE_REFUSED, c.reason, "%s", c.detail);
-}
-
-/* Reads the neighbourhood and all replicas, and lets them show what the plan asks for: each of them has a
- * share of the time, and those that have not answered when the plan was made may have something to say
- * now. A word is about one replica, whatever others say. */
-static int prove(Repair *r) {
-        const Protect *protect = policy_find_owner(&r->request->policy, r->owner);
-        char *chosen[] = { r->plan->replica, NULL };
-        uint64_t patience = PATIENCE_USEC;
-        int q;
-
-        if (!protect)
-                return -EINVAL;
-
-        q = gather(r->request, &r->site, protect, r->owner, r->f, r->fd, &r->before,
-                   r->plan->by_word ? chosen : protect->replicas, &patience, &r->seen);
-        if (q < 0)
-                return q;
-        if (r->seen.lost.n == 0)
-                return ended(r, CASE_DETECTED, REASON_CHANGED, "every byte can be read again");
-
-        for (size_t i = 0; i < r->seen.evidences.n && !r->evidence; i++)
-                if (streq_ptr(r->seen.evidences.items[i].offer.replica, r->plan->replica))
-                        r->evidence = r->seen.evidences.items + i;
-        if (!r->evidence)
-                return -EINVAL;
-
-        q = r->plan->by_word ? judge_by_word(r) : judge_by_proof(r, protect);
-        if (q == 0 && !r->plan->by_word)
-                q = hear_others(r, protect);
-        if (q != 0)
-                return q;
-
-        r->result.replica = strdup(r->plan->replica);
-        return r->result.replica ? 0 : -ENOMEM;
 }
 
 /* What is still listed must not be this file's any more: the writer `clone` has left it to a guard. */
@@ -341,11 +156,9 @@ static int run(Repair *r) {
 
         q = prepare(r);
         if (q == 0)
-                q = site_is_dax(&r->site) ? open_device(r) : open_file(r);
+                q = repair_exclude(r);
         if (q == 0)
-                q = take_exclusion(r);
-        if (q == 0)
-                q = prove(r);
+                q = repair_prove(r);
         if (q != 0)
                 return q;
 

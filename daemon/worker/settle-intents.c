@@ -33,7 +33,7 @@ typedef struct Place {
 typedef struct Settler {
         const Request *request;
         struct { Place *items; size_t n, allocated; } places;   /* the device, and what stands on it */
-        const Site *site;       /* of the intent in hand, as site_state */
+        Site *site;             /* of the intent in hand, as site_state */
         int site_state;
         int intents_fd;
         char *boot_id;
@@ -244,7 +244,7 @@ static int act(const Settler *s, Pending *p, Result *result) {
 
 /* Which of the file systems the intent is about; NULL: none of them. Device names change from boot to boot,
  * file systems take their UUIDs along. One that is not mounted has none: the device's name must do. */
-static const Place *place_of(const Settler *s, const Intent *i) {
+static Place *place_of(const Settler *s, const Intent *i) {
         const Volume *v = &s->request->volume;
 
         for (size_t k = 0; i->uuid && k < s->places.n; k++)
@@ -310,7 +310,7 @@ static void name_case(Result *result) {
 static int visit(const char *name, const Intent *i, const void *page, void *userdata) {
         Settler *s = userdata;
         _cleanup_result_ Result result = { .writer = WRITER_AUTO, .exclusion = _EXCLUSION_INVALID };
-        const Place *place;
+        Place *place;
         int r;
 
         if (!i && !ours_by_name(s, name))

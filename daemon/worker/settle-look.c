@@ -14,6 +14,8 @@
 #include "write/mapped.h"
 
 void pending_done(Pending *p) {
+        if (p->site)
+                site_let_go(p->site, p->fd);
         closep(&p->fd);
         rangeset_done(&p->bad);
         rangeset_done(&p->unwritten);
@@ -38,7 +40,7 @@ static int open_device(const Site *s, Pending *p) {
         return p->facts.owned ? site_open_device(s, &p->fd) : 0;
 }
 
-int pending_open(const Site *s, Pending *p) {
+int pending_open(Site *s, Pending *p) {
         MapOwns owns;
         int r;
 
@@ -49,8 +51,11 @@ int pending_open(const Site *s, Pending *p) {
                         &p->fd);
         if (r > 0)
                 return 0;
+        if (r >= 0)
+                r = site_hold(s, p->intent->inode, p->intent->generation, p->fd);
         if (r < 0)
                 return r;
+        p->site = s;
         /* Before anything is looked at, so that it stays as it was seen. */
         (void) lease_take(p->fd, &p->lease);
         if (fstat(p->fd, &p->st) < 0)

@@ -10,6 +10,7 @@
 
 /* One intent with its file. */
 typedef struct Pending {
+        Site *site;             /* that holds the file; NULL: none does */
         const Intent *intent;
         const uint8_t *page;
         int fd;                 /* -1: the file is gone */
@@ -33,7 +34,7 @@ uint64_t pending_size(const Pending *p);
 
 /* Opens the file, if it is still there, and takes a lease on it, if nobody else has it open. 0 or a negative
  * errno. */
-int pending_open(const Site *s, Pending *p);
+int pending_open(Site *s, Pending *p);
 
 /* Fills in the facts. A crash may have left the file a part of a page too long: it is cut back. 0 or a
  * negative errno; -EBUSY: not while somebody else has it open. */

@@ -151,7 +151,7 @@ static int place_range(const Site *s, Range range, Answer *a) {
 }
 
 /* 0, MAP_E_GONE, or a negative errno. */
-static int ask_mapper(const Site *s, const MapProgress *progress, Answer *a) {
+static int ask_mapper(const Site *s, const MapAsker *asker, Answer *a) {
         _cleanup_rangeset_ RangeSet asked = {};
         int r = 0;
 
@@ -159,10 +159,10 @@ static int ask_mapper(const Site *s, const MapProgress *progress, Answer *a) {
                 r = rangeset_add(&asked, a->places.items[i].from);
         if (r < 0 || asked.n == 0)
                 return r;
-        return mapper_search(s->ops, s->mount_fd, &asked, progress, add_translated, a);
+        return mapper_search(s->ops, s->mount_fd, &asked, asker, add_translated, a);
 }
 
-static int walk_elsewhere(const Site *s, const RangeSet *ranges, const MapProgress *progress, OwnerFn fn,
+static int walk_elsewhere(const Site *s, const RangeSet *ranges, const MapAsker *asker, OwnerFn fn,
                           void *userdata) {
         _cleanup_(answer_done) Answer a = {};
         int r = 0;
@@ -170,7 +170,7 @@ static int walk_elsewhere(const Site *s, const RangeSet *ranges, const MapProgre
         for (size_t i = 0; r >= 0 && i < ranges->n; i++)
                 r = place_range(s, ranges->items[i], &a);
         if (r >= 0)
-                r = ask_mapper(s, progress, &a);
+                r = ask_mapper(s, asker, &a);
         if (r != 0)
                 return r;
 
@@ -210,6 +210,8 @@ static int walk_single(OwnerType type, const char *detail, const RangeSet *range
 
 int site_walk(const Site *s, const RangeSet *ranges, const MapProgress *progress, OwnerFn fn,
               void *userdata) {
+        const MapAsker asker = { .progress = progress, .held = s->held.items, .n_held = s->held.n };
+
         assert(s->volume);
         assert(fn);
 
@@ -225,8 +227,8 @@ int site_walk(const Site *s, const RangeSet *ranges, const MapProgress *progress
                 return walk_single(OWNER_UNKNOWN, s->volume->hindrance, ranges, fn, userdata);
         if (s->mount_fd < 0)
                 return walk_single(OWNER_UNMOUNTED, NULL, ranges, fn, userdata);
-        return is_direct(s) ? mapper_search(s->ops, s->mount_fd, ranges, progress, fn, userdata)
-               : walk_elsewhere(s, ranges, progress, fn, userdata);
+        return is_direct(s) ? mapper_search(s->ops, s->mount_fd, ranges, &asker, fn, userdata)
+               : walk_elsewhere(s, ranges, &asker, fn, userdata);
 }
 
 int site_owns(const Site *s, int fd, Range page, uint64_t offset, MapOwns *ret) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
@@ -13,6 +14,7 @@
 
 #include "topo/topo.h"
 #include "util/file.h"
+#include "util/vec.h"
 #include "worker/site.h"
 #include "write/mapped.h"
 
@@ -20,7 +22,27 @@ void site_close(Site *s) {
         closep(&s->block_fd);
         closep(&s->mount_fd);
         closep(&s->dax_fd);
+        vec_done(&s->held);
         *s = SITE_NULL;
+}
+
+int site_hold(Site *s, uint64_t inode, uint32_t generation, int fd) {
+        const MapHeld held = { .inode = inode, .generation = generation, .fd = fd };
+
+        assert(site_held(s, inode, generation) < 0);
+        return vec_push(&s->held, held);
+}
+
+void site_let_go(Site *s, int fd) {
+        for (size_t i = s->held.n; i > 0; i--)
+                if (s->held.items[i - 1].fd == fd)
+                        vec_remove(&s->held, i - 1, 1);
+}
+
+int site_held(const Site *s, uint64_t inode, uint32_t generation) {
+        const MapAsker asker = { .held = s->held.items, .n_held = s->held.n };
+
+        return map_asker_holds(&asker, inode, generation);
 }
 
 static int device_open(const Volume *v, Site *s) {

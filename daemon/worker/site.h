@@ -34,6 +34,7 @@ typedef struct Site {
         uint64_t dax_align;     /* it is mapped in pieces of that size */
         uint64_t dax_physical;  /* where its first byte is in physical memory */
         bool coarse;            /* its logical blocks are larger than sectors */
+        struct { MapHeld *items; size_t n, allocated; } held;   /* site_hold() */
 } Site;
 
 /* The Volume must outlive the Site. 0; SITE_E_UNMOUNTED, with *ret valid but for mount_fd; SITE_E_GONE;
@@ -70,6 +71,14 @@ int site_open_device(const Site *s, int *ret_fd);
 /* What the kernel lists now, within `window`. 0; -EOVERFLOW when its list is cut off before the end of
  * the window; or another negative errno. */
 int site_listed(const Site *s, Range window, RangeSet *ret);
+
+/* From here on this file is open, and leased perhaps, as `fd`, which stays the caller's: whoever asks about
+ * the file by way of this Site asks that descriptor, and nobody opens the file once more. 0 or -ENOMEM. */
+int site_hold(Site *s, uint64_t inode, uint32_t generation, int fd);
+void site_let_go(Site *s, int fd);
+
+/* Its descriptor; -1: it is not held. */
+int site_held(const Site *s, uint64_t inode, uint32_t generation);
 
 /* Whose the bytes of `ranges` of the device (whole pages) are: asks the mapper about the places that they
  * have on the file system's device, which are read from the kernel each time, and tells the owners in

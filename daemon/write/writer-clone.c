@@ -49,17 +49,25 @@ static int new_block(const CloneTarget *c, const void *page, uint64_t n, int *re
         return 0;
 }
 
+/* The new block (of fd) to whoever has the bad one. */
+static int replace(const CloneTarget *c, int fd, uint64_t n, const CloneTo *to) {
+        int r = c->look(to, c->userdata);
+
+        return r < 0 ? r : clone_range(fd, 0, n, to->fd, to->offset);
+}
+
 static int force_log(int guard_fd) {
         return futimens(guard_fd, NULL) < 0 || fsync(guard_fd) < 0 ? -errno : 0;
 }
 
 static int clone_write(Writer *w, const Target *t, const void *page) {
         uint64_t n = t->offset + REPAIR_UNIT <= t->file_size ? REPAIR_UNIT : t->file_size - t->offset;
+        const CloneTo self = { .fd = t->file_fd, .offset = t->offset };
         const CloneTarget *c = t->clone;
         _cleanup_close_ int fd = -1;
         int r;
 
-        if (!c)
+        if (!c || !c->look)
                 return -EINVAL;
 
         r = new_block(c, page, n, &fd);
@@ -68,9 +76,9 @@ static int clone_write(Writer *w, const Target *t, const void *page) {
         if (r >= 0)
                 r = force_log(c->guard_fd);
         for (size_t i = 0; r >= 0 && i < c->n_others; i++)
-                r = clone_range(fd, 0, n, c->others[i].fd, c->others[i].offset);
+                r = replace(c, fd, n, &c->others[i]);
         if (r >= 0)
-                r = clone_range(fd, 0, n, t->file_fd, t->offset);
+                r = replace(c, fd, n, &self);
         if (r >= 0)
                 r = force_log(c->guard_fd);
         if (r < 0)

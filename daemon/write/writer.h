@@ -24,7 +24,7 @@ enum {
 
 /* A page of a file that has the same block. */
 typedef struct CloneTo {
-        int fd;                 /* O_RDWR, does not change timestamps on write */
+        int fd;                 /* O_RDWR, does not change timestamps on write; lent */
         uint64_t offset;
 } CloneTo;
 
@@ -33,6 +33,11 @@ typedef struct CloneTarget {
         int folder_fd;          /* for the new block's file, which has no name */
         const CloneTo *others;  /* besides the target itself */
         size_t n_others;
+
+        /* Right before one of them, or the target itself, is given the new block: has it the bad one still,
+         * and is everybody else kept out? 0, or a negative errno: nothing more is done. */
+        int (*look)(const CloneTo *to, void *userdata);
+        void *userdata;
 } CloneTarget;
 
 /* A page of a device-dax. */
@@ -65,6 +70,9 @@ typedef struct Target {
                                  * addresses */
         bool punched;           /* punch: a crash has left the hole, or a block that was not written */
         const CloneTarget *clone;       /* clone */
+        int (*excluded)(void *userdata);        /* clone: is everybody kept out still of the files that have
+                                                 * the block? 0 or a negative errno. NULL: nobody need be */
+        void *userdata;
         const ClearTarget *clear;       /* clear */
 } Target;
 

@@ -529,6 +529,31 @@ static void test_deleted(int root) {
         }
 }
 
+static int count_files(const Owner *o, void *userdata) {
+        *(unsigned *) userdata += o->type == OWNER_FILE;
+        return 0;
+}
+
+/* Proves that a file that the asker has open is asked by his descriptor, and that his lease is not broken;
+ * and that a file under a lease that he does not hold is not found. */
+static void test_held(int root) {
+        _cleanup_close_ int fd = create(root, "held");
+        const MapHeld held = { .inode = inode_of(fd), .generation = generation_of(fd), .fd = fd };
+        const MapAsker asker = { .held = &held, .n_held = 1 };
+        Range range;
+        unsigned found = 0;
+
+        fill(fd, 0, BLOCK);
+        assert(syncfs(root) == 0);
+        range = first_range(fd);
+        assert(signal(SIGIO, SIG_IGN) != SIG_ERR);
+        assert(fcntl(fd, F_SETLEASE, F_WRLCK) == 0);
+        assert(mapper_search(ext4, root, RANGESET_ONE(range), &asker, count_files, &found) == 0);
+        assert(found == 1 && fcntl(fd, F_GETLEASE) == F_WRLCK);
+        assert(mapper_walk(ext4, root, RANGESET_ONE(range), count_files, &found) == 0);
+        assert(found == 1 && fcntl(fd, F_GETLEASE) != F_WRLCK);
+}
+
 /* Proves that an inode is opened only with its generation, that reading does not move its times, and that
  * whether it has a page is asked of it. */
 static void test_open(int root) {
@@ -823,6 +848,7 @@ static void run_tests(void) {
         assert(root >= 0);
         test_deleted(root);
         test_open(root);
+        test_held(root);
         test_path(root);
         unmount(root);
 

@@ -650,6 +650,33 @@ static void test_leased(int root) {
         expect_file(root, e.range, fd, 0, false);
 }
 
+static MapHeld held_as(int fd) {
+        return (MapHeld) { .inode = inode_of(fd), .generation = generation_of(fd), .fd = fd };
+}
+
+/* Proves that a file that the asker has open is asked by his descriptor: it is found, alone and among those
+ * that share, and his lease is not broken. */
+static void test_held(int root) {
+        _cleanup_close_ int fd = create_filled(root, "held", BLOCK), copy = create(root, "held-too");
+        const MapHeld held[] = { held_as(fd), held_as(copy) };
+        const MapAsker asker = { .held = held, .n_held = 2 };
+        const Extent e = first_extent(fd);
+
+        for (size_t files = 1; files <= 2; files++) {
+                _cleanup_owners_ Owners owners = {};
+
+                if (files == 2)
+                        assert(ioctl(copy, FICLONE, fd) == 0);
+                assert(fcntl(fd, F_SETLEASE, F_WRLCK) == 0 && fcntl(copy, F_SETLEASE, F_WRLCK) == 0);
+                assert(mapper_search(xfs, root, RANGESET_ONE(e.range), &asker, keep, &owners) == 0);
+                assert(owners.n == files);
+                for (size_t i = 0; i < files; i++)
+                        assert(owners.items[i].type == OWNER_FILE && owners.items[i].shared == (files == 2));
+                assert(fcntl(fd, F_GETLEASE) == F_WRLCK && fcntl(copy, F_GETLEASE) == F_WRLCK);
+                assert(fcntl(fd, F_SETLEASE, F_UNLCK) == 0 && fcntl(copy, F_SETLEASE, F_UNLCK) == 0);
+        }
+}
+
 /* Proves that a page is known to be a file's without opening it (that would cost the lease), and that a
  * mapping that is not exactly so is none. */
 static void test_owns(int root) {
@@ -774,6 +801,7 @@ static void test_without_rmapbt(void) {
         test_open(root);
         test_owns(root);
         test_leased(root);
+        test_held(root);
         test_staging(root);
         test_delayed(root);
         test_in_use(root);

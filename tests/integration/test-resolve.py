@@ -281,6 +281,7 @@ def ignores(program):
         assert d.case()["ignored"] and WHO in d.case()["events"][-1]["detail"], d.case()
         d.ctl("resolve", "1", "retry", "-q")
         assert any("try again" in e["detail"] and WHO in e["detail"] for e in d.case()["events"]), d.case()
+        bus.patiently(d.preview)        # until no worker is looking at it because of that
         d.ctl("resolve", "1", "ignore")
         d.ctl("resolve", "1", f"--accept={MIRROR}", "--yes", "-q")      # his word ends that
         d.wait_states("healed")

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 
 """The writer `clone` on an XFS on a loop device: the file and whoever shares its block get another one, a guard file keeps
-the bad one, to which nothing is written."""
+the bad one, to which nothing is written. Of all files that are given another block the worker keeps everybody else out in the same way."""
 
 import fcntl
 import importlib.machinery
@@ -10,16 +10,20 @@ import importlib.util
 import os
 import shutil
 import struct
+import signal
+import tempfile
+import time
 from pathlib import Path
 
 import tap
 import workerlab
-from workerlab import PAGE, File, expect, extent
+from workerlab import PAGE, File, at_each_stop, expect, extent, leases
 
 loader = importlib.machinery.SourceFileLoader("worker_xfs", str(Path(__file__).parent / "test-worker-xfs.py"))
 x = importlib.util.module_from_spec(importlib.util.spec_from_loader("worker_xfs", loader))
 loader.exec_module(x)
 
+FICLONERANGE = 0x4020940D
 CLONE = {"writers": ("clone",), "fault": None}
 
 
@@ -59,6 +63,35 @@ def forget(f):
         p.unlink()
 
 
+def keeps_its_leases(f, *others):
+    """A repair by the book, in which nobody ever wants to open one of these files: not even the worker itself, once more."""
+    inodes = {p.stat().st_ino for p in (f.path, *others)}
+    seen = []
+    fault = "before-look:stop,before-clone:stop,after-write:stop"
+    started = f.start_repair(f.locate(), **{**CLONE, "fault": fault}, exclusion="lease")
+    answer = at_each_stop(started, lambda _, pid: seen.append(leases(pid)))[-1]
+    expect(answer, "healed")
+    assert all(found == {i: "ACTIVE" for i in inodes} for found in seen), (inodes, seen)
+    return len(seen)
+
+
+def in_turn(*paths):
+    """In the order in which the worker comes to them."""
+    return sorted(paths, key=lambda p: p.stat().st_ino)
+
+
+def same_block_twice(f):
+    """The file has the bad block also at its beginning."""
+    with f.path.open("r+b") as file:
+        fcntl.ioctl(file, FICLONERANGE, struct.pack("=qQQQ", file.fileno(), f.offset, PAGE, 0))
+        os.fsync(file.fileno())
+    f.data = f.data[f.offset:f.offset + PAGE] + f.data[PAGE:]
+    f.copy.write_bytes(f.data)
+    os.utime(f.copy, ns=(0, f.path.stat().st_mtime_ns))
+    f.before = f.path.stat()
+    f.drop()
+
+
 def test_one_file(lab):
     "a page of one file, all of it bad"
     f = File(lab, sectors=((0, 8),))
@@ -89,20 +122,164 @@ def test_shared(lab):
 
 
 def test_twice_in_a_file(lab):
-    "a file that has the block at two places"
+    "a file that has the block at two places: it is opened once, and its lease never broken"
     f = File(lab, sectors=((0, 8),))
-    with f.path.open("r+b") as file:
-        request = struct.pack("=qQQQ", file.fileno(), f.offset, PAGE, 0)
-        fcntl.ioctl(file, 0x4020940D, request)
-        os.fsync(file.fileno())
-    f.data = f.data[f.offset:f.offset + PAGE] + f.data[PAGE:]
-    f.copy.write_bytes(f.data)
-    os.utime(f.copy, ns=(0, f.path.stat().st_mtime_ns))
-    f.before = f.path.stat()
-    f.drop()
-    expect(f.repair(**CLONE), "healed")
+    same_block_twice(f)
+    assert keeps_its_leases(f) == 4         # looks, once for each place, writes
     check(f)
     assert extent(f.path, 0) == extent(f.path, f.offset)
+    forget(f)
+
+
+def test_leases(lab):
+    "three files that share the page: a lease on each, until the end"
+    f = File(lab, sectors=((0, 8),))
+    others = share(f, "lease-2"), share(f, "lease-3")
+    before = [p.stat().st_mtime_ns for p in others]
+    assert keeps_its_leases(f, *others) == 5
+    check(f, *others)
+    assert [p.stat().st_mtime_ns for p in others] == before
+    forget(f)
+
+
+def test_without_rmapbt(lab):
+    "the same on an XFS that has to be searched for them: the search opens all files but those"
+    with tempfile.TemporaryDirectory(prefix="bezoar-worker-") as folder:
+        class NoRmapbt(workerlab.Lab):
+            mkfs = ("-m", "rmapbt=0,reflink=1")
+
+        there = NoRmapbt(Path(folder))
+        try:
+            f = File(there, sectors=((0, 8),))
+            keeps_its_leases(f)
+            check(f)
+            f = File(there, sectors=((0, 8),))
+            other = share(f, "other")
+            same_block_twice(f)
+            keeps_its_leases(f, other)
+            f.drop()
+            assert f.path.read_bytes() == f.data and other.read_bytes()[f.offset:] == f.data[f.offset:]
+            assert f.page() == f.destroyed(), "the bad block was written to"
+        finally:
+            there.close()
+
+
+def test_sharer_busy(lab):
+    "another program has one of the sharers open, for writing or reading: waits, and says which; where optimism is allowed it need not"
+    f = File(lab, sectors=((0, 8),))
+    others = share(f, "idle"), share(f, "in-use")
+    for mode in ("r+b", "rb"):
+        with others[1].open(mode):
+            answer = f.repair(exclusion="lease", **CLONE)
+            expect(answer, "waiting", "file-busy")
+            assert f"'{others[1]}'" in answer["detail"], answer
+            f.check_untouched()
+            assert not guards(lab)
+    with others[1].open("r+b"):
+        expect(f.repair(exclusion="lease,optimistic", **CLONE), "healed")
+    check(f, *others)
+    forget(f)
+
+
+def wants_to_open(path):
+    """Somebody who would wait until the lease is given up; and enough time for its holder to believe it."""
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_NONBLOCK))
+    except BlockingIOError:
+        time.sleep(0.7)
+        return
+    raise AssertionError(f"nobody has a lease on {path}")
+
+
+def test_sharer_wanted(lab):
+    "a program wants to open a sharer when half of them have the new block: no more are given it, and the rest is done later"
+    f = File(lab, sectors=((0, 8),))
+    others = in_turn(share(f, "wanted-2"), share(f, "wanted-3"))
+    started = f.start_repair(f.locate(), **{**CLONE, "fault": "before-clone:stop"}, exclusion="lease")
+    answer = at_each_stop(started, lambda n, _: n == 1 and wants_to_open(others[1]))[-1]
+    expect(answer, "waiting", "file-busy")
+    assert f"'{others[1]}'" in answer["detail"], answer
+    assert [extent(p, f.offset) == f.at for p in (others[0], others[1], f.path)] == [False, True, True]
+    assert others[0].read_bytes() == f.data
+    x.settled(f, "detected")
+    expect(f.repair(exclusion="lease", **CLONE), "healed")
+    check(f)
+    assert others[1].read_bytes() == f.data
+    forget(f)
+
+
+def test_sharer_written(lab):
+    "a sharer's page was written anew, and only memory has it yet: its new bytes stay"
+    for how in ("lease", "optimistic"):
+        f = File(lab, sectors=((0, 8),))
+        other = share(f, f"written-{how}")
+        new = bytes(b ^ 0x5a for b in f.right())
+        found = f.locate()
+
+        def store(_, pid, path=other, at=f.offset, page=new, leased=how == "lease"):
+            if not leased or pid is None:
+                with path.open("r+b") as file:
+                    os.pwrite(file.fileno(), page, at)
+
+        if how == "lease":
+            store(0, None)
+            answer = f.repair(found, exclusion=how, **CLONE)
+        else:
+            answer = at_each_stop(f.start_repair(found, **{**CLONE, "fault": "before-look:stop"}, exclusion=how), store)[-1]
+        expect(answer, "healed")
+        check(f)
+        assert other.read_bytes() == f.data[:f.offset] + new + f.data[f.offset + PAGE:], f"newer bytes were lost ({how})"
+        forget(f)
+
+
+def test_sharer_written_late(lab):
+    "without leases, a sharer's page is written right before it would be given the new block: its new bytes stay, and it is looked at again"
+    f = File(lab, sectors=((0, 8),))
+    other = share(f, "late")
+    new = bytes(b ^ 0x5a for b in f.right())
+
+    def store(n, _):
+        if n == 0:
+            with other.open("r+b") as file:
+                os.pwrite(file.fileno(), new, f.offset)
+
+    answer = at_each_stop(f.start_repair(f.locate(), **{**CLONE, "fault": "before-clone:stop"}, exclusion="optimistic"), store)[-1]
+    expect(answer, "detected", "changed")
+    assert other.read_bytes() == f.data[:f.offset] + new + f.data[f.offset + PAGE:], "newer bytes were lost"
+    x.settled(f, "detected")
+    expect(f.repair(**CLONE), "healed")
+    check(f)
+    forget(f)
+
+
+def test_new_sharer(lab):
+    "a file comes to share the page after it was located: it was not kept out of, so that all are looked for once more"
+    f = File(lab, sectors=((0, 8),))
+    found = f.locate()
+    other = share(f, "new")
+    for how in ("lease", "optimistic"):
+        expect(f.repair(found, exclusion=how, **CLONE), "detected", "changed")
+        assert f.page() == f.destroyed() and {extent(p, f.offset) for p in (f.path, other)} == {f.at}
+        for p in lab.intents():
+            p.unlink()
+    expect(f.repair(exclusion="lease", **CLONE), "healed")
+    check(f, other)
+    forget(f)
+
+
+def test_killed_between(lab):
+    "killed when some of the files have the new block: each has right bytes or an error, and the rest is done by the next"
+    f = File(lab, sectors=((0, 8),))
+    others = in_turn(share(f, "between-2"), share(f, "between-3"))
+    at_each_stop(f.start_repair(f.locate(), **{**CLONE, "fault": "before-clone:stop"}, exclusion="lease"),
+                 lambda n, pid: n == 1 and os.kill(pid, signal.SIGKILL))
+    assert [extent(p, f.offset) == f.at for p in (others[0], others[1], f.path)] == [False, True, True]
+    assert others[0].read_bytes() == f.data and f.page() == f.destroyed()
+    x.settled(f, "detected")
+    expect(f.repair(exclusion="lease", **CLONE), "healed")
+    check(f)
+    for p in others:
+        assert p.read_bytes() == f.data, p
     forget(f)
 
 
@@ -135,7 +312,7 @@ def test_guard_shares(lab):
     expect(f.repair(**CLONE), "healed")
     guard, = (lab.mount / ".bezoar").glob("ag*/park-*")
     with guard.open("rb") as old, f.path.open("r+b") as new:
-        fcntl.ioctl(new, 0x4020940D, struct.pack("=qQQQ", old.fileno(), 0, PAGE, f.offset))
+        fcntl.ioctl(new, FICLONERANGE, struct.pack("=qQQQ", old.fileno(), 0, PAGE, f.offset))
         os.fsync(new.fileno())
     os.utime(f.path, ns=(0, f.before.st_mtime_ns))
     f.drop()

@@ -14,7 +14,8 @@ import time
 from pathlib import Path
 
 import tap
-from workerlab import FICLONE, PAGE, SECTOR, File, begin, expect, expect_healed, extent, go_on, meanwhile, run, run_tests
+from workerlab import (FICLONE, PAGE, SECTOR, File, at_each_stop, begin, expect, expect_healed, extent, go_on, leases, meanwhile, run,
+                       run_tests)
 
 
 # ---- healed ----
@@ -86,6 +87,24 @@ def test_healed_by_another_name(lab):
     expect_healed(f)
     f.copy.with_name(f"z-{f.name}").unlink()
     assert f.locate()["offers"][0]["state"] == "missing"
+
+
+def test_replica_is_the_file(lab):
+    "one of the replicas is a hard link of the file itself: it is refused without being opened, and the lease holds"
+    f = File(lab)
+    links = lab.mount / f"links-{f.name}"
+    links.mkdir()
+    os.link(f.path, links / f.name)
+    f.replicas.insert(0, f"mirror:{links}")
+    f.replicas.append(f"block:{links / f.name}")
+    found = f.locate()
+    assert [o["state"] for o in found["offers"]] == ["same-device", "held", "same-device"], found
+    seen = []
+    started = f.start_repair(found, fault="before-look:stop,after-write:unlist", replica=f.mirrors[0])
+    answer = at_each_stop(started, lambda _, pid: seen.append(leases(pid)))[-1]
+    expect(answer, "healed")
+    assert seen == [{f.path.stat().st_ino: "ACTIVE"}], seen
+    f.check_healed()
 
 
 # ---- never claimed ----

@@ -260,6 +260,31 @@ def go_on(process):
     return [json.loads(line) for line in process.stdout]
 
 
+def at_each_stop(started, action):
+    """Has it stop wherever it is told to, and calls action(number of the stop, pid) each time. Its answers."""
+    process = begin(started)
+    process.stdin.close()
+    stops = 0
+    while process_state(process.pid) == "T":
+        action(stops, process.pid)
+        stops += 1
+        process.send_signal(signal.SIGCONT)
+        wait_for("the worker stops again, or ends", lambda: process.poll() is not None or process_state(process.pid) == "T")
+    assert stops > 0, "it never came to that point"
+    process.wait()
+    return [json.loads(line) for line in process.stdout]
+
+
+def leases(pid):
+    """Which inodes a process has leases on: ACTIVE, or BREAKING as soon as somebody has wanted to open the file (/proc/locks)."""
+    found = {}
+    for line in Path("/proc/locks").read_text().splitlines():
+        word = line.split()
+        if word[1] == "LEASE" and int(word[4]) == pid:
+            found[int(word[5].split(":")[2])] = word[2]
+    return found
+
+
 def meanwhile(started, action):
     process = begin(started)
     assert process_state(process.pid) == "T", "it never came to that point"

@@ -36,7 +36,7 @@ typedef struct Fake {
 
 static Fake fake;
 
-static int fake_walk(int mount_fd, const RangeSet *ranges, const MapProgress *progress, OwnerFn fn,
+static int fake_walk(int mount_fd, const RangeSet *ranges, const MapAsker *asker, OwnerFn fn,
                      void *userdata) {
         for (size_t i = 0; i < fake.n; i++) {
                 int r = fn(&fake.owners[i], userdata);

@@ -10,6 +10,13 @@
 #include "worker/progress.h"
 #include "worker/site.h"
 
+/* Another file that has the same bytes (reflink). */
+typedef struct Sharer {
+        const Owner *owner;             /* within the findings */
+        int fd;
+        Lease lease;
+} Sharer;
+
 /* A repair under way: one file (or device-dax), opened and under exclusion, and the bytes that were read and
  * proved. */
 typedef struct Repair {
@@ -23,6 +30,8 @@ typedef struct Repair {
         WriterKind writers[MEANS_WRITERS_MAX];   /* of the plan, those that suit the exclusion */
         size_t n_writers;
         Lease lease;
+        struct { Sharer *items; size_t n, allocated; } sharers; /* those whose extents may be replaced */
+        const Owner *busy;              /* why there is no lease; NULL: there is, or none was wanted */
         int block_fd;                   /* EXCLUSION_FREEZE: for writing */
         Freeze freeze;
         struct stat before;             /* under exclusion */
@@ -53,6 +62,29 @@ __attribute__((format(printf, 2, 3))) void repair_tell(const Repair *r, const ch
  * negative errno. */
 int repair_step(Repair *r, const Step *s);
 
+/* Opens the file, and all whose extents a writer of the plan may replace, and keeps everybody else from
+ * them by the first exclusion of the plan that can be had (repair-exclude.c). 0, REPAIR_E_ENDED, or a
+ * negative errno. */
+int repair_exclude(Repair *r);
+
+/* Is everybody kept out still? 0 or REPAIR_E_ENDED. */
+int repair_excluded(Repair *r);
+
+/* Closes what repair_exclude() has opened. */
+void repair_let_go(Repair *r);
+
+/* Reads the neighbourhood and all replicas, and lets them show what the plan asks for (repair-prove.c). 0,
+ * REPAIR_E_ENDED, or a negative errno. */
+int repair_prove(Repair *r);
+
+/* Right before the write: still this file's, still the same sectors bad, still the same good bytes (`got`,
+ * device addresses; unless they are not written) and the same around them (repair-look.c). 0,
+ * REPAIR_E_AGAIN, REPAIR_E_ENDED, or a negative errno. */
+int repair_look_again(Repair *r, const Step *s, const RangeSet *listed, const RangeSet *got);
+
+/* The first of these questions alone. */
+int repair_look_at_owner(Repair *r, const Step *s);
+
 /* Can the page at this file offset be read? 0 or a negative errno. */
 int repair_read_page(const Repair *r, uint64_t offset);
 
@@ -76,5 +108,11 @@ int repair_thaw(Repair *r);
 /* Storing through a mapping and cutting a file back move its mtime: as it was, under a lease. */
 void repair_restore_times(Repair *r);
 
-/* Without DAX: what only memory has of the file goes to the medium. 0, or -1 with errno. */
+static inline bool repair_same_time(const struct timespec *a, const struct timespec *b) {
+        return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
+}
+
+/* What only memory has of the files (there is no DAX, then) must not be taken for lost, nor be replaced by
+ * something older: it is written back, and where that clears a page, the list will say so. 0 or a negative
+ * errno. */
 int repair_write_back(const Repair *r);
