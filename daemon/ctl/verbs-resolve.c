@@ -3,6 +3,7 @@
 /* resolve: what an operator decides about a case. What is written by his word alone is shown to him first;
  * what he confirms is what he saw, for the daemon takes his word for nothing else. */
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,6 +46,8 @@ static int get_action(const Ctl *c, int argc, char *argv[], char **ret) {
 
 /* Words of the bus that are shown first. */
 static bool is_word(const char *action) {
+        assert(action);
+
         return strncmp(action, "accept:", strlen("accept:")) == 0 || strcmp(action, "zero") == 0;
 }
 
