@@ -312,7 +312,7 @@ def hints(program):
         peak = next(int(line.split()[1]) for line in open(f"/proc/{d.process.pid}/status") if line.startswith("VmHWM"))
         print(f"# {n} hints in {took:.1f} s, {n / took:.0f} a second; {peak} KiB at most")
         assert len(d.requests("locate")) <= 4 and len(d.requests("repair")) == 2, d.requests()
-        assert peak < 32768, peak
+        assert peak < 32768 or "ASAN_OPTIONS" in os.environ, peak           # a sanitizer has much of its own
 
 
 run([priorities, found_once, budget_once, dimm_again, module_health, notify, notify_waiting, notify_later, notify_fails, unlisted, hints])

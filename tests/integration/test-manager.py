@@ -93,7 +93,7 @@ def worker_falls_silent(program):
         d.poison((80, 1))
         d.start()
         d.wait_states("waiting")
-        assert "the worker ended with exit status 0" in d.text(), d.text()
+        d.wait("told", lambda: "the worker ended with exit status 0" in d.text())
         d.answer(**GOOD)
         d.rescan()
         d.wait_states("healed")
