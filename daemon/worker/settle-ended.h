@@ -2,18 +2,9 @@
 #pragma once
 
 #include "core/intent.h"
-#include "core/job.h"
+#include "worker/outcomes.h"
 
-/* Writes that are over, and whose outcome may not have been recorded. */
-
-typedef struct CaseIds {
-        uint64_t *items;
-        size_t n, allocated;
-} CaseIds;
-
-bool case_ids_contain(const CaseIds *ids, uint64_t id);
-
-/* Tells `fn` how each case ended that has such records of which `ours` says so, once a case. Not of `told`:
- * what was found out about another page of theirs is news of them. 0 or a negative errno. */
+/* Writes that are over, and whose outcome may not have been recorded: adds how each page ended that has
+ * such a record of which `ours` says so. 0 or a negative errno. */
 int settle_ended(int intents_fd, bool (*ours)(const Intent *i, void *userdata), void *userdata,
-                 const CaseIds *told, void (*fn)(const Result *result, void *userdata), void *fn_userdata);
+                 Outcomes *outcomes);

@@ -19,6 +19,7 @@
 #include "worker/freeze.h"
 #include "worker/guard.h"
 #include "worker/intents.h"
+#include "worker/outcomes.h"
 #include "worker/page.h"
 #include "worker/settle-ended.h"
 #include "worker/settle-intents.h"
@@ -37,7 +38,7 @@ typedef struct Settler {
         int site_state;
         int intents_fd;
         char *boot_id;
-        CaseIds told;
+        Outcomes outcomes;
         SettledFn fn;
         void *userdata;
 } Settler;
@@ -328,9 +329,6 @@ static int visit(const char *name, const Intent *i, const void *page, void *user
         s->site = &place->site;
         s->site_state = place->state;
 
-        r = vec_push(&s->told, i->case_id);
-        if (r < 0)
-                return r;
         result.id = i->case_id;
         result.proofs = i->proofs;
         if (i->replica)
@@ -341,8 +339,9 @@ static int visit(const char *name, const Intent *i, const void *page, void *user
         if (r < 0)
                 result_set(&result, CASE_WAITING, REASON_INTERNAL,
                            "the intent of an earlier repair cannot be settled: %s", strerror(-r));
-        if (result.id == 0)
-                name_case(&result);
+        if (result.id != 0)
+                return outcomes_add(&s->outcomes, &result);
+        name_case(&result);
         s->fn(&result, s->userdata);
         return 0;
 }
@@ -351,7 +350,7 @@ static void settler_done(Settler *s) {
         for (size_t i = 0; i < s->places.n; i++)
                 site_close(&s->places.items[i].site);
         vec_done(&s->places);
-        vec_done(&s->told);
+        outcomes_done(&s->outcomes);
 }
 
 static bool is_ours(const Intent *i, void *userdata) {
@@ -411,7 +410,8 @@ int settle_intents(const Request *request, SettledFn fn, void *userdata) {
         if (r >= 0)
                 r = intents_walk(intents_fd, visit, &s);
         if (r >= 0)
-                r = settle_ended(intents_fd, is_ours, &s, &s.told, fn, userdata);
+                r = settle_ended(intents_fd, is_ours, &s, &s.outcomes);
+        outcomes_tell(&s.outcomes, fn, userdata);
         for (size_t i = 0; r >= 0 && i < s.places.n && request->policy.mode == MODE_REPAIR; i++) {
                 const Place *p = s.places.items + i;
 

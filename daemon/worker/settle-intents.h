@@ -3,8 +3,8 @@
 
 #include "core/job.h"
 
-/* The verb `settle`: what earlier workers had begun on this volume and did not finish. For each intent of
- * the volume's file system `fn` gets one Result (id: the case that it belonged to): healed (the write was
+/* The verb `settle`: what earlier workers had begun on this volume and did not finish. Of each case that has
+ * an intent of the volume's file system `fn` gets one Result, that of its worst page: healed (the write was
  * done, or is done now), gone (the bytes are no longer that file's, or newer data stays), detected (still
  * poisoned: locate it again), waiting (not possible now), in-doubt, or failed. Intents of other volumes
  * are left alone. What belongs to no case (a damaged record, a repair by hand) comes as progress. 0, -EBUSY

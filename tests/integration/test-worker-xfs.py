@@ -677,6 +677,21 @@ def test_settle_damaged(lab):
     f.check_healed()
 
 
+def test_settle_two_pages(lab):
+    "of two pages of a case one is healed and the other in doubt: the case is in doubt, whichever is found first"
+    for other in (-PAGE, PAGE):
+        f = File(lab)
+        crash(f, "after-write:unlist,after-write:kill")
+        healed, = lab.intents()
+        text = healed.read_bytes().split(b"\n", 1)[0]
+        at = f.at + other
+        intent = {**json.loads(text), "range": {"start": at, "length": PAGE}, "offset": f.offset + other,
+                  "bad": [{"start": at, "length": SECTOR}]}
+        record = json.dumps(intent).encode() + b"\n" + os.urandom(PAGE)
+        healed.with_name(f"{Path(lab.loop).name}-{at:016x}").write_bytes(record + hashlib.sha256(record).digest())
+        settled(f, "in-doubt", left=1)
+
+
 def test_settle_renamed_device(lab):
     "the device had another name in the boot of the crash"
     f = File(lab)
