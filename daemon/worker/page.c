@@ -215,6 +215,30 @@ int page_check(const Site *s, const Target *t, const void *page, const RangeSet 
         return bytes_arrived(t, back, page, n, must) ? 0 : PAGE_E_DIFFERS;
 }
 
+static int drop_cached(const Owner *o, void *userdata) {
+        const Site *s = userdata;
+        int fd = site_held(s, o->inode, o->generation);
+        _cleanup_close_ int opened = -1;
+
+        if (o->type != OWNER_FILE)
+                return 0;
+        if (fd < 0 && mapper_open(s->ops, s->mount_fd, o->inode, o->generation, O_RDONLY, &opened) == 0)
+                fd = opened;
+        if (fd >= 0 && !file_is_dax(fd))
+                (void) posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+        return 0;
+}
+
+int page_drop_cached(const Site *s, const Target *t) {
+        _cleanup_rangeset_ RangeSet page = {};
+        int r;
+
+        r = rangeset_add(&page, t->range);
+        if (r >= 0)
+                r = site_walk(s, &page, NULL, drop_cached, (void *) s);
+        return r < 0 ? r : 0;
+}
+
 void result_set(Result *r, CaseState state, Reason reason, const char *format, ...) {
         r->state = state;
         r->reason = reason;

@@ -138,6 +138,8 @@ static int write_in_place(const Settler *s, Pending *p, Result *result) {
                             ? put_again(s, p, &t, block, 1, &p->bad, result)
                             : -ESTALE;
         (void) freeze_end(&freeze, &result->frozen_usec);
+        if (r == 0 && p->others)
+                r = page_drop_cached(s->site, &t);
         return tell_written(s, p, r, result);
 }
 
@@ -195,15 +197,19 @@ static bool elsewhere(const Pending *p) {
                memcmp(found, p->page, pending_size(p)) == 0;
 }
 
-static int tell_doubt(const Pending *p, Result *result) {
+static int tell_doubt(const Settler *s, const Pending *p, Result *result) {
         const char *path = p->intent->path ? p->intent->path : "?";
+        _cleanup_free_ char *heirs = NULL;
+        int r;
 
-        if (p->facts.heir)
+        if (p->facts.heir) {
+                r = heirs_describe(s->site, &p->heirs, &heirs);
+                if (r < 0)
+                        return r;
                 result_set(result, CASE_IN_DOUBT, REASON_IN_DOUBT,
                            "file offset %" PRIu64 " of '%s'; it has another block now, and the one that was "
-                           "cleared and not written is that of inode %" PRIu64, p->intent->offset, path,
-                           p->heir);
-        else
+                           "cleared and not written is that at %s", p->intent->offset, path, heirs);
+        } else
                 result_set(result, CASE_IN_DOUBT, REASON_IN_DOUBT, "file offset %" PRIu64 " of '%s'",
                            p->intent->offset, path);
         return 0;
@@ -239,7 +245,7 @@ static int act(const Settler *s, Pending *p, Result *result) {
         case _SETTLE_MAX:
         case _SETTLE_INVALID:
         default:
-                return tell_doubt(p, result);
+                return tell_doubt(s, p, result);
         }
 }
 

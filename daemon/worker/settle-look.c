@@ -19,6 +19,7 @@ void pending_done(Pending *p) {
         closep(&p->fd);
         rangeset_done(&p->bad);
         rangeset_done(&p->unwritten);
+        heirs_done(&p->heirs);
 }
 
 uint64_t pending_size(const Pending *p) {
@@ -176,20 +177,9 @@ static int load_absent(const Pending *p, uint8_t *found) {
         return r < 0 ? r : mapped_load(&m, found);
 }
 
-static int take_heir(const Owner *o, void *userdata) {
-        Pending *p = userdata;
-
-        if (o->type == OWNER_FILE && !o->guard && !o->unwritten) {
-                p->facts.heir = true;
-                p->heir = o->inode;
-        }
-        return 0;
-}
-
 /* The block is not the file's any more: has it what it had right after it was cleared, and whose is it? */
 static int look_for_heir(const Site *s, Pending *p) {
         _Alignas(REPAIR_UNIT) uint8_t found[REPAIR_UNIT];
-        _cleanup_rangeset_ RangeSet page = {};
         bool good = false, differs = false;
         int r;
 
@@ -211,10 +201,9 @@ static int look_for_heir(const Site *s, Pending *p) {
         if (!good || !differs)
                 return 0;
 
-        r = rangeset_add(&page, p->intent->range);
-        if (r >= 0)
-                r = site_walk(s, &page, NULL, take_heir, p);
-        return r < 0 ? r : 0;
+        r = heirs_find(s, p->intent->range, &p->heirs);
+        p->facts.heir = p->heirs.n > 0;
+        return r;
 }
 
 /* What the list and the file have of the page now. */

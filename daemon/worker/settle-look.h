@@ -6,6 +6,7 @@
 #include "core/intent.h"
 #include "core/settle.h"
 #include "worker/lease.h"
+#include "worker/settle-heir.h"
 #include "worker/site.h"
 
 /* One intent with its file. */
@@ -18,7 +19,7 @@ typedef struct Pending {
         struct stat st;
         SettleFacts facts;
         bool others;            /* share the block */
-        uint64_t heir;          /* facts.heir: the inode whose the block is now */
+        Heirs heirs;            /* facts.heir: whose the block is now */
         RangeSet bad;           /* file offsets */
         RangeSet unwritten;     /* device-dax: bad sectors that were cleared, and do not hold the bytes of
                                  * the intent: device addresses */

@@ -175,6 +175,16 @@ def test_shared(lab):
     assert other.read_bytes() == f.data and extent(other, f.offset) == f.at
 
 
+def test_shared_cached(lab):
+    "who shares the page has been read without DAX when it was wrong: afterwards it is read anew"
+    f = File(lab)
+    other = share(f, "cached")
+    assert other.read_bytes() != f.data, "nothing was destroyed"
+    expect(f.repair(**FREEZE), "healed")
+    assert other.read_bytes() == f.data, "memory has the wrong bytes still"
+    f.check_healed()
+
+
 def test_shared_meanwhile(lab):
     "the page becomes shared just before it is frozen: still right for both"
     f = File(lab)
@@ -310,6 +320,7 @@ def test_settle_shared(lab):
     other = share(f, "settled")
     f.drop()
     cleared_only(f)
+    assert other.read_bytes() != f.data, "nothing was cleared"
     x.settled(f, "healed")
     f.check_healed()
     assert other.read_bytes() == f.data and extent(other, f.offset) == f.at
@@ -325,8 +336,17 @@ def test_settle_heir(lab):
         os.pwrite(file.fileno(), b"n" * workerlab.PAGE, f.offset)
         os.fsync(file.fileno())
     assert extent(f.path, f.offset) != f.at and extent(other, f.offset) == f.at
-    x.settled(f, "in-doubt", left=1)
-    assert f.page() == f.destroyed(), "what is another file's now was written to"
+    for name in ("heir", "heir that was renamed"):
+        told = f.settle()[0]
+        expect(told, "in-doubt")
+        assert f"at file offset {f.offset} of '{lab.mount / name}'" in told["detail"] and str(f.path) in told["detail"], told
+        assert f.page() == f.destroyed() and len(lab.intents()) == 1, "what is another file's now was written to"
+        if name == "heir":
+            other.rename(lab.mount / "heir that was renamed")
+    with (lab.mount / "heir that was renamed").open("r+b") as file:     # a person puts it right
+        os.pwrite(file.fileno(), f.right(), f.offset)
+        os.fsync(file.fileno())
+    x.settled(f, "gone")
 
 
 def test_settle_heir_newer(lab):
