@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* Who may change something: root; whom polkit lets; nobody else. Both questions, to the bus who calls and
- * to polkit what he may, are asked without waiting: an operator may be looking for his password. */
+ * to polkit what he may, are asked without waiting: an operator may be looking for his password. And how
+ * much of that one user may have in hand, so that he leaves room for others. */
 
 #include <errno.h>
 #include <stdlib.h>
@@ -20,11 +21,12 @@
 #define TIMEOUT_USEC (25 * USEC_PER_SEC)
 #define INTERACTIVE_TIMEOUT_USEC (5 * USEC_PER_MINUTE)
 
-BusCall *bus_call_new(Bus *b, sd_bus_message *m) {
+static BusCall *bus_call_new(Bus *b, sd_bus_message *m) {
         BusCall *c = calloc(1, sizeof(*c));
 
         if (c) {
-                *c = (BusCall) { .bus = b, .message = sd_bus_message_ref(m), .next = b->calls };
+                *c = (BusCall) { .bus = b, .message = sd_bus_message_ref(m), .uid = OPERATOR_NOBODY,
+                                 .next = b->calls };
                 b->calls = c;
         }
         return c;
@@ -135,6 +137,14 @@ static int read_credentials(sd_bus_message *reply, BusCall *c) {
         return r < 0 ? r : known ? 0 : -ENODATA;
 }
 
+static bool has_too_many(const BusCall *c) {
+        size_t n = 0;
+
+        for (const BusCall *other = c->bus->calls; other; other = other->next)
+                n += other->uid == c->uid;
+        return c->uid != 0 && n > BUS_CALLS_MAX;
+}
+
 static int on_caller(sd_bus_message *reply, void *userdata, sd_bus_error *unused) {
         BusCall *c = userdata;
         int r;
@@ -143,7 +153,15 @@ static int on_caller(sd_bus_message *reply, void *userdata, sd_bus_error *unused
                 refuse(c, "the bus does not say who calls.");
                 return 0;
         }
-        if (c->uid == 0) {
+        if (has_too_many(c)) {
+                (void) sd_bus_reply_method_errorf(c->message, BUS_ERROR_LIMITS_EXCEEDED,
+                                                  "Too many at a time: %d calls of your user are not "
+                                                  "answered yet; try again when one has been.",
+                                                  BUS_CALLS_MAX);
+                bus_call_free(c);
+                return 0;
+        }
+        if (c->uid == 0 || !c->action) {
                 go_on(c);
                 return 0;
         }

@@ -67,34 +67,50 @@ static int plan_error(int r, const char *target, sd_bus_error *error) {
         }
 }
 
-int bus_plan(sd_bus_message *m, void *userdata, sd_bus_error *error) {
-        _cleanup_free_ char *path = NULL;
+typedef struct Target {
+        const char *escaped;
+        char *path;
         uint64_t offset, length;
-        Bus *b = userdata;
-        const char *target;
-        BusCall *c;
+} Target;
+
+static void target_done(Target *t) {
+        free(t->path);
+}
+
+static int read_plan(sd_bus_message *m, Target *ret, sd_bus_error *error) {
         int r;
 
-        r = sd_bus_message_read(m, "stt", &target, &offset, &length);
+        r = sd_bus_message_rewind(m, true);
         if (r >= 0)
-                r = bus_check_length("target", target, error);
+                r = sd_bus_message_read(m, "stt", &ret->escaped, &ret->offset, &ret->length);
         if (r >= 0)
-                r = codec_path_unescape(target, &path);
-        if (r == -EBADMSG || (r >= 0 && path[0] != '/'))
+                r = bus_check_length("target", ret->escaped, error);
+        if (r >= 0)
+                r = codec_path_unescape(ret->escaped, &ret->path);
+        if (r == -EBADMSG || (r >= 0 && ret->path[0] != '/'))
                 return sd_bus_error_set(error, BUS_ERROR_INVALID_ARGUMENT,
                                         "The target is an absolute path, in which a backslash is "
                                         "written \\x5c.");
+        return r;
+}
+
+static int plan_counted(BusCall *c, sd_bus_error *error) {
+        __attribute__((cleanup(target_done))) Target t = {};
+        int r;
+
+        r = read_plan(c->message, &t, error);
         if (r < 0)
                 return r;
+        r = manager_forecast(c->bus->manager, t.path, t.offset, t.length, on_forecast, c);
+        return r == 0 ? BUS_LATER : plan_error(r, t.escaped, error);
+}
 
-        c = bus_call_new(b, m);
-        if (!c)
-                return -ENOMEM;
-        r = manager_forecast(b->manager, path, offset, length, on_forecast, c);
-        if (r == 0)
-                return 1;
-        bus_call_free(c);
-        return plan_error(r, target, error);
+int bus_plan(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        __attribute__((cleanup(target_done))) Target t = {};
+        int r;
+
+        r = read_plan(m, &t, error);
+        return r < 0 ? r : bus_authorize(userdata, m, NULL, plan_counted);
 }
 
 /* ---- what changes something ---- */

@@ -27,6 +27,7 @@
 #define BUS_ERROR_NOT_SHOWN BUS_ERROR("NotShown")
 #define BUS_ERROR_CANNOT_SHOW BUS_ERROR("CannotShow")
 #define BUS_ERROR_BUSY BUS_ERROR("Busy")
+#define BUS_ERROR_LIMITS_EXCEEDED BUS_ERROR("LimitsExceeded")
 #define BUS_ERROR_MODE_CONFIGURED BUS_ERROR("ModeConfigured")
 #define BUS_ERROR_WORKER_FAILED BUS_ERROR("WorkerFailed")
 #define BUS_ERROR_WORKER_TIMEOUT BUS_ERROR("WorkerTimeout")
@@ -59,23 +60,24 @@ struct BusCall {
         Bus *bus;
         sd_bus_message *message;
         sd_bus_slot *slot;              /* the call to somebody else that it waits for; NULL */
-        const char *action;             /* bus-authorize.c … */
+        const char *action;             /* bus-authorize.c: of polkit; NULL: whoever can call may … */
         int (*then)(BusCall *c, sd_bus_error *error);
-        uint32_t uid, pid;              /* … and who calls, once that is known; pid 0: the bus does not
-                                         * tell */
+        uint32_t uid, pid;              /* … and who calls, OPERATOR_NOBODY until that is known; pid 0: the
+                                         * bus does not tell */
         BusCall *next;
 };
 
-BusCall *bus_call_new(Bus *b, sd_bus_message *m);       /* NULL: no memory */
 void bus_call_free(BusCall *c);
 
 /* Answers with an error, by the rules of sd-bus: `error` where it is set, else the errno `r`. */
 void bus_call_fail(BusCall *c, int r, const sd_bus_error *error);
 
-/* Calls `then` when the caller may do `action` (polkit), from the loop; else answers with an error. `then`
+/* Calls `then` when the caller may do `action` (polkit; NULL: anybody), from the loop; else, or when that
+ * user, not being root, has BUS_CALLS_MAX such calls without an answer, answers with an error. `then`
  * answers, and returns 0 or more; or takes the call over, to answer it later, and returns BUS_LATER; what it
  * returns below 0 is answered as an error. 1 (the answer comes later) or a negative errno. */
 #define BUS_LATER 0x100
+#define BUS_CALLS_MAX 8
 typedef int (*BusThenFn)(BusCall *c, sd_bus_error *error);
 int bus_authorize(Bus *b, sd_bus_message *m, const char *action, BusThenFn then);
 

@@ -435,6 +435,8 @@ def plans_that_fail(program):
 
 def too_many_plans(program):
     """Proves that plans that wait for a worker that hangs are bounded in number, hold up no repair, and end when the daemon stops."""
+    if not ROOT:
+        return                          # nobody else may have so many
     with Scene(program, poison=(), states=(), plan="hang", protect="[Protect]\nPath=/srv/t\nReplica=mirror:/srv/mirror\n") as (_, d, c):
         serials = [c.begin(*MANAGER, "Plan", "stt", "/srv/t/a", 0, 0) for _ in range(16)]
         fails("Busy", lambda: c.manager("Plan", "stt", "/srv/t/a", 0, 0), "Too many")
@@ -444,6 +446,24 @@ def too_many_plans(program):
         assert d.stop() == 0            # sooner than the workers have to answer
         for serial in serials:
             fails("Stopping", lambda: c.finish(serial), "stops")
+
+
+def one_user_of_many(program):
+    """Proves that what one user has in hand is bounded, over all his connections, and leaves others what they ask; answered calls do not count."""
+    with Scene(program, poison=(), states=(), plan="hold", protect="[Protect]\nPath=/srv/t\nReplica=mirror:/srv/mirror\n") as (bus, d, c):
+        user, same = bus.client(**NOBODY), bus.client(**NOBODY)
+        serials = [(x, x.begin(*MANAGER, "Plan", "stt", "/srv/t/a", 0, 0)) for x in (user, same) for _ in range(4)]
+        for x in (user, same):          # and all of these have come before what follows
+            assert x.manager("ListVolumes")
+        for x in (user, same):
+            fails("LimitsExceeded", lambda: x.manager("Plan", "stt", "/srv/t/a", 0, 0), "of your user")
+            fails("LimitsExceeded", lambda: x.manager("Rescan"), "of your user")
+        if ROOT:
+            serials.append((c, c.begin(*MANAGER, "Plan", "stt", "/srv/t/a", 0, 0)))
+        d.release()
+        for x, serial in serials:
+            assert json.loads(x.finish(serial)[0])["target"] == "/srv/t/a"
+        assert user.manager("Plan", "stt", "/srv/t/a", 0, 0)
 
 
 # ---- what changes something ----
@@ -789,6 +809,6 @@ def many_clients(program):
 
 if __name__ == "__main__":
     run([introspection_is_the_manual, cases, closed_cases, filters, volumes, explain, healing_is_told, changes_are_gathered, reminded, one_always_fails, counts, figures, rehearsals, plans,
-         plans_that_fail, too_many_plans, retry, ignore, busy,
+         plans_that_fail, too_many_plans, one_user_of_many, retry, ignore, busy,
          asked_meanwhile, brake, mode_of_the_configuration, polkit, polkit_hangs, bus_policy, bad_input,
          bus_later, ready_is_answering, ready_without_bus, name_is_taken, many_clients])
