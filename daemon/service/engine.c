@@ -11,6 +11,7 @@
 #include <systemd/sd-event.h>
 
 #include "core/codec.h"
+#include "service/engine-answer.h"
 #include "service/engine.h"
 #include "service/ghosts.h"
 #include "service/worker-process.h"
@@ -115,65 +116,14 @@ static int on_deadline(sd_event_source *s, uint64_t usec, void *userdata) {
         return 0;
 }
 
-static int answer_located(Lane *l, const char *line, int *holds, size_t n_holds, char **ret_error) {
-        _cleanup_locate_reply_ LocateReply reply = {};
-        EngineAnswer a = { .located = &reply, .holds = holds, .n_holds = n_holds };
-        int r;
+/* The job that is with the worker has this answer, and no other comes where it `ends`. */
+static void lane_tell(EngineAnswer *a, bool ends, void *userdata) {
+        Lane *l = userdata;
 
-        r = codec_locate_reply_decode(line, &reply, ret_error);
-        if (r >= 0)
-                lane_end_job(l, &a);
-        return r;
-}
-
-static int answer_topology(Lane *l, const char *line, char **ret_error) {
-        _cleanup_topology_ Topology t = {};
-        EngineAnswer a = { .topology = &t };
-        int r;
-
-        r = codec_topology_decode(line, &t, ret_error);
-        if (r >= 0)
-                lane_end_job(l, &a);
-        return r;
-}
-
-static int answer_health(Lane *l, const char *line, char **ret_error) {
-        _cleanup_dimm_healths_ DimmHealths health = {};
-        EngineAnswer a = { .health = &health };
-        int r;
-
-        r = codec_health_decode(line, &health, ret_error);
-        if (r >= 0)
-                lane_end_job(l, &a);
-        return r;
-}
-
-static int answer_preview(Lane *l, const char *line, char **ret_error) {
-        _cleanup_preview_ Preview p = {};
-        EngineAnswer a = { .preview = &p };
-        int r;
-
-        r = codec_preview_decode(line, &p, ret_error);
-        if (r >= 0)
-                lane_end_job(l, &a);
-        return r;
-}
-
-static int answer_result(Lane *l, const char *line, char **ret_error) {
-        _cleanup_result_ Result result = {};
-        EngineAnswer a = { .result = &result };
-        int r;
-
-        r = codec_result_decode(line, &result, ret_error);
-        if (r < 0)
-                return r;
-
-        /* A repair ends with its first result, a settlement with one that belongs to no case. */
-        if (!result.progress && (l->jobs->verb != VERB_SETTLE || result.id == 0))
-                lane_end_job(l, &a);
+        if (ends)
+                lane_end_job(l, a);
         else
-                l->jobs->fn(&a, l->jobs->userdata);
-        return 0;
+                l->jobs->fn(a, l->jobs->userdata);
 }
 
 /* Does this verb look through whole file systems? As long as it says that it goes on, it is waited for. */
@@ -201,30 +151,7 @@ static void on_line(const char *line, int *holds, size_t n_holds, void *userdata
                 return;
         }
 
-        switch (l->jobs->verb) {
-        case VERB_LOCATE:
-        case VERB_PLAN:
-                r = answer_located(l, line, holds, n_holds, &error);
-                break;
-        case VERB_TOPOLOGY:
-                r = answer_topology(l, line, &error);
-                break;
-        case VERB_HEALTH:
-                r = answer_health(l, line, &error);
-                break;
-        case VERB_PREVIEW:
-                r = answer_preview(l, line, &error);
-                break;
-        case VERB_REPAIR:
-        case VERB_PARK:
-        case VERB_MEND:
-        case VERB_SETTLE:
-        case VERB_SCRUB:
-        case _VERB_MAX:
-        case _VERB_INVALID:
-        default:
-                r = answer_result(l, line, &error);
-        }
+        r = engine_answer_read(l->jobs->verb, line, holds, n_holds, lane_tell, l, &error);
         if (r < 0) {
                 lane_kill_worker(l);
                 lane_fail_job(l, -EBADMSG, error);

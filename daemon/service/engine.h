@@ -4,10 +4,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/health.h"
 #include "core/job.h"
-#include "core/preview.h"
-#include "core/topology.h"
+#include "service/engine-answer.h"
 #include "util/cleanup.h"
 
 /* Runs the workers: one process a device at most, its requests one after another, each with a deadline. A
@@ -17,24 +15,6 @@
 
 typedef struct sd_event sd_event;
 typedef struct Engine Engine;
-
-/* One line of a worker's answer, or the end of the request without one. All of it belongs to the engine,
- * but for `holds`. */
-typedef struct EngineAnswer {
-        int error;                      /* 0; -ECHILD: the worker died; -ETIMEDOUT; -EBADMSG: not understood;
-                                         * -EREMOTEIO: it failed; -EBUSY: none was started, since the last
-                                         * one hangs in the kernel */
-        const char *detail;             /* a sentence for an error; NULL */
-        const LocateReply *located;     /* locate, plan */
-        int *holds;                     /* descriptors that came along; whoever takes one leaves -1 there,
-                                         * the rest is closed */
-        size_t n_holds;
-        const Result *result;           /* repair, settle: progress, results */
-        Topology *topology;             /* topology; whoever takes it leaves an empty one there */
-        const DimmHealths *health;      /* health */
-        Preview *preview;               /* preview; whoever takes it leaves an empty one there */
-        bool last;                      /* nothing more comes for this request */
-} EngineAnswer;
 
 typedef void (*EngineFn)(const EngineAnswer *a, void *userdata);
 
