@@ -8,6 +8,7 @@ Two things are of the lab and not of the world. Bytes are destroyed a moment bef
 everybody else holds GATE shared, the poisoner alone. And a page that a machine check took away and a program overwrites stays away until
 the next boot, so machine checks meet only files that nobody writes."""
 import collections
+import contextlib
 import errno
 import fcntl
 import hashlib
@@ -15,6 +16,7 @@ import json
 import os
 import pathlib
 import random
+import re
 import shutil
 import signal
 import struct
@@ -32,6 +34,9 @@ GATE = "/run/lab/gate"
 MIRROR, REFERENCE = pathlib.Path("/srv/mirror"), pathlib.Path("/srv/reference")
 CLOSED = {"healed", "harmless", "gone"}
 OUTSTANDING = 12                # what the firmware's list has room for, and more than one at a time
+HISTORY = 1000                  # closed cases that the daemon keeps: until there are so many, it grows
+SLOPE = 8                       # KiB a minute at most, from then on; a case takes 2 or 3, and there may be 30 a minute
+LONG = 300                      # seconds that a case is open before it is told why
 
 # Folder, disk, who writes there.
 Group = collections.namedtuple("Group", "name root disk live")
@@ -212,6 +217,7 @@ class Cases:
 
     def __init__(self):
         self.seen, self.cases, self.last = {}, {}, 0
+        self.since, self.told = {}, set()
 
     def read(self):
         with os.scandir(LEDGER) as entries:
@@ -230,6 +236,7 @@ class Cases:
                 self.cases[int(case["id"])] = (case["state"], case["volume"]["device"], case["range"]["start"],
                                                case["range"]["length"], case.get("reason"))
                 self.last = max(self.last, int(case["id"]))
+                self.since.setdefault(int(case["id"]), time.monotonic())
 
     def about(self, disk, start, after):
         return [i for i, c in self.cases.items()
@@ -237,6 +244,14 @@ class Cases:
 
     def open(self):
         return {i: c for i, c in self.cases.items() if c[0] not in CLOSED}
+
+    def tell_old(self):
+        """What has been open for long, each once, with its story in the trace."""
+        for i, c in self.open().items():
+            if i not in self.told and time.monotonic() > self.since[i] + LONG:
+                self.told.add(i)
+                say(f"case {i} is open for long: {c}")
+                subprocess.run(["bezoarctl", "show", str(i)], check=False)
 
 
 class Poisoner:
@@ -339,6 +354,15 @@ class Trouble:
 
 # --- the daemon
 
+def open_files(pid):
+    """What the descriptors of a process are, and how many of each."""
+    links = collections.Counter()
+    for entry in pathlib.Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            links[re.sub(r"\[.*", "", os.readlink(entry))] += 1
+    return links
+
+
 class Figures:
     """Descriptors and memory of the daemon and its workers."""
 
@@ -346,6 +370,7 @@ class Figures:
         self.samples = []
 
     def take(self, cases=None):
+        """Notes them. `cases`: of what is open."""
         pid = int(subprocess.run(["systemctl", "show", "-P", "MainPID", "bezoard"], capture_output=True, text=True, check=True).stdout)
         group = pathlib.Path("/sys/fs/cgroup/system.slice/bezoard.service/cgroup.procs").read_text().split()
         now = {"pid": pid, "processes": len(group), "fds": 0, "daemon": 0, "workers": 0, "worker_fds": 0, "at": time.monotonic()}
@@ -359,17 +384,19 @@ class Figures:
             now["fds" if int(p) == pid else "worker_fds"] += fds
         if self.samples and pid != self.samples[0]["pid"]:
             stop("the daemon is another one")
+        now["cases"] = len(cases.cases) if cases else 0
+        self.links = open_files(pid)
         self.samples.append(now)
         print("figures:", " ".join(f"{k}={v}" for k, v in now.items() if k != "at"), "open:",
               dict(collections.Counter(f"{c[0]} {c[4]}" for c in cases.open().values())) if cases else {}, flush=True)
 
     def slope(self, key):
-        """KiB a minute over the second half, by least squares."""
-        half = self.samples[len(self.samples) // 2:]
-        if len(half) < 3:
+        """KiB a minute, by least squares, over the samples in which the daemon has all the closed cases that it keeps."""
+        part = [s for s in self.samples if s["cases"] > HISTORY]
+        if len(part) < 10:
             return 0.0
-        t = [s["at"] / 60 for s in half]
-        v = [s[key] for s in half]
+        t = [s["at"] / 60 for s in part]
+        v = [s[key] for s in part]
         mt, mv = sum(t) / len(t), sum(v) / len(v)
         return sum((a - mt) * (b - mv) for a, b in zip(t, v)) / sum((a - mt) ** 2 for a in t)
 
@@ -388,6 +415,8 @@ def wait_for_ends(cases, disks, processes, seconds):
         if not cases.open() and not any(d.badblocks() for d in disks):
             return
         if time.monotonic() > end:
+            for i in cases.open():
+                subprocess.run(["bezoarctl", "show", str(i)], check=False)
             stop(f"cases without an end: {cases.open()}, listed: {[d.badblocks().split() for d in disks]}")
         time.sleep(0.5)
 
@@ -404,6 +433,9 @@ def main(minutes, seed, httpd):
 
     poisoner, trouble, figures = Poisoner(dice), Trouble(dice, httpd), Figures()
     figures.take()
+    links = figures.links
+    with open("/run/lab/asked", "w") as out:
+        asker = subprocess.Popen(["/lab/tools/lab-probe", "ask"], stdout=out)
     begin = time.monotonic()
     turn = sample = begin
     while time.monotonic() < begin + minutes * 60:
@@ -417,6 +449,7 @@ def main(minutes, seed, httpd):
             turn = now
         if now > sample + 30:
             figures.take(poisoner.cases)
+            poisoner.cases.tell_old()
             if len(figures.samples) % 10 == 0:
                 say(f"after {(now - begin) / 60:.0f} min: {sum(poisoner.by.values())} strikes, {len(poisoner.cases.open())} cases are open")
             sample = now
@@ -426,7 +459,7 @@ def main(minutes, seed, httpd):
     figures.take(poisoner.cases)
     for pid, _ in processes[:len(applications)]:
         os.kill(pid, signal.SIGUSR1)
-    wait_for_ends(poisoner.cases, poisoner.disks.values(), processes, 300)
+    wait_for_ends(poisoner.cases, poisoner.disks.values(), processes, 100)
     for pid, _ in processes:
         os.kill(pid, signal.SIGTERM)
     reads = writes = errors = 0
@@ -440,22 +473,30 @@ def main(minutes, seed, httpd):
         if list(many.told(f"{g.root}/{g.name}")) != before[g.name]:
             stop(f"files of {g.name} are not as they were")
 
+    asker.terminate()
+    if asker.wait():
+        stop("D-Bus did not answer: " + pathlib.Path("/run/lab/asked").read_text())
     time.sleep(3)
     figures.take()
     first, last = figures.samples[0], figures.samples[-1]
     say("poison:", dict(poisoner.by), "trouble:", dict(trouble.told))
     say("cases:", dict(collections.Counter(f"{c[0]} {c[4] or ''}".strip() for c in poisoner.cases.cases.values())))
     say(f"applications: {reads} reads and {writes} writes, {errors} I/O errors, 0 wrong bytes")
-    say(f"descriptors: {first['fds']} at first, {last['fds']} at last; daemon {first['daemon']} KiB at first, "
-        f"{max(s['daemon'] for s in figures.samples)} at most, {last['daemon']} at last; "
-        f"slope {figures.slope('daemon'):.1f} KiB a minute; workers {max(s['workers'] for s in figures.samples)} KiB at most, "
-        f"slope {figures.slope('workers'):.1f}")
+    say("D-Bus:", pathlib.Path("/run/lab/asked").read_text().strip())
+    say(f"descriptors: {first['fds']} at first, {last['fds']} at last; of workers {first['worker_fds']} and {last['worker_fds']}; "
+        f"daemon {first['daemon']} KiB at first, {max(s['daemon'] for s in figures.samples)} at most, {last['daemon']} at last; "
+        f"slope {figures.slope('daemon'):.1f} KiB a minute beyond {HISTORY} cases; workers {first['workers']} KiB at first, "
+        f"{max(s['workers'] for s in figures.samples)} at most, {last['workers']} at last")
     if last["fds"] > first["fds"] + 2:
-        stop("descriptors of the daemon leak")
+        stop(f"descriptors of the daemon leak: {figures.links - links}")
     if last["processes"] > 2:
         stop(f"{last['processes']} processes of the daemon are left")
+    if last["worker_fds"] > first["worker_fds"] + 1:
+        stop("descriptors of the worker leak")
     if max(s["daemon"] for s in figures.samples) > 32768:
         stop("the daemon has grown beyond 32 MiB")
+    if figures.slope("daemon") > SLOPE:
+        stop("the daemon grows")
 
 
 if __name__ == "__main__":

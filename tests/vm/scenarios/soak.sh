@@ -5,7 +5,6 @@
 # Proves that random poison in two ways on two devices, with replicas of several kinds that are now and then away, wrong or mute, and with
 # applications that write and check their own data all the time, costs no byte, leaves no case open and nothing behind in the daemon.
 minutes=${MINUTES:-1}
-follow_journal
 for PMEM in pmem0 pmem1; do
     MNT=/srv/$PMEM
     if [ $PMEM = pmem0 ]; then
