@@ -4,12 +4,13 @@
 #include "service/manager-internal.h"
 
 /* A request on its way: about one device, and some of its cases, which are busy meanwhile. */
-typedef struct Errand {
+struct Errand {
         Manager *manager;
         char *disk;
         struct { Tracked **items; size_t n, allocated; } cases;
+        size_t judged;          /* locate: so many of the cases, since it was answered */
         bool untold;            /* settle: there are intents of which no case was named */
-} Errand;
+};
 
 int errand_new(Manager *m, const char *disk, Errand **ret);     /* 0, -ENOMEM */
 int errand_take(Errand *e, Tracked *t);                         /* 0, -ENOMEM */

@@ -57,6 +57,7 @@ typedef struct Device {
         char *disk;             /* "pmem0"; "region0": for what no disk shows of it */
         bool is_region;
         bool wants_scan;
+        bool scanned_in_part;   /* the rest is to follow, before anything is begun */
         bool wants_settle;      /* there may be intents of an earlier worker */
         bool list_full;         /* was said already */
 } Device;
@@ -92,6 +93,11 @@ typedef struct GivenHold {
         int fd;
 } GivenHold;
 
+/* How many cases come or change before whoever asks on the bus is answered: each is stored and told. */
+#define CASES_AT_ONCE 8
+
+typedef struct Errand Errand;
+
 struct Manager {
         sd_event *event;
         const ManagerOptions *options;
@@ -110,6 +116,7 @@ struct Manager {
         struct { Tracked **items; size_t n, allocated; } cases;         /* open; by id */
         struct { Case **items; size_t n, allocated; } closed;           /* by id; no more than the ledger
                                                                          * keeps */
+        struct { Errand **items; size_t n, allocated; } located;        /* answered, and not all judged */
         Mode configured_mode;
         bool brake;             /* an operator has said to observe; policy.mode follows */
         size_t forecasts;       /* on their way */
@@ -192,7 +199,8 @@ void tracked_store_hold(Tracked *t);                            /* it is to outl
 void tracked_release(Tracked *t);                               /* lets the file go */
 void manager_adopt_holds(Manager *m);
 
-/* manager-scan.c */
+/* manager-scan.c: the list against the cases. Some of it (scanned_in_part tells), or all */
+void manager_scan_some(Manager *m, Device *d);
 void manager_scan(Manager *m, Device *d);
 int manager_read_list(const Manager *m, const char *disk, RangeSet *ret, bool *ret_truncated);  /* as
                                                                                         * topo_badblocks() */
@@ -205,6 +213,8 @@ void manager_tidy_ended(Manager *m);
 /* manager-locate.c, manager-repair.c, manager-settle.c: begin what the device wants of it. > 0 a request
  * is on its way, 0 nothing to do, < 0 */
 int manager_start_locate(Manager *m, Device *d, bool only_new); /* not what has failed before */
+void manager_judge_some(Manager *m);            /* what was located */
+bool manager_is_judging(const Manager *m, const Device *d);
 int manager_start_repairs(Manager *m, Device *d);
 int manager_start_settle(Manager *m, Device *d);
 void tracked_take_result(Tracked *t, const Result *result);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "service/errand.h"
 #include "service/manager-internal.h"
 #include "util/log.h"
 #include "util/strv.h"
@@ -109,7 +110,8 @@ static int on_work(sd_event_source *s, void *userdata) {
                 manager_read_topology(m);
         for (size_t i = 0; i < m->devices.n; i++)
                 if (m->devices.items[i]->wants_scan)
-                        manager_scan(m, m->devices.items[i]);
+                        manager_scan_some(m, m->devices.items[i]);
+        manager_judge_some(m);
         manager_drop_closed(m);
         manager_dispatch(m);
         manager_ask_health(m);
@@ -117,7 +119,7 @@ static int on_work(sd_event_source *s, void *userdata) {
         arm_retry(m);
 
         manager_tell(m, counts_changed);
-        if (m->stopping && engine_is_idle(m->engine))
+        if (m->stopping && engine_is_idle(m->engine) && m->located.n == 0)
                 manager_tell(m, stopped);
         return 0;
 }
@@ -218,6 +220,9 @@ Manager *manager_free(Manager *m) {
                 return NULL;
         engine_free(m->engine);         /* first: its answers point at cases */
         close_sources(m);
+        for (size_t i = 0; i < m->located.n; i++)
+                errand_free(m->located.items[i]);
+        vec_done(&m->located);
         for (size_t i = 0; i < m->cases.n; i++)
                 tracked_free(m->cases.items[i]);
         vec_done(&m->cases);

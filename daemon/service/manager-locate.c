@@ -215,6 +215,47 @@ static void locate_failed(Errand *e, const EngineAnswer *a) {
         }
 }
 
+static void judge_case(Tracked *t) {
+        t->alone = false;
+        if (t->wants_locate) { /* no answer for it */
+                t->wants_locate = false;
+                tracked_retry_later(t);
+                return;
+        }
+        shrink_to_found(t);
+        if (t->listed)
+                judge(t);
+        else
+                judge_absent(t);
+}
+
+/* False: there is none left. */
+static bool judge_next(Errand *e) {
+        if (e->judged < e->cases.n)
+                judge_case(e->cases.items[e->judged++]);
+        return e->judged < e->cases.n;
+}
+
+void manager_judge_some(Manager *m) {
+        for (size_t i = 0; i < CASES_AT_ONCE && m->located.n > 0; i++) {
+                Errand *e = m->located.items[0];
+
+                if (judge_next(e))
+                        continue;
+                vec_remove(&m->located, 0, 1);
+                errand_free(e);
+        }
+        if (m->located.n > 0)
+                manager_poke(m);
+}
+
+bool manager_is_judging(const Manager *m, const Device *d) {
+        for (size_t i = 0; i < m->located.n; i++)
+                if (streq_ptr(m->located.items[i]->disk, d->disk))
+                        return true;
+        return false;
+}
+
 static void on_located(const EngineAnswer *a, void *userdata) {
         _cleanup_(errand_freep) Errand *e = userdata;
         size_t hold = 0;
@@ -237,21 +278,11 @@ static void on_located(const EngineAnswer *a, void *userdata) {
                                         e->disk);
         }
 
-        for (size_t i = 0; i < e->cases.n; i++) {
-                Tracked *t = e->cases.items[i];
-
-                t->alone = false;
-                if (t->wants_locate) { /* no answer for it */
-                        t->wants_locate = false;
-                        tracked_retry_later(t);
-                        continue;
-                }
-                shrink_to_found(t);
-                if (t->listed)
-                        judge(t);
-                else
-                        judge_absent(t);
-        }
+        if (vec_push(&e->manager->located, e) >= 0)
+                (void) TAKE_PTR(e);
+        else
+                while (judge_next(e))
+                        ;
 }
 
 static int request_add_range(Request *q, const Tracked *t) {

@@ -79,10 +79,13 @@ static void no_longer_listed(Tracked *t, const Device *d) {
                      : NULL);
 }
 
-/* `truncated`: what is not in the list may be listed nevertheless. */
-static void scan_known(Manager *m, Device *d, const RangeSet *bad, bool truncated, RangeSet *known) {
-        for (size_t i = 0; i < m->cases.n; i++) {
+/* `truncated`: what is not in the list may be listed nevertheless. `left` is counted down for every case
+ * that is different now; at 0 the rest is left for later. */
+static void scan_known(Manager *m, Device *d, const RangeSet *bad, bool truncated, RangeSet *known,
+                       size_t *left) {
+        for (size_t i = 0; i < m->cases.n && *left > 0; i++) {
                 Tracked *t = m->cases.items[i];
+                size_t events = t->c->events.n;
                 _cleanup_rangeset_ RangeSet now = {};
 
                 if (!streq_ptr(tracked_disk(t), d->disk) || case_state_is_closed(t->c->state))
@@ -108,12 +111,15 @@ static void scan_known(Manager *m, Device *d, const RangeSet *bad, bool truncate
                         t->wants_repair = false;
                         tracked_store(t);
                         manager_tell(m, case_changed, t->c);
+                        (*left)--;
                 } else if (!t->listed && !truncated && t->c->reason == REASON_UNLISTED) {
                         if (t->scrubbed)
                                 tracked_move(t, CASE_GONE, REASON_CLEARED,
                                              "a scrub has ended, and does not list it either");
-                } else if (!t->listed && !truncated && !case_outlives_listing(t->c))
+                } else if (!t->listed && !truncated && !case_outlives_listing(t->c)) {
                         no_longer_listed(t, d);
+                        *left -= t->c->events.n > events;       /* else it could not: no memory */
+                }
         }
 }
 
@@ -121,6 +127,7 @@ typedef struct NewCases {
         Manager *manager;
         const Device *device;
         const RangeSet *bad;
+        size_t *left;           /* to be made; 1 is returned when there is more to do, and none left */
 } NewCases;
 
 static int add_case(Range piece, const Volume *v, void *userdata) {
@@ -132,16 +139,20 @@ static int add_case(Range piece, const Volume *v, void *userdata) {
         r = rangeset_clip(n->bad, piece, &bad);
         if (r >= 0 && bad.n == 0)
                 return 0;
+        if (r >= 0 && *n->left == 0)
+                return 1;
         if (r >= 0)
                 r = tracked_new(n->manager, n->device->disk, piece, &bad, NULL, &t);
-        if (r >= 0)
-                dimm_watch_case(n->manager, t->c);
-        return r;
+        if (r < 0)
+                return r;
+        (*n->left)--;
+        dimm_watch_case(n->manager, t->c);
+        return 0;
 }
 
 /* A run of bad pages is cut where another file system begins. */
-static void scan_new(Manager *m, Device *d, const RangeSet *bad, const RangeSet *known) {
-        NewCases n = { m, d, bad };
+static int scan_new(Manager *m, const Device *d, const RangeSet *bad, const RangeSet *known, size_t *left) {
+        NewCases n = { m, d, bad, left };
         _cleanup_rangeset_ RangeSet pages = {};
         int r;
 
@@ -149,8 +160,8 @@ static void scan_new(Manager *m, Device *d, const RangeSet *bad, const RangeSet 
         if (r >= 0)
                 r = rangeset_subtract_all(&pages, known);
 
-        for (size_t i = 0; r >= 0 && i < pages.n; i++)
-                for (uint64_t at = pages.items[i].start; r >= 0 && at < pages.items[i].end;
+        for (size_t i = 0; r == 0 && i < pages.n; i++)
+                for (uint64_t at = pages.items[i].start; r == 0 && at < pages.items[i].end;
                      at += CASE_PAGES_MAX * REPAIR_UNIT) {
                         Range part = { at, at + CASE_PAGES_MAX * REPAIR_UNIT };
 
@@ -158,20 +169,16 @@ static void scan_new(Manager *m, Device *d, const RangeSet *bad, const RangeSet 
                                 part.end = pages.items[i].end;
                         r = volume_split(&m->topology, d->disk, part, add_case, &n);
                 }
-
-        if (r < 0) {
-                log_error_errno(r, "Not all bad blocks of %s could be taken up, trying again later: %m",
-                                d->disk);
-                d->wants_scan = true;
-        }
+        return r;
 }
 
-void manager_scan(Manager *m, Device *d) {
+/* `left`: how many cases may come or change now. */
+static void scan(Manager *m, Device *d, size_t left) {
         _cleanup_rangeset_ RangeSet bad = {}, known = {};
         bool truncated = false;
         int r;
 
-        d->wants_scan = false;
+        d->wants_scan = d->scanned_in_part = false;
         r = manager_read_list(m, d->disk, &bad, &truncated);
         if (r == -ENOENT || (r == -ENXIO && d->is_region))
                 return; /* it is going away, or has no driver; udev will say so */
@@ -186,8 +193,23 @@ void manager_scan(Manager *m, Device *d) {
                 manager_want_scrub(m, d->disk);
         d->list_full = truncated;
 
-        scan_known(m, d, &bad, truncated, &known);
-        scan_new(m, d, &bad, &known);
+        scan_known(m, d, &bad, truncated, &known, &left);
+        r = left == 0 ? 1 : scan_new(m, d, &bad, &known, &left);
+        if (r < 0)
+                log_error_errno(r, "Not all bad blocks of %s could be taken up, trying again later: %m",
+                                d->disk);
+        d->wants_scan = r != 0;
+        d->scanned_in_part = r > 0;
         m->last_scan = now_realtime();
         manager_drop_closed(m);
+}
+
+void manager_scan_some(Manager *m, Device *d) {
+        scan(m, d, CASES_AT_ONCE);
+        if (d->scanned_in_part)
+                manager_poke(m);
+}
+
+void manager_scan(Manager *m, Device *d) {
+        scan(m, d, SIZE_MAX);
 }

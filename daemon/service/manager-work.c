@@ -14,7 +14,8 @@ static void dispatch_device(Manager *m, Device *d) {
         _cleanup_free_ char *node = NULL;
         int r = 0;
 
-        if (manager_device_node(m, d->disk, &node) < 0 || engine_is_busy(m->engine, node))
+        if (manager_device_node(m, d->disk, &node) < 0 || engine_is_busy(m->engine, node) ||
+            d->scanned_in_part || manager_is_judging(m, d))
                 return;
 
         if (d->wants_settle)
