@@ -302,6 +302,26 @@ static bool can_locate(const Tracked *t) {
         return t->listed || t->c->reason == REASON_PAGE_NOT_PRESENT;
 }
 
+/* Which to ask about next, besides those that the request has: what failed least often comes first, so that
+ * what fails each time, and takes long to, does not cost all others their time; then the oldest. NULL: no
+ * other, or none that goes with these (another file system: the next request). */
+static Tracked *next_locate(const Manager *m, const Device *d, bool only_new, const Request *q) {
+        Tracked *next = NULL;
+
+        for (size_t i = 0; i < m->cases.n; i++) {
+                Tracked *t = m->cases.items[i];
+
+                if (!t->wants_locate || t->busy || !can_locate(t) || !streq_ptr(tracked_disk(t), d->disk) ||
+                    (only_new && t->tries > 0))
+                        continue;
+                if (q->ranges.n > 0 && (t->alone || !volume_equal(&q->volume, &t->c->volume)))
+                        continue;
+                if (!next || t->tries < next->tries)
+                        next = t;
+        }
+        return next;
+}
+
 int manager_start_locate(Manager *m, Device *d, bool only_new) {
         _cleanup_(errand_freep) Errand *e = NULL;
         _cleanup_request_ Request q = {};
@@ -312,14 +332,11 @@ int manager_start_locate(Manager *m, Device *d, bool only_new) {
         if (r < 0)
                 return r;
 
-        for (size_t i = 0; r >= 0 && i < m->cases.n && e->cases.n < LOCATE_MAX; i++) {
-                Tracked *t = m->cases.items[i];
+        while (r >= 0 && !alone && e->cases.n < LOCATE_MAX) {
+                Tracked *t = next_locate(m, d, only_new, &q);
 
-                if (!t->wants_locate || t->busy || !can_locate(t) || !streq_ptr(tracked_disk(t), d->disk) ||
-                    (only_new && t->tries > 0))
-                        continue;
-                if (e->cases.n > 0 && (alone || t->alone || !volume_equal(&q.volume, &t->c->volume)))
-                        continue; /* another file system: the next request */
+                if (!t)
+                        break;
                 alone = t->alone;
                 if (e->cases.n == 0)
                         r = manager_request(m, VERB_LOCATE, d->disk, &q);

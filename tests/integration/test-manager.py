@@ -509,6 +509,33 @@ def ended_records(program):
         d.wait("it is removed", lambda: {p.name for p in folder.iterdir()} == {".lock-pmem0", "pmem0-4"})
 
 
+def one_request_for_all(program):
+    """Proves that what the list has at once is asked about in one request: a search may take long, whatever it is for."""
+    with Daemon(program, **GOOD) as d:
+        d.start()
+        d.wait("what comes first is over", lambda: d.requests("settle"))
+        d.poison(*((i * 80, 1) for i in range(40)))
+        d.rescan()
+        d.wait_states(*["healed"] * 40)
+        first = next(len(r["ranges"]) for r in d.requests("locate"))
+        assert first == 40, [len(r["ranges"]) for r in d.requests("locate")]
+
+
+def failed_least_first(program):
+    """Proves that what has failed more often is asked about after the others: what takes long each time would have all the time."""
+    offer = {"replica": "mirror:/srv/mirror", "state": "unreachable"}
+    with Daemon(program, config="[Bezoar]\nRescanIntervalSec=10\n", locate="one-file", offer=offer) as d:
+        def asked(n):
+            return [a for a in ([r["range"]["start"] // 512 for r in q["ranges"]] for q in d.requests("locate")) if len(a) == n]
+
+        d.poison((80, 1))
+        d.start()
+        d.wait("asked again", lambda: len(asked(1)) >= 2)
+        d.poison((80, 1), (800, 1))
+        d.wait("asked about both", lambda: asked(2))
+        assert asked(2)[0] == [800, 80], asked(2)
+
+
 def no_hold_for_the_rest(program):
     """Proves that a hold of a case that is over is dropped, and one that the ledger knows nothing of is left where it is."""
     with Daemon(program, **GOOD) as d:
@@ -538,4 +565,4 @@ def observes_free_space(program):
 
 run([heals, parks, mends, observes_free_space, holds_survive, no_hold_for_the_rest, ended_records, later_poison, observe, unprotected, refused_then_protected, split, worker_dies, worker_falls_silent, one_of_many_kills, worker_hangs, repair_dies, cleared_but_absent, present_again, never_stored,
      worker_searches, settled_in_part, damaged_intent, settlement_fails, cut_off_is_not_gone,
-     cleared_by_others, restart, killed_in_repair, stop_finishes, budget, page_budget, two_devices, cut_off_list, room_again, many])
+     cleared_by_others, restart, killed_in_repair, stop_finishes, budget, page_budget, two_devices, cut_off_list, room_again, many, one_request_for_all, failed_least_first])
