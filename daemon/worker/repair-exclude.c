@@ -179,6 +179,8 @@ static int take_exclusion(Repair *r) {
                 Exclusion e = r->plan->means.exclusion.items[i];
                 int q = 0;
 
+                if (r->only_freeze && e != EXCLUSION_FREEZE)
+                        continue;
                 r->n_writers = 0;
                 for (size_t k = 0; k < r->plan->means.n_writers; k++)
                         if (writer_suits(r->plan->means.writers[k], e))
@@ -210,13 +212,16 @@ int repair_exclude(Repair *r) {
 int repair_excluded(Repair *r) {
         if (r->result.exclusion != EXCLUSION_LEASE)
                 return 0;
-        if (!lease_holds(&r->lease))
+        r->lease_lost = !lease_holds(&r->lease);
+        if (r->lease_lost)
                 return ended(r, CASE_WAITING, REASON_FILE_BUSY, "another program wants to open it");
-        for (size_t i = 0; i < r->sharers.n; i++)
-                if (!lease_holds(&r->sharers.items[i].lease))
+        for (size_t i = 0; i < r->sharers.n; i++) {
+                r->lease_lost = !lease_holds(&r->sharers.items[i].lease);
+                if (r->lease_lost)
                         return ended(r, CASE_WAITING, REASON_FILE_BUSY,
                                      "another program wants to open '%s', which shares the block",
                                      name_of(r->sharers.items[i].owner));
+        }
         return 0;
 }
 

@@ -32,6 +32,9 @@ typedef struct Repair {
         Lease lease;
         struct { Sharer *items; size_t n, allocated; } sharers; /* those whose extents may be replaced */
         const Owner *busy;              /* why there is no lease; NULL: there is, or none was wanted */
+        bool lease_lost;                /* there was one, and before anything was written somebody wanted the
+                                         * file */
+        bool only_freeze;               /* no other exclusion: that has happened before */
         int block_fd;                   /* EXCLUSION_FREEZE: for writing */
         Freeze freeze;
         struct stat before;             /* under exclusion */

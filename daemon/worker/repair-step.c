@@ -301,8 +301,10 @@ static uint64_t physical_of(const Repair *r, const Step *s) {
 }
 
 static int still_excluded(void *userdata) {
-        int q = repair_excluded(userdata);
+        Repair *r = userdata;
+        int q = repair_excluded(r);
 
+        r->lease_lost = false;          /* too late to begin again: the intent stays */
         return q > 0 ? -ECANCELED : q;
 }
 

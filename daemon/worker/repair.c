@@ -211,9 +211,12 @@ int repair_request_check(const Request *request) {
                        : -EINVAL;
 }
 
-int repair(const Request *request, ProgressFn progress, void *userdata, Result *ret) {
+/* *ret_lease_lost: nothing was written, since somebody wants to open the file, who is waiting for us. */
+static int try_repair(const Request *request, bool only_freeze, ProgressFn progress, void *userdata,
+                      Result *ret, bool *ret_lease_lost) {
         __attribute__((cleanup(repair_done))) Repair r = {
                 .request = request,
+                .only_freeze = only_freeze,
                 .plan = &request->plan,
                 .site = SITE_NULL,
                 .seen = GATHERED_NULL,
@@ -228,11 +231,6 @@ int repair(const Request *request, ProgressFn progress, void *userdata, Result *
         };
         int q;
 
-        assert(progress);
-
-        q = repair_request_check(request);
-        if (q < 0 || !request->state_dir || (request->plan.by_word && !request->plan.shown))
-                return -EINVAL;
         r.f = request->ranges.items;
         r.owner = r.f->owners.items;
 
@@ -240,7 +238,35 @@ int repair(const Request *request, ProgressFn progress, void *userdata, Result *
         if (q < 0)
                 return q;
 
+        *ret_lease_lost = r.lease_lost && r.result.bytes == 0;
         *ret = r.result;
         r.result = (Result) {};
         return 0;
+}
+
+static bool may_freeze(const Plan *p) {
+        for (size_t i = 0; i < p->means.exclusion.n; i++)
+                if (p->means.exclusion.items[i] == EXCLUSION_FREEZE)
+                        return true;
+        return false;
+}
+
+int repair(const Request *request, ProgressFn progress, void *userdata, Result *ret) {
+        bool lease_lost;
+        int q;
+
+        assert(progress);
+
+        q = repair_request_check(request);
+        if (q < 0 || !request->state_dir || (request->plan.by_word && !request->plan.shown))
+                return -EINVAL;
+
+        q = try_repair(request, false, progress, userdata, ret, &lease_lost);
+        if (q < 0 || !lease_lost || !may_freeze(&request->plan))
+                return q;
+
+        /* He has the file now, and may open it again and again: where replicas take long to answer, no lease
+         * would ever last until they have. */
+        result_done(ret);
+        return try_repair(request, true, progress, userdata, ret, &lease_lost);
 }

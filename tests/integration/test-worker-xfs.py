@@ -393,20 +393,30 @@ def test_deleted_during(lab):
     assert answer["state"] == "healed", answer
 
 
+def want(f):
+    """Wants to open a file that is under a lease, until that is lost."""
+    try:
+        os.close(os.open(f.path, os.O_RDWR | os.O_NONBLOCK))
+        raise AssertionError("there was no lease")
+    except BlockingIOError:
+        time.sleep(1)       # at first the lease still holds: worker/lease.c
+
+
 def test_lease_wanted(lab):
     "somebody wants to open the file: it is left to him"
     f = File(lab)
-
-    def want():
-        try:
-            os.close(os.open(f.path, os.O_RDWR | os.O_NONBLOCK))
-            raise AssertionError("there was no lease")
-        except BlockingIOError:
-            time.sleep(1)       # at first the lease still holds: worker/lease.c
-
-    answer = meanwhile(f.start_repair(f.locate(), fault="before-look:stop,after-write:unlist"), want)
+    answer = meanwhile(f.start_repair(f.locate(), fault="before-look:stop,after-write:unlist"), lambda: want(f))
     expect(answer, "waiting", "file-busy")
     f.check_untouched()
+
+
+def test_lease_wanted_freeze(lab):
+    "somebody wants to open the file: he does, and it is healed on the frozen file system"
+    f = File(lab)
+    how = {"writers": ("pwrite", "block"), "exclusion": "lease,freeze,optimistic"}
+    answer = meanwhile(f.start_repair(f.locate(), fault="before-look:stop,after-write:unlist", **how), lambda: want(f))
+    assert (answer["state"], answer["writer"], answer["exclusion"]) == ("healed", "block", "freeze"), answer
+    f.check_healed()
 
 
 def test_good_bytes_change(lab):
