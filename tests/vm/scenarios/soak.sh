@@ -61,7 +61,7 @@ protect live Path=$MNT/live Replica=mirror:/srv/mirror/live Proof=neighbours
 protect live2 Path=$MNT/live2 Replica=mirror:/srv/mirror/live2 Proof=neighbours
 protect other Path=/srv/pmem1/other Replica=mirror:/srv/mirror/other
 protect live-other Path=/srv/pmem1/live-other Replica=mirror:/srv/mirror/live-other Proof=neighbours
-configure RepairBudget=1000000/1h PageBudget=1000/1h RescanIntervalSec=20s WorkerTimeoutSec=60s
+configure RepairBudget=1000000/1h PageBudget=1000/1h RescanIntervalSec=20s WorkerTimeoutSec=$((60 * ${PATIENCE:-1}))s
 start_daemon
 wait_until 30 eval 'bezoarctl volumes --json=short | grep -q "/srv/pmem1"'
 /lab/soak.py "$minutes" "${SEED:-1}" $httpd
