@@ -132,7 +132,7 @@ class Application:
         wanted = contents(self.name, page, self.counts[page])
         if got != wanted:
             bad = [s for s in range(8) if got[s * SECTOR:(s + 1) * SECTOR] != wanted[s * SECTOR:(s + 1) * SECTOR]]
-            raise RuntimeError(f"wrong bytes in {self.path}, page {page}, sectors {bad}, counts {self.counts[page]}")
+            raise RuntimeError(f"wrong bytes: {self.path}, page {page}, sectors {bad}, counts {self.counts[page]}")
 
 
 def check_still(groups, seed, report):
@@ -155,7 +155,7 @@ def check_still(groups, seed, report):
                 else:
                     reads += 1
                     if got != os.pread(b.fileno(), PAGE, at):
-                        raise RuntimeError(f"wrong bytes in {path} at {at}")
+                        raise RuntimeError(f"wrong bytes: {path} at {at}")
         time.sleep(0.1)
     report.write(f"{reads} 0 {errors}\n")
     report.flush()
@@ -471,7 +471,7 @@ def main(minutes, seed, httpd):
         reads, writes, errors = reads + r, writes + w, errors + e
     for g in still:
         if list(many.told(f"{g.root}/{g.name}")) != before[g.name]:
-            stop(f"files of {g.name} are not as they were")
+            stop(f"wrong bytes: files of {g.name} are not as they were")
 
     asker.terminate()
     if asker.wait():

@@ -158,9 +158,9 @@ class Runner:
 
     def _twice(self, scenario):
         """A few scenarios of a run may fail once and pass in a new guest: a busy machine is no fault of ours. That is told, and
-        there is no second try where bytes were wrong or the kernel fell ill."""
+        there is no second try where bytes were wrong or the kernel fell ill, nor of a search that goes on for hours."""
         first = self._one(scenario)
-        if first.verdict != "failed" or first.final or not self.second_tries:
+        if first.verdict != "failed" or first.final or scenario.by_name or not self.second_tries:
             return first
         self.second_tries -= 1
         self._down()
