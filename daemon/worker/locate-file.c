@@ -220,7 +220,9 @@ int locate_file(const Locator *l, Findings *f) {
                 return r;
         if (r != 0)
                 return owners_single(&f->owners, OWNER_UNKNOWN, f->range,
-                                     r < 0 ? strerror(-r) : "the file went away while it was asked for");
+                                     r > 0 ? "the file went away while it was asked for"
+                                     : r == -EWOULDBLOCK ? "another program has a lease on the file"
+                                                         : strerror(-r));
 
         if (look_at_guard(l, f))
                 return 0;

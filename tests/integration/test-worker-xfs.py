@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import time
 from pathlib import Path
 
@@ -105,6 +106,22 @@ def test_replica_is_the_file(lab):
     expect(answer, "healed")
     assert seen == [{f.path.stat().st_ino: "ACTIVE"}], seen
     f.check_healed()
+
+
+def test_leased(lab):
+    "another program has a lease on the file: it is asked for it, and nobody waits for the answer"
+    f = File(lab)
+    found = f.locate()
+    signal.signal(signal.SIGIO, signal.SIG_IGN)
+    with f.path.open("rb+") as file:
+        fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+        owner, = f.locate()["owners"]
+        assert owner["type"] == "unknown" and "a lease on the file" in owner["detail"], owner
+        answer = f.repair(found)
+        expect(answer, "waiting", "file-busy")
+        assert "another program has a lease on it" in answer["detail"], answer
+        fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+    expect_healed(f)
 
 
 # ---- never claimed ----

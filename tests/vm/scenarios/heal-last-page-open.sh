@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# everywhere: yes
 #
 # Proves that the page that a file ends in is healed also while another program has the file open, without its length
 # changing for a moment: in place, frozen.

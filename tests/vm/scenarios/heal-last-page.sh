@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# everywhere: yes
 #
 # Proves that the last page of a file whose size is no multiple of 4096 is restored, and the size stays: lost by the
 # sector, in the bytes that the file has and behind them, and by a machine check.
