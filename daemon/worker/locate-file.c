@@ -100,6 +100,7 @@ static int find_guard(const Locator *l, uint64_t inode, Guard *ret) {
 /* Is it one of our guards? Nobody else deletes those, so that they need not be held. */
 static bool look_at_guard(const Locator *l, Findings *f) {
         _cleanup_guard_ Guard g = GUARD_NULL;
+        _cleanup_free_ char *absolute = NULL;
         Owner *o = f->owners.items;
         char boot_id[37], path[192];
 
@@ -110,7 +111,10 @@ static bool look_at_guard(const Locator *l, Findings *f) {
         f->present = boot_id_read(boot_id) >= 0 &&
                      guard_pages_are_present(&l->site, &g, f->range, &f->bad, boot_id);
         (void) snprintf(path, sizeof(path), GUARD_FOLDER "/%s/%s", g.folder, g.name);
-        (void) locate_absolute(l, path, &o->path);
+        if (locate_absolute(l, path, &absolute) >= 0) {
+                free(o->path);          /* one of its names, if it was looked for */
+                o->path = TAKE_PTR(absolute);
+        }
         return true;
 }
 
