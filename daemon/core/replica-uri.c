@@ -94,17 +94,17 @@ static char *find_offset(const char *path) {
 }
 
 int replica_block_parse(const char *argument, char **ret_path, uint64_t *ret_offset, const char **ret_why) {
-        _cleanup_free_ char *path = NULL;
+        _cleanup_free_ char *whole = NULL, *path = NULL;
         uint64_t offset = 0;
         char *at;
         int r;
 
         assert(argument);
 
-        r = path_make(argument, &path, ret_why);
+        r = path_make(argument, &whole, ret_why);
         if (r < 0)
                 return r;
-        at = find_offset(path);
+        at = find_offset(whole);
         if (at) {
                 r = parse_size(at + 1, &offset);
                 if (r < 0)
@@ -115,6 +115,9 @@ int replica_block_parse(const char *argument, char **ret_path, uint64_t *ret_off
                 if (at[-1] == '/')
                         return refuse(ret_why, "there is no name before the '@'");
         }
+        r = path_make(whole, &path, ret_why);   /* again: "/x/.@0" has a '.' only now */
+        if (r < 0)
+                return r;
 
         *ret_path = TAKE_PTR(path);
         *ret_offset = offset;

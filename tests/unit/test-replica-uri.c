@@ -93,6 +93,8 @@ static void test_block(void **state) {
                 { "block:/srv/a@512@0", "block:/srv/a@512@0", NULL },
                 { "block:/srv/a@512/", "block:/srv/a@512", NULL },
                 { "block:/srv/@512", NULL, "no name" },
+                { "block:/.@0", NULL, "component" },
+                { "block:/srv/..@512", NULL, "component" },
                 { "block:/dev/sdb@", NULL, "no number" },
                 { "block:/dev/sdb@x", NULL, "no number" },
                 { "block:/dev/sdb@-512", NULL, "no number" },
