@@ -72,7 +72,7 @@ static int find_others(const Site *s, const Target *t, CloneSet *set, unsigned *
  * one. */
 static int look(const CloneTo *to, void *userdata) {
         const CloneSet *c = userdata;
-        MapOwns owns;
+        MapOwns owns = MAP_OTHERS;      /* unless the file system says otherwise */
         int r;
 
         r = fault_point(getenv("BEZOAR_FAULT"), "before-clone");
