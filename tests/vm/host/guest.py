@@ -6,9 +6,12 @@ scenario asks for poison, and so on, one line each way. "lab.trace" is a file on
 even if the guest dies in the next moment. The NVDIMMs are plain files, shared with the guest, so that the host can destroy
 bytes below it, and so that they survive a power cut.
 
-A power cut kills QEMU. What the guest has stored to an NVDIMM is in its file. What it has written to its disk is too, or,
-where a scenario asks for it (`disk: volatile`), only what it has flushed: then the disk is served by nbdkit, whose
-cache filter is killed at the same moment."""
+A power cut kills QEMU. What the guest has stored to an NVDIMM is in its file, and what it has written to its disk, too. Where a
+scenario asks for it (`disk: volatile`) there is a second disk, of which only what was flushed is there: it is served by nbdkit,
+whose cache filter is killed at the same moment.
+
+Booting takes a while. A machine can be saved as it is, but for NVDIMMs and second disk, and then comes back so after each
+power cut instead."""
 import dataclasses
 import json
 import os
@@ -22,6 +25,8 @@ from host.poison import Poison
 
 MEDIA_SIZES = (512, 128, 256)           # MiB; the third only where a scenario asks for it
 CPUS, MEMORY = 2, 1024
+MIGRATE_SECONDS = 240
+DISK_SIZE = "256M"                      # of the second disk
 
 
 class Gone(Exception):
@@ -64,25 +69,31 @@ class Machine:
     """What differs between the machines that scenarios ask for."""
     append: str = ""            # to the kernel's command line
     modules: int = 2            # NVDIMMs
-    disk: str = "kept"          # or "volatile": a power cut takes what was not flushed
+    disk: str = "none"          # a second one: "volatile", a power cut takes what was not flushed
 
 
 class Guest:
     def __init__(self, image, initrd, work):
         self.image, self.initrd, self.work = image, initrd, work
         self.media = [work / f"nv{i}" for i in range(len(MEDIA_SIZES))]
+        self.second = work / "second.img"
         self.console, self.trace = work / "console", work / "trace"
         self.process = self.disk = None
+        self.saved = None               # the file with the machine as it was
         self.machine = Machine()
         self.poison = Poison(work / "poison")
 
     def renew(self):
-        """A new root file system and new NVDIMMs."""
+        """A new root file system, new NVDIMMs and an empty second disk."""
+        self.saved = None
         subprocess.run(["cp", "--reflink=auto", "--sparse=always", self.image / "root.img", self.work / "root.img"], check=True)
         for path, size in zip(self.media, MEDIA_SIZES):
             path.unlink(missing_ok=True)
             with open(path, "wb") as f:
                 f.truncate(size << 20)
+        if self.machine.disk == "volatile":
+            self.second.unlink(missing_ok=True)
+            subprocess.run(["mke2fs", "-q", "-t", "ext4", self.second, DISK_SIZE], check=True, stdout=subprocess.DEVNULL)
         self.poison.renew()
 
     def _command(self, control, monitor):
@@ -102,7 +113,8 @@ class Guest:
                        " watchdog_thresh=60"
                        # Legacy persistent memory only where a scenario asks for it, and last.
                        f" systemd.show_status=no audit=0 modprobe.blacklist=nd_e820 {self.machine.append}",
-            "-drive", self._drive(),
+            # Nothing that this machine's own power could take: what reached the file stays in it, flushed or not.
+            "-drive", f"file={self.work}/root.img,if=virtio,format=raw,cache=unsafe,snapshot={'on' if self.saved else 'off'}",
             "-chardev", f"socket,id=monitor,fd={monitor}", "-mon", "chardev=monitor,mode=control",
             "-chardev", f"file,id=console,path={self.console},append=on", "-serial", "chardev:console",
             "-chardev", f"socket,id=control,fd={control}", "-chardev", f"file,id=trace,path={self.trace},append=on",
@@ -115,13 +127,11 @@ class Guest:
         for i, (path, size) in enumerate(zip(self.media[:self.machine.modules], MEDIA_SIZES)):
             command += ["-object", f"memory-backend-file,id=nv{i},share=on,mem-path={path},size={size}M",
                         "-device", f"nvdimm,id=nvdimm{i},memdev=nv{i}"]
+        if self.machine.disk == "volatile":
+            command += ["-drive", f"file=nbd+unix:///?socket={self.work}/disk,if=virtio,format=raw,cache=writeback"]
+        if self.saved:
+            command += ["-incoming", "defer"]
         return command
-
-    def _drive(self):
-        # This machine goes on after a power cut: what reached the file stays in it, flushed or not.
-        if self.machine.disk == "kept":
-            return f"file={self.work}/root.img,if=virtio,format=raw,cache=unsafe"
-        return f"file=nbd+unix:///?socket={self.work}/disk,if=virtio,format=raw,cache=writeback"
 
     def _serve_disk(self):
         """What is written stays in the cache of the server until it is flushed; and then in this machine's, which goes on."""
@@ -131,7 +141,7 @@ class Guest:
         with open(self.work / "qemu.log", "ab") as log:
             self.disk = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "KILL", "nbdkit", "--foreground", "--unix", self.work / "disk", "--pidfile", ready,
-                 "--filter=cache", "--filter=fua", "file", self.work / "root.img", "cache=writeback", "cache-min-block-size=4096", "fuamode=discard"],
+                 "--filter=cache", "--filter=fua", "file", self.second, "cache=writeback", "cache-min-block-size=4096", "fuamode=discard"],
                 env={**os.environ, "TMPDIR": str(self.work)}, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         deadline = time.monotonic() + 60
         while not ready.exists():
@@ -152,6 +162,26 @@ class Guest:
         self.control, self.monitor = (Lines(ours) for ours, _ in pairs)
         self._monitor_reply()
         self.qmp("qmp_capabilities")
+        if self.saved:
+            self._migrate("migrate-incoming", f"exec:cat {self.saved}", "running")
+
+    def save(self):
+        """From now on start() goes on from here, with the NVDIMMs and the second disk as they are then. The machine ends."""
+        file = self.work / "saved"
+        self._migrate("migrate", f"exec:cat >{file}", "postmigrate")
+        self.kill()
+        self.saved = file
+
+    def _migrate(self, command, uri, state):
+        # What is shared is the NVDIMMs.
+        self.qmp("migrate-set-capabilities", capabilities=[{"capability": "x-ignore-shared", "state": True}])
+        self.qmp("migrate-set-parameters", **{"max-bandwidth": 1 << 40})
+        self.qmp(command, uri=uri)
+        deadline = time.monotonic() + MIGRATE_SECONDS
+        while self.qmp("query-status")["status"] != state:
+            if self.qmp("query-migrate").get("status") == "failed" or time.monotonic() > deadline:
+                raise Gone(f"{command} failed, see qemu.log")
+            time.sleep(0.02)
 
     def _monitor_reply(self):
         """Skips events, returns the next reply."""

@@ -6,6 +6,7 @@ import random
 import re
 import shutil
 import time
+import uuid
 
 from host.guest import Gone, Guest, Machine, Silent
 
@@ -98,10 +99,11 @@ class Outcome:
 
 
 class Runner:
-    """`seed` is what power cuts and scenarios draw from."""
-    def __init__(self, guest: Guest, logs, say=print, minutes=1, count=0, seed=1):
-        self.guest, self.logs, self.say, self.minutes, self.count = guest, logs, say, minutes, count
-        self.random = random.Random(seed)
+    """`seed` is what power cuts and scenarios draw from; with `boots` each is followed by a boot, no machine is saved."""
+    def __init__(self, guest: Guest, logs, say=print, minutes=1, count=0, seed=1, boots=False):
+        self.guest, self.logs, self.say, self.minutes, self.count, self.boots = guest, logs, say, minutes, count, boots
+        self.seed, self.random = seed, random.Random(seed)
+        self.drew = False               # whether the scenario has had chance at work
         self.up = False
         self.cuts_itself = False        # the machine: that it ends is a power cut
         self.second_tries = SECOND_TRIES
@@ -183,6 +185,8 @@ class Runner:
                 self._boot_new(scenario.machine)
             marks = {log: log.stat().st_size for log in (self.guest.console, self.guest.trace)}
             outcome = self._converse(scenario)
+            if self.guest.saved:        # a boot of its own
+                self._down()
         except Silent:
             outcome = Outcome(scenario.name, "failed", "the guest said nothing more" if self.up else "the guest did not boot")
             self._down()
@@ -199,18 +203,19 @@ class Runner:
             outcome = Outcome(scenario.name, "failed", f"the kernel said '{sick[0].strip()}'; {outcome.why or 'the scenario ended well'}",
                               final=outcome.final or not EMULATOR.match(sick[0]))
         outcome.seconds = time.monotonic() - start
+        if outcome.verdict == "failed" and self.drew:
+            outcome.why += f" (seed {self.seed})"
         if outcome.verdict == "failed":
             outcome.logs = self._keep_logs(scenario, marks)
         return outcome
 
     def _converse(self, scenario):
         """Starts the scenario and does what it asks for, until it is over."""
-        self.cuts_itself = False
+        self.cuts_itself = self.drew = False
         boot, deadline = 1, 0
         while True:
             if not deadline:
-                seconds = scenario.seconds + (self.minutes - 1) * 60
-                deadline = time.monotonic() + (seconds + GRACE_SECONDS) * PATIENCE
+                seconds, deadline = self._time(scenario)
                 self.guest.control.send(f"run {scenario.name} {seconds} {boot} {PATIENCE} {self.minutes} {self.count}")
             verb, _, rest = self._receive(deadline).partition(" ")
             if verb == "done":
@@ -221,8 +226,15 @@ class Runner:
                 self.cuts_itself = False
                 time.sleep(self.random.uniform(0, int(rest or 0)) / 1e6)
                 self._down()
-                self._boot()
-                boot, deadline = boot + 1, 0
+                boot += 1
+                deadline = self._resume(scenario, boot) if self.guest.saved else 0
+                if not deadline:
+                    self._boot()
+                continue
+            if verb == "save" and not self.boots:
+                self.guest.save()
+                self._down()
+                deadline = self._resume(scenario, boot)
                 continue
             if verb == "renew":
                 self._down()
@@ -231,6 +243,19 @@ class Runner:
                 deadline = 0
                 continue
             self.guest.control.send(self._answer(verb, rest))
+
+    def _time(self, scenario):
+        """How long it may take, and when that is over."""
+        seconds = scenario.seconds + (self.minutes - 1) * 60
+        return seconds, time.monotonic() + (seconds + GRACE_SECONDS) * PATIENCE
+
+    def _resume(self, scenario, boot):
+        """Goes on where the machine was saved: the scenario waits there for an answer. It is told what a boot would have found out, the
+        time and an id of its own. Returns when its time is over."""
+        self.guest.start()
+        self.up = True
+        self.guest.control.send(f"ok {boot} {time.time()} {uuid.uuid4()}")
+        return self._time(scenario)[1]
 
     def _receive(self, deadline):
         try:
@@ -252,9 +277,12 @@ class Runner:
             elif verb == "poison":
                 return " ".join(["ok"] + [f"{start} {length}" for start, length in self.guest.poison.ranges()])
             elif verb == "draw":
+                self.drew = True
                 return f"ok {self.random.randint(*map(int, rest.split()))}"
             elif verb == "cuts-itself":
                 self.cuts_itself = True
+            elif verb == "save":
+                return "ok"
             else:
                 return f"error '{verb}' is not known"
         except (RuntimeError, OSError, ValueError, TypeError) as e:
