@@ -90,36 +90,9 @@ request() {
     [[ $answer == ok* ]] || fail "host, asked for '$*': $answer"
 }
 
-# ask WORD…: the same, and prints what comes after "ok".
-ask() {
-    local answer
-    echo "$*" >&3
-    read -r answer <&3
-    [[ $answer == ok* ]] || fail "host, asked for '$*': $answer"
-    answer=${answer#ok}
-    echo "${answer# }"
-}
-
-# draw LOW HIGH: a random number, both included. The host draws it, from a seed that can be given again.
-draw() {
-    ask draw "$1" "$2"
-}
-
 # power_cut: the machine is gone at once. The scenario is run again from its start, with BOOT one higher.
 power_cut() {
     request power-cut
-}
-
-# cut_within MICROSECONDS: the same, at a random moment from now on; until then the guest goes on.
-cut_within() {
-    request cut-within "$1"
-}
-
-# cut_at_clearing N: the machine is gone as soon as an error has been cleared for the Nth time from now on, before the kernel has copied
-# what shall be there. For the host it may end at any moment now, until a power cut of another kind.
-cut_at_clearing() {
-    request cuts-itself
-    printf '%b' "\\x$(printf %02x "$1")" | dd of=/dev/port bs=1 seek=$((0xe0)) conv=notrunc status=none
 }
 
 # say TEXT…: a line for the person in front of the host (contrib/demo).
@@ -258,18 +231,6 @@ poison_ars() {
         inject "$sector" "$count" &         # it would wait for seconds after the scrub
     fi
     wait_until 20 is_bad "$sector" "$count"
-}
-
-# poison_again: after a power cut the firmware finds again what was lost and not cleared before. Only the host knows what that is.
-poison_again() {
-    local start length base
-    local -a lost=()
-    base=$(data_start)
-    while read -r start length; do
-        # ndctl poisons the first 256 bytes of a sector, and the kernel lists all of it
-        lost+=($(((start - base) / 512)) $(((start + length - base + 511) / 512 - (start - base) / 512)))
-    done < <(ask poison | xargs -r -n 2)
-    [ ${#lost[@]} = 0 ] || poison_ars "${lost[@]}"
 }
 
 inject() {

@@ -329,8 +329,8 @@ static _Noreturn int verb_watch_list(const Args *a) {
         }
 }
 
-/* Waits until OFFSET files got names in a folder that begin with "pmem", by rename(2), and says how many
- * microseconds passed from one to the next on average; 0 after the first. */
+/* Waits until OFFSET files got names in a folder, by rename(2), that do not begin with a dot, and says how
+ * many microseconds passed from one to the next on average; 0 after the first. */
 static int verb_await_names(const Args *a) {
         _Alignas(struct inotify_event) char buf[4096];
         struct timespec first = {}, last;
@@ -351,7 +351,7 @@ static int verb_await_names(const Args *a) {
                 for (ssize_t at = 0; at < size;) {
                         const struct inotify_event *e = (const struct inotify_event *) (buf + at);
 
-                        n += e->len > 0 && strncmp(e->name, "pmem", 4) == 0;
+                        n += e->len > 0 && e->name[0] != '.';
                         at += (ssize_t) (sizeof(*e) + e->len);
                 }
                 clock_gettime(CLOCK_MONOTONIC, &last);
