@@ -224,8 +224,8 @@ def judge():
 
 
 def is_stuck(page, ledger):
-    """After a mount a file that shares blocks is read and written by way of the page cache, and is then given no block of one that is not
-    (EINVAL, fs/xfs/xfs_reflink.c). So a page of which no sector is left, which would have to be cloned, stays poisoned, and the case says so."""
+    """After a mount a file that shares blocks is read by way of the page cache, and is given no block of one that is not (EINVAL). So a page
+    of which no sector is left, which would have to be cloned, stays poisoned, and the case says so (RELIABILITY.rst)."""
     return BY_KIND[page["kind"]].kind == "clone" and "failed" in of_page(ledger, page["at"])
 
 
