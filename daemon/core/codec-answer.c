@@ -8,13 +8,9 @@
 #include "core/codec.h"
 
 char *codec_locate_reply_encode(const LocateReply *r) {
-        _cleanup_json_ struct json_object *o = json_object_new_object();
-
         assert(r);
 
-        if (!o || !codec_put_vec(o, "found", &r->found, codec_make_findings))
-                return NULL;
-        return codec_print(TAKE_PTR(o));
+        return codec_print_vec("found", &r->found, codec_make_findings);
 }
 
 int codec_locate_reply_decode(const char *text, LocateReply *ret, char **ret_error) {

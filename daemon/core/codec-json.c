@@ -24,9 +24,11 @@
 #define DEPTH_MAX 16
 
 bool codec_put(struct json_object *o, const char *key, struct json_object *value) {
+        const unsigned how = JSON_C_OBJECT_ADD_KEY_IS_NEW | JSON_C_OBJECT_ADD_CONSTANT_KEY;
+
         if (!value)
                 return false;
-        if (json_object_object_add(o, key, value) < 0) {
+        if (json_object_object_add_ex(o, key, value, how) < 0) {
                 (void) json_object_put(value);
                 return false;
         }
@@ -117,15 +119,41 @@ bool codec_put_rangeset(struct json_object *o, const char *key, const RangeSet *
         return codec_put_vec(o, key, s, make_range);
 }
 
+static const char *text_of(struct json_object *o) {
+        return json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
+}
+
 char *codec_print(struct json_object *o) {
         _cleanup_json_ struct json_object *owned = o;
-        const int how = JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE;
         const char *text;
 
         if (!owned)
                 return NULL;
-        text = json_object_to_json_string_ext(owned, how);
+        text = text_of(owned);
         return text ? strdup(text) : NULL;
+}
+
+static bool print_item(FILE *f, const void *item, CodecMakeFn make) {
+        _cleanup_json_ struct json_object *o = make(item);
+        const char *text = o ? text_of(o) : NULL;
+
+        return text && fputs(text, f) >= 0;
+}
+
+char *codec_print_items(const char *key, const void *items, size_t n, size_t item_size, CodecMakeFn make) {
+        _cleanup_free_ char *text = NULL;
+        size_t size;
+        FILE *f = open_memstream(&text, &size);
+        bool good;
+
+        if (!f)
+                return NULL;
+        good = fprintf(f, "{\"%s\":[", key) >= 0;
+        for (size_t i = 0; good && i < n; i++)
+                good = (i == 0 || fputc(',', f) >= 0) &&
+                       print_item(f, (const char *) items + i * item_size, make);
+        good = good && fputs("]}", f) >= 0;
+        return fclose(f) == 0 && good ? TAKE_PTR(text) : NULL;
 }
 
 /* The way to a node: "found[0].owners[2]". NULL: no memory. */

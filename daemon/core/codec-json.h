@@ -18,7 +18,8 @@ static inline void json_putp(struct json_object **o) {
 /* Building. Each adds a member to an object and says whether there was memory for it, so that a value is one
  * chain of &&. What is "left out" (NULL, the empty range, a false flag) is a success that adds nothing. */
 
-/* Takes `value` over, also on failure; NULL is the failure of who made it. */
+/* Takes `value` over, also on failure; NULL is the failure of who made it. `key`, here and below: a constant
+ * that lives as long as the program, once in an object. */
 bool codec_put(struct json_object *o, const char *key, struct json_object *value);
 
 bool codec_put_u64(struct json_object *o, const char *key, uint64_t value);
@@ -51,6 +52,12 @@ bool codec_put_items(struct json_object *o, const char *key, const void *items, 
 
 /* The text of `o`, which it takes over. NULL, also for a NULL: no memory. */
 char *codec_print(struct json_object *o);
+
+/* The text of an object with this one member, an array of what `make` makes of each item. Item by item: long
+ * lists take the memory of their text, and not that of all values in it. NULL: no memory. */
+char *codec_print_items(const char *key, const void *items, size_t n, size_t item_size, CodecMakeFn make);
+#define codec_print_vec(key, v, make) \
+        codec_print_items((key), (v)->items, (v)->n, sizeof(*(v)->items), (make))
 
 /* Reading. A node is a value and the way to it, which the error names. */
 typedef struct CodecNode {
