@@ -102,6 +102,20 @@ int owner_clamp(Owner *o, Range window) {
         return 1;
 }
 
+static int push_clipped(const Owner *o, Range window, Owners *to) {
+        _cleanup_owner_ Owner item = {};
+        int r;
+
+        r = owner_copy(o, &item);
+        if (r >= 0)
+                r = owner_clamp(&item, window);
+        if (r >= 0)
+                r = vec_push(to, item);
+        if (r >= 0)
+                item = (Owner) {};
+        return r;
+}
+
 int owners_clip(const Owners *o, Range window, Owners *ret) {
         _cleanup_owners_ Owners clipped = {};
         Range in;
@@ -110,19 +124,13 @@ int owners_clip(const Owners *o, Range window, Owners *ret) {
         assert(ret);
 
         for (size_t i = 0; i < o->n; i++) {
-                _cleanup_owner_ Owner item = {};
                 int r;
 
                 if (!range_intersect(o->items[i].range, window, &in))
                         continue;
-                r = owner_copy(&o->items[i], &item);
-                if (r >= 0)
-                        r = owner_clamp(&item, window);
-                if (r >= 0)
-                        r = vec_push(&clipped, item);
+                r = push_clipped(&o->items[i], window, &clipped);
                 if (r < 0)
                         return r;
-                item = (Owner) {};
         }
 
         *ret = clipped;
