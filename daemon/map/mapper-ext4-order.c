@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <sys/uio.h>
 
 #include "map/mapper-ext4.h"
@@ -19,6 +18,7 @@
 #define COARSE_BLOCKS 128U
 #define COARSE_MOST 65536U      /* of a file system that has more of them they are larger */
 #define PARTS_MOST (1U << 20)
+#define SAMPLE 512U             /* bytes; at least an inode, where they are not larger than this */
 #define NOT_READ UINT64_MAX
 #define ANY UINT32_MAX
 
@@ -27,7 +27,8 @@
 static const struct {
         uint32_t cut, blocks, read;
 } rounds[] = {
-        { 0, 16, 0 }, { 1, 16, 1 }, { ANY, 16, 1 }, { ANY, 4, 1 }, { 0, 0, ANY },
+        { 0, 16, 0 }, { 1, 16, 1 }, { ANY, 64, 1 }, { ANY, 32, 1 },
+        { ANY, 16, 1 }, { ANY, 4, 1 }, { 0, 0, ANY },
 };
 #define ROUNDS (sizeof(rounds) / sizeof(rounds[0]))
 
@@ -43,53 +44,48 @@ static uint32_t in_block(const Ext4 *e) {
         return (uint32_t) (EXT4_BLOCK / EXT2_INODE_SIZE(e->fs->super));
 }
 
-/* Where the data of a regular file begins, or the blocks of its map, as far as it stands in the inode; 0. */
-static uint64_t first_block(const struct ext2_inode_large *raw) {
-        const struct ext3_extent_header *h = (const struct ext3_extent_header *) raw->i_block;
-        const struct ext3_extent *x = (const struct ext3_extent *) (h + 1);
-        const struct ext3_extent_idx *i = (const struct ext3_extent_idx *) (h + 1);
-        const uint32_t flags = ext2fs_le32_to_cpu(raw->i_flags);
-
-        if (!S_ISREG(ext2fs_le16_to_cpu(raw->i_mode)) || (flags & EXT4_INLINE_DATA_FL))
-                return 0;
-        if (!(flags & EXT4_EXTENTS_FL))
-                return ext2fs_le32_to_cpu(raw->i_block[0]);
-        if (h->eh_entries == 0)
-                return 0;
-        if (h->eh_depth != 0)
-                return (uint64_t) ext2fs_le16_to_cpu(i->ei_leaf_hi) << 32 | ext2fs_le32_to_cpu(i->ei_leaf);
-        return (uint64_t) ext2fs_le16_to_cpu(x->ee_start_hi) << 32 | ext2fs_le32_to_cpu(x->ee_start);
-}
-
-static uint64_t place_of(const Ext4 *e, const Ext4Part *p) {
+uint64_t ext4_place(const Ext4 *e, const Ext4Part *p) {
         return ext2fs_inode_table_loc(e->fs, p->group) * EXT4_BLOCK +
                (uint64_t) p->first * EXT2_INODE_SIZE(e->fs->super);
 }
 
-/* False: not read. `flags`: RWF_NOWAIT, or 0. Without a file that tells, data tends to its group. */
-static bool take_sample(const Ext4 *e, Ext4Part *p, int flags) {
+/* Reads the first `bytes` of the part, at most a block. False: not read. `flags`: RWF_NOWAIT, or 0. *ret:
+ * where the first file there has its data; 0: there is none. */
+static bool read_sample(const Ext4 *e, const Ext4Part *p, size_t bytes, int flags, uint64_t *ret) {
         const size_t size = EXT2_INODE_SIZE(e->fs->super);
+        const uint32_t reserved = p->group == 0 && p->first == 0 ? EXT2_FIRST_INO(e->fs->super) - 1 : 0;
         _Alignas(struct ext2_inode_large) uint8_t block[EXT4_BLOCK];
-        struct iovec iov = { .iov_base = block, .iov_len = sizeof(block) };
+        struct iovec iov = { .iov_base = block, .iov_len = bytes };
         uint64_t found = 0;
 
-        if (preadv2(e->device_fd, &iov, 1, (off_t) place_of(e, p), flags) != (ssize_t) sizeof(block))
+        if (preadv2(e->device_fd, &iov, 1, (off_t) ext4_place(e, p), flags) != (ssize_t) bytes)
                 return false;
-        for (size_t at = 0; at + size <= sizeof(block) && found == 0; at += size)
-                found = first_block((const struct ext2_inode_large *) (block + at));
+        for (size_t at = reserved * size; at + size <= bytes && found == 0; at += size)
+                found = ext4_first_block((const struct ext2_inode_large *) (block + at));
+        *ret = found;
+        return true;
+}
+
+/* Mostly a file is among the first inodes, and the rest of the block need not be copied. Without a file that
+ * tells, data tends to its group. */
+static bool take_sample(const Ext4 *e, Ext4Part *p, int flags) {
+        uint64_t found;
+
+        if (!read_sample(e, p, SAMPLE, flags, &found) ||
+            (found == 0 && !read_sample(e, p, EXT4_BLOCK, flags, &found)))
+                return false;
         p->block = found > 0 ? found : (uint64_t) p->group * e->fs->super->s_blocks_per_group;
         return true;
 }
 
 static void announce(const Ext4 *e, const Ext4Part *p, size_t size) {
-        (void) posix_fadvise(e->device_fd, (off_t) place_of(e, p), (off_t) size, POSIX_FADV_WILLNEED);
+        (void) posix_fadvise(e->device_fd, (off_t) ext4_place(e, p), (off_t) size, POSIX_FADV_WILLNEED);
 }
 
 /* Of all from `from` on. What is not in memory is asked for all at once, and then waited for. */
 static void take_samples(const Ext4 *e, Ext4Order *o, size_t from) {
         for (size_t i = from; i < o->parts.n; i++) {
-                o->parts.items[i].block = NOT_READ;
-                if (take_sample(e, &o->parts.items[i], RWF_NOWAIT))
+                if (o->parts.items[i].block != NOT_READ || take_sample(e, &o->parts.items[i], RWF_NOWAIT))
                         continue;
                 o->cold = true;
                 announce(e, &o->parts.items[i], EXT4_BLOCK);
@@ -99,14 +95,15 @@ static void take_samples(const Ext4 *e, Ext4Order *o, size_t from) {
                         (void) take_sample(e, &o->parts.items[i], 0);
 }
 
-/* Cuts `part` into pieces of `n` inodes. */
+/* Cuts `part` into pieces of `n` inodes. What is known of its beginning is so of the first. */
 static int add_parts(Ext4Parts *l, Ext4Part part, uint32_t n) {
         const uint32_t end = part.first + part.n;
         int r = 0;
 
         for (uint32_t at = part.first; r == 0 && at < end; at += n)
                 r = vec_push(l, ((Ext4Part) { .group = part.group, .first = at,
-                                             .n = end - at < n ? end - at : n }));
+                                             .n = end - at < n ? end - at : n,
+                                             .block = at == part.first ? part.block : NOT_READ }));
         return r;
 }
 
@@ -119,7 +116,8 @@ int ext4_order_init(const Ext4 *e, Ext4Order *ret) {
         int r = 0;
 
         for (uint32_t g = 0; r == 0 && g < count; g++)
-                r = add_parts(&o.parts, (Ext4Part) { .group = g, .n = ext4_inodes_used(e->fs, g) },
+                r = add_parts(&o.parts, ((Ext4Part) { .group = g, .n = ext4_inodes_used(e->fs, g),
+                                             .block = NOT_READ }),
                               blocks * in_block(e));
         if (r < 0)
                 return r;
@@ -146,8 +144,20 @@ static int by_place(const void *a, const void *b) {
         return x->first < y->first ? -1 : x->first > y->first;
 }
 
-/* The last of them whose data begin at `block` or before; the first, if there is none. */
-static size_t find_before(Ext4Part *const *sorted, size_t n, uint64_t block) {
+int ext4_order_sort(Ext4Order *o, Ext4Part ***ret) {
+        Ext4Part **sorted = calloc(o->parts.n + 1, sizeof(Ext4Part *));
+
+        if (!sorted)
+                return -ENOMEM;
+        for (size_t i = 0; i < o->parts.n; i++)
+                sorted[i] = o->parts.items + i;
+        if (o->parts.n > 1)
+                qsort(sorted, o->parts.n, sizeof(*sorted), by_block);
+        *ret = sorted;
+        return 0;
+}
+
+size_t ext4_order_before(Ext4Part *const *sorted, size_t n, uint64_t block) {
         size_t low = 0, high = n;
 
         while (low < high) {
@@ -164,22 +174,21 @@ static size_t find_before(Ext4Part *const *sorted, size_t n, uint64_t block) {
 /* How many parts lie between each one and the nearest that probably has something wanted, by the order of
  * their data. And where files went on at another place in the middle of a part, what is before the data of
  * the next part is the end of this one. */
-static int measure(const Ext4 *e, Ext4Parts *l) {
-        _cleanup_free_ Ext4Part **sorted = calloc(l->n + 1, sizeof(Ext4Part *));
+static int measure(const Ext4 *e, Ext4Order *o) {
+        _cleanup_free_ Ext4Part **sorted = NULL;
+        const Ext4Parts *l = &o->parts;
+        int r;
 
-        if (!sorted)
-                return -ENOMEM;
-        for (size_t i = 0; i < l->n; i++) {
+        r = ext4_order_sort(o, &sorted);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < l->n; i++)
                 l->items[i].distance = UINT32_MAX - 1;
-                sorted[i] = l->items + i;
-        }
-        if (l->n > 1)
-                qsort(sorted, l->n, sizeof(*sorted), by_block);
 
         for (size_t i = 0; l->n > 0 && i < e->wanted.left.n; i++) {
                 const uint64_t start = e->wanted.left.items[i].start / EXT4_BLOCK,
                                end = e->wanted.left.items[i].end / EXT4_BLOCK;
-                size_t k = find_before(sorted, l->n, start);
+                size_t k = ext4_order_before(sorted, l->n, start);
 
                 do
                         sorted[k]->distance = 0;
@@ -193,7 +202,8 @@ static int measure(const Ext4 *e, Ext4Parts *l) {
                         sorted[i - 1]->distance = sorted[i]->distance + 1;
 
         for (size_t i = 0; l->n > 0 && i < e->wanted.left.n; i++) {
-                const size_t k = find_before(sorted, l->n, e->wanted.left.items[i].start / EXT4_BLOCK) + 1;
+                const uint64_t block = e->wanted.left.items[i].start / EXT4_BLOCK;
+                const size_t k = ext4_order_before(sorted, l->n, block) + 1;
 
                 if (k < l->n && sorted[k] > l->items && sorted[k][-1].distance > 1)
                         sorted[k][-1].distance = 1;
@@ -246,6 +256,10 @@ static int take_near(Ext4Order *o, Ext4Parts *ret) {
         return 0;
 }
 
+bool ext4_order_is_last(const Ext4Order *o) {
+        return o->round + 1 >= ROUNDS;
+}
+
 int ext4_order_next(const Ext4 *e, Ext4Order *o, Ext4Parts *ret) {
         _cleanup_ext4_parts_ Ext4Parts found = {};
 
@@ -253,11 +267,11 @@ int ext4_order_next(const Ext4 *e, Ext4Order *o, Ext4Parts *ret) {
                 bool refined = true;
                 int r;
 
-                r = measure(e, &o->parts);
+                r = measure(e, o);
                 while (r == 0 && refined) {
                         r = refine(e, o, &refined);
                         if (r == 0 && refined)
-                                r = measure(e, &o->parts);
+                                r = measure(e, o);
                 }
                 if (r == 0)
                         r = take_near(o, &found);

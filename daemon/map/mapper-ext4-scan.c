@@ -10,59 +10,8 @@
 #include "util/parallel.h"
 #include "util/vec.h"
 
-#define PARTS 1024U             /* read before it is seen whether all has been found */
+#define PARTS 256U             /* read before it is seen whether all has been found */
 #define FEW_PARTS 8U            /* fewer are not worth a thread */
-
-static bool wants_block(const Ext4 *e, uint64_t block, uint64_t n) {
-        const Range r = { block * EXT4_BLOCK, (block + n) * EXT4_BLOCK };
-
-        return n > 0 && wanted_overlaps(&e->wanted, r);
-}
-
-/* Could it have something that is wanted? False only where the inode itself shows that it has not. */
-static bool may_have_extents(const Ext4 *e, const struct ext2_inode_large *raw) {
-        const struct ext3_extent_header *h = (const struct ext3_extent_header *) raw->i_block;
-        const struct ext3_extent *x = (const struct ext3_extent *) (h + 1);
-        const size_t most = (sizeof(raw->i_block) - sizeof(*h)) / sizeof(*x),
-                     n = ext2fs_le16_to_cpu(h->eh_entries);
-
-        if (h->eh_depth != 0)
-                return true;
-        for (size_t i = 0; i < n && i < most; i++) {
-                const uint64_t start = (uint64_t) ext2fs_le16_to_cpu(x[i].ee_start_hi) << 32 |
-                                       ext2fs_le32_to_cpu(x[i].ee_start);
-                uint32_t length = ext2fs_le16_to_cpu(x[i].ee_len);
-
-                if (length > EXT_INIT_MAX_LEN)
-                        length -= EXT_INIT_MAX_LEN;
-                if (wants_block(e, start, length))
-                        return true;
-        }
-        return false;
-}
-
-static bool may_have_blocks(const Ext4 *e, const struct ext2_inode_large *raw) {
-        for (size_t i = 0; i < EXT2_NDIR_BLOCKS; i++)
-                if (wants_block(e, ext2fs_le32_to_cpu(raw->i_block[i]), raw->i_block[i] != 0))
-                        return true;
-        return raw->i_block[EXT2_IND_BLOCK] || raw->i_block[EXT2_DIND_BLOCK] ||
-               raw->i_block[EXT2_TIND_BLOCK];
-}
-
-static bool may_have(const Ext4 *e, const struct ext2_inode_large *raw) {
-        const uint32_t flags = ext2fs_le32_to_cpu(raw->i_flags);
-        uint64_t attributes = ext2fs_le32_to_cpu(raw->i_file_acl);
-
-        if (raw->i_blocks == 0 && raw->osd2.linux2.l_i_blocks_hi == 0)
-                return false;
-        if (ext2fs_has_feature_64bit(e->fs->super))
-                attributes |= (uint64_t) ext2fs_le16_to_cpu(raw->osd2.linux2.l_i_file_acl_high) << 32;
-        if (wants_block(e, attributes, attributes != 0))
-                return true;
-        if (flags & EXT4_INLINE_DATA_FL)
-                return false;
-        return flags & EXT4_EXTENTS_FL ? may_have_extents(e, raw) : may_have_blocks(e, raw);
-}
 
 typedef struct Gather {
         const Ext4 *e;
@@ -100,14 +49,12 @@ static void candidates_done(Candidates *c) {
 }
 #define _cleanup_candidates_ _cleanup_(candidates_done)
 
-static int add_candidate(Candidates *l, uint32_t number) {
-        Candidate c = { .number = number };
+static int add_candidate(Candidates *l, uint32_t number, const struct ext2_inode_large *inode) {
+        Candidate c = { .number = number, .inode = *inode };
         Gather g = { .e = l->e, .claims = &c.claims };
         int r;
 
-        r = ext4_read_inode(l->e->fs, number, &c.inode);
-        if (r == 0)
-                r = ext4_claims(l->e->fs, number, &c.inode, gather, &g);
+        r = ext4_claims(l->e->fs, number, &c.inode, gather, &g);
         if (r == -EIO) {
                 l->e->unreadable = true;
                 r = 0;
@@ -141,6 +88,23 @@ static int settle(Candidates *l) {
         return r;
 }
 
+static int add_inodes(Candidates *l, const Ext4Inodes *inodes) {
+        int r = 0;
+
+        for (size_t i = 0; r == 0 && i < inodes->n; i++)
+                r = add_candidate(l, inodes->items[i].number, &inodes->items[i].inode);
+        return r;
+}
+
+static int add_number(Candidates *l, uint32_t number) {
+        struct ext2_inode_large inode;
+
+        if (ext4_read_inode(l->e->fs, number, &inode) == 0)
+                return add_candidate(l, number, &inode);
+        l->e->unreadable = true;
+        return 0;
+}
+
 /* The journal is a file like any other, but one that is asked for often and has a known inode. */
 static int scan_journal(Candidates *l) {
         struct ext2_super_block *super = l->e->fs->super;
@@ -148,40 +112,48 @@ static int scan_journal(Candidates *l) {
 
         if (!ext2fs_has_feature_journal(super) || super->s_journal_inum == 0)
                 return 0;
-        r = add_candidate(l, super->s_journal_inum);
+        r = add_number(l, super->s_journal_inum);
         return r < 0 ? r : settle(l);
 }
 
-typedef struct Numbers {
-        uint32_t *items;
-        size_t n, allocated;
-} Numbers;
+/* The inodes of the file system itself. One of them has a map of a thousand blocks, all in fixed places, and
+ * hardly ever anything that is wanted: they are left out where it is about the likely. */
+static int scan_reserved(Candidates *l) {
+        const uint32_t end = EXT2_FIRST_INO(l->e->fs->super);
+        int r = 0;
+
+        for (uint32_t i = 1; r == 0 && i < end; i++)
+                r = add_number(l, i);
+        return r < 0 ? r : settle(l);
+}
 
 /* The tables, read by several threads. None of them calls the library, or changes what is wanted. */
 typedef struct Readers {
         Ext4 *e;
         const Ext4Part *parts;
         Ext4Tables tables[PARALLEL_MAX];
-        Numbers found[PARALLEL_MAX];    /* inodes that may have something wanted */
+        Ext4Inodes found[PARALLEL_MAX];         /* that may have something wanted */
 } Readers;
 
 static void readers_done(Readers *l) {
         for (size_t i = 0; i < PARALLEL_MAX; i++) {
                 ext4_tables_done(&l->tables[i]);
-                vec_done(&l->found[i]);
+                ext4_inodes_done(&l->found[i]);
         }
 }
 #define _cleanup_readers_ _cleanup_(readers_done)
 
 typedef struct Reader {
         const Ext4 *e;
-        Numbers *found;
+        Ext4Inodes *found;
 } Reader;
 
 static int look_at_inode(uint32_t number, const struct ext2_inode_large *raw, void *userdata) {
         Reader *r = userdata;
 
-        return may_have(r->e, raw) ? vec_push(r->found, number) : 0;
+        if (number < EXT2_FIRST_INO(r->e->fs->super) || !ext4_may_have(r->e, raw))
+                return 0;
+        return ext4_inodes_add(r->found, r->e->fs, number, raw);
 }
 
 static int read_part(unsigned thread, size_t i, void *userdata) {
@@ -199,8 +171,8 @@ static int read_parts(Readers *l, const Ext4Part *parts, size_t n, Candidates *r
         l->parts = parts;
         r = parallel_for(n < FEW_PARTS ? 1 : l->e->threads, n, read_part, l);
         for (size_t k = 0; k < PARALLEL_MAX; k++) {
-                for (size_t i = 0; r == 0 && i < l->found[k].n; i++)
-                        r = add_candidate(ret, l->found[k].items[i]);
+                if (r == 0)
+                        r = add_inodes(ret, &l->found[k]);
                 l->found[k].n = 0;
         }
         return r;
@@ -220,19 +192,38 @@ static int scan_parts(Readers *l, const Ext4Parts *parts, Candidates *candidates
         return r;
 }
 
+/* A search for each of the ranges, in the part that probably has it. */
+static int scan_guessed(Candidates *l, Ext4Order *order) {
+        _cleanup_ext4_inodes_ Ext4Inodes inodes = {};
+        int r;
+
+        r = ext4_guess(l->e, order, &inodes);
+        if (r == 0)
+                r = add_inodes(l, &inodes);
+        return r < 0 ? r : settle(l);
+}
+
 int ext4_scan(Ext4 *e) {
         _cleanup_ext4_order_ Ext4Order order = {};
         _cleanup_readers_ Readers readers = { .e = e };
         _cleanup_candidates_ Candidates l = { .e = e };
+        bool reserved = false;
         int r;
 
         r = scan_journal(&l);
         if (r == 0 && e->wanted.left.n > 0)
                 r = ext4_order_init(e, &order);
+        if (r == 0 && e->wanted.left.n > 0)
+                r = scan_guessed(&l, &order);
         while (r == 0 && e->wanted.left.n > 0) {
                 _cleanup_ext4_parts_ Ext4Parts parts = {};
 
-                r = ext4_order_next(e, &order, &parts);
+                if (ext4_order_is_last(&order) && !reserved) {
+                        reserved = true;
+                        r = scan_reserved(&l);
+                }
+                if (r == 0)
+                        r = ext4_order_next(e, &order, &parts);
                 if (r == 0 && parts.n == 0)
                         break;
                 if (r == 0)

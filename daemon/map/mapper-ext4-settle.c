@@ -10,7 +10,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "map/mapper-backends.h"
 #include "map/mapper-ext4.h"
 
 /* What `claims` of kind CLAIM_DATA are. NULL: a file's data, as far as the inode tells. */
@@ -146,7 +145,7 @@ static int ask_file(Ext4 *e, uint32_t number, const struct ext2_inode_large *ino
 
         fd = map_asker_holds(e->asker, number, inode->i_generation);
         if (fd < 0) {
-                r = mapper_open(&mapper_ext4, e->mount_fd, number, inode->i_generation, O_RDONLY, &opened);
+                r = ext4_open(e->mount_fd, number, inode->i_generation, O_RDONLY, &opened);
                 fd = opened;
         }
         if (r == 0 && (inode->i_flags & EXT4_VERITY_FL) && fstat(fd, &st) < 0)

@@ -90,6 +90,29 @@ int ext4_read_inodes(Ext4Tables *t, uint32_t group, uint32_t first, uint32_t n, 
 /* How many inodes of the group were ever used; those behind have never been written to. */
 uint32_t ext4_inodes_used(ext2_filsys fs, uint32_t group);
 
+/* Where the data of a regular file begins, or the blocks of its map, as far as it stands in the inode; 0. */
+uint64_t ext4_first_block(const struct ext2_inode_large *raw);
+
+/* Could it have something that is wanted? False only where the inode itself shows that it has not. */
+bool ext4_may_have(const Ext4 *e, const struct ext2_inode_large *raw);
+
+/* Inodes that are of interest, as they were in the table. */
+typedef struct Ext4Inode {
+        uint32_t number;
+        struct ext2_inode_large inode;
+} Ext4Inode;
+
+typedef struct Ext4Inodes {
+        Ext4Inode *items;
+        size_t n, allocated;
+} Ext4Inodes;
+
+void ext4_inodes_done(Ext4Inodes *l);
+#define _cleanup_ext4_inodes_ _cleanup_(ext4_inodes_done)
+
+/* 0 or -ENOMEM. */
+int ext4_inodes_add(Ext4Inodes *l, ext2_filsys fs, uint32_t number, const struct ext2_inode_large *raw);
+
 /* A part of an inode table. */
 typedef struct Ext4Part {
         uint32_t group, first, n;       /* as in ext4_read_inodes() */
@@ -122,6 +145,21 @@ int ext4_order_init(const Ext4 *e, Ext4Order *ret);
 /* The parts to be looked through next, judged by what is wanted still; an empty list: it has been all. 0 or
  * -ENOMEM. */
 int ext4_order_next(const Ext4 *e, Ext4Order *o, Ext4Parts *ret);
+
+/* Has all been looked through that is likely? */
+bool ext4_order_is_last(const Ext4Order *o);
+
+/* Where it stands on the device, in bytes. */
+uint64_t ext4_place(const Ext4 *e, const Ext4Part *p);
+
+/* All parts, in the order of their data; the caller frees *ret. 0 or -ENOMEM. And the last of `sorted` whose
+ * data begin at `block` or before; the first, if there is none. */
+int ext4_order_sort(Ext4Order *o, Ext4Part ***ret);
+size_t ext4_order_before(Ext4Part *const *sorted, size_t n, uint64_t block);
+
+/* Inodes that may well have what is wanted, found by few reads for each range; in order, each once. Some
+ * ranges, or all, may go without. 0 or -ENOMEM. */
+int ext4_guess(const Ext4 *e, Ext4Order *o, Ext4Inodes *ret);
 
 /* Something that an inode says is its own. */
 typedef enum ClaimKind {
