@@ -5,12 +5,6 @@
  * follow a link, and closed before the next: one descriptor a thread however deep the tree is, and a folder
  * that is renamed meanwhile cannot lead the search out.
  *
- * What is still to be searched is a stack of paths. XFS and ext4 put a file near its folder: so among those
- * on top of the stack the one whose own inode number is nearest to one that is asked for comes next; and in
- * turn with it the one that has waited longest, because the folders on the way are not near. That is a
- * matter of time only: all have their turn, and near the top the stack is as shallow as a search depth
- * first.
- *
  * d_ino is only a hint: it is the inode below a mount point, and it is read before the name may be
  * changed. What counts is statx(2). */
 
@@ -23,6 +17,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "map/map-folders.h"
 #include "map/map-path.h"
 #include "map/mapper.h"
 #include "util/cleanup.h"
@@ -33,47 +28,26 @@
 
 #define RESOLVE_HERE (RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS)
 
-#define CHOICE 1024     /* how many folders are compared */
-
-typedef struct Folder {
-        char *path;             /* below mount_fd; "": itself */
-        uint64_t inode;
-} Folder;
-
-typedef struct Folders {
-        Folder *items;
-        size_t n, allocated;
-} Folders;
-
-static void folders_done(Folders *l) {
-        for (size_t i = 0; i < l->n; i++)
-                free(l->items[i].path);
-        vec_done(l);
-}
-#define _cleanup_folders_ _cleanup_(folders_done)
-
 typedef struct Search {
         int mount_fd;
         struct statx mount;
-        MapFile **wanted;               /* by inode */
-        size_t n_wanted;
+        MapSought sought;
         const MapProgress *progress;
         struct { uint64_t *items; size_t n, allocated; } begun; /* folders that it was begun at */
 
         pthread_mutex_t lock;           /* of all that follows, and of the names of the files */
         pthread_cond_t more;
-        Folders pending;
+        MapFolders pending;
         unsigned busy;                  /* threads that may still find folders */
         size_t missing;                 /* files that are looked for still */
-        bool longest;                   /* the next one is the one that has waited longest */
         int fatal;                      /* ends the search; 0 */
         int error;                      /* of the first folder that could not be read; 0 */
 } Search;
 
 static void search_done(Search *s) {
-        folders_done(&s->pending);
+        map_folders_done(&s->pending);
         vec_done(&s->begun);
-        free(s->wanted);
+        map_sought_done(&s->sought);
 }
 
 static void closedirp(DIR **d) {
@@ -95,33 +69,6 @@ static bool same_mount(const struct statx *a, const struct statx *b) {
         return !(a->stx_mask & b->stx_mask & STATX_MNT_ID) || a->stx_mnt_id == b->stx_mnt_id;
 }
 
-static int by_inode(const void *a, const void *b) {
-        const MapFile *const *x = a, *const *y = b;
-
-        return (*x)->inode < (*y)->inode ? -1 : (*x)->inode > (*y)->inode;
-}
-
-/* The first one with this inode, or a larger one; s->n_wanted. */
-static size_t find_wanted(const Search *s, uint64_t inode) {
-        size_t low = 0, high = s->n_wanted;
-
-        while (low < high) {
-                const size_t middle = low + (high - low) / 2;
-
-                if (s->wanted[middle]->inode < inode)
-                        low = middle + 1;
-                else
-                        high = middle;
-        }
-        return low;
-}
-
-static bool is_wanted(const Search *s, uint64_t inode) {
-        const size_t i = find_wanted(s, inode);
-
-        return i < s->n_wanted && s->wanted[i]->inode == inode;
-}
-
 static bool is_here(const Search *s, const struct statx *stx) {
         return S_ISREG(stx->stx_mode) && same_mount(stx, &s->mount);
 }
@@ -131,8 +78,9 @@ static int add_name(Search *s, uint64_t inode, const char *path) {
         int r = 0;
 
         (void) pthread_mutex_lock(&s->lock);
-        for (size_t i = find_wanted(s, inode); i < s->n_wanted && s->wanted[i]->inode == inode; i++) {
-                MapFile *f = s->wanted[i];
+        for (size_t i = map_sought_find(&s->sought, inode);
+             i < s->sought.n && s->sought.items[i]->inode == inode; i++) {
+                MapFile *f = s->sought.items[i];
 
                 if (map_file_is_complete(f) || strv_contains(f->names, path))
                         continue;
@@ -146,14 +94,6 @@ static int add_name(Search *s, uint64_t inode, const char *path) {
                 r = s->missing == 0;
         (void) pthread_mutex_unlock(&s->lock);
         return r;
-}
-
-static char *path_join(const char *folder, const char *name) {
-        char *path;
-
-        if (asprintf(&path, "%s%s%s", folder, *folder ? "/" : "", name) < 0)
-                return NULL;
-        return path;
 }
 
 /* The folder vanished, is none any more, is a mount point, or lies deeper than a path can say: it holds
@@ -187,61 +127,15 @@ static int open_folder(int mount_fd, const char *path, DIR **ret) {
         return 0;
 }
 
-static int push(Folders *l, const char *folder, const char *name, uint64_t inode) {
-        _cleanup_free_ char *path = path_join(folder, name);
-        int r;
-
-        if (!path)
-                return -ENOMEM;
-        r = vec_push(l, ((Folder) { path, inode }));
-        if (r == 0)
-                (void) TAKE_PTR(path);
-        return r;
-}
-
-/* How far it is from the nearest that is wanted. */
-static uint64_t distance(const Search *s, uint64_t inode) {
-        const size_t i = find_wanted(s, inode);
-        uint64_t best = UINT64_MAX;
-
-        if (i < s->n_wanted)
-                best = s->wanted[i]->inode - inode;
-        if (i > 0 && inode - s->wanted[i - 1]->inode < best)
-                best = inode - s->wanted[i - 1]->inode;
-        return best;
-}
-
-/* The next folder; the caller frees it. */
-static char *pop(Search *s) {
-        const size_t n = s->pending.n, first = n > CHOICE ? n - CHOICE : 0;
-        uint64_t nearest = UINT64_MAX;
-        size_t best = first;
-        char *path;
-
-        for (size_t i = first; i < n && !s->longest; i++) {
-                const uint64_t d = distance(s, s->pending.items[i].inode);
-
-                if (d < nearest) {
-                        nearest = d;
-                        best = i;
-                }
-        }
-
-        s->longest = !s->longest;
-        path = s->pending.items[best].path;
-        vec_remove(&s->pending, best, 1);
-        return path;
-}
-
 static int see_folder(const Search *s, const char *folder, const char *name, uint64_t inode,
-                      Folders *found) {
+                      MapFolders *found) {
         for (size_t i = 0; i < s->begun.n; i++)
                 if (s->begun.items[i] == inode)
                         return 0; /* has been searched already, or is being */
-        return push(found, folder, name, inode);
+        return map_folders_push(found, folder, name, inode);
 }
 
-static int see_entry(Search *s, DIR *d, const char *folder, const struct dirent *e, Folders *found) {
+static int see_entry(Search *s, DIR *d, const char *folder, const struct dirent *e, MapFolders *found) {
         _cleanup_free_ char *path = NULL;
         struct statx stx;
 
@@ -249,21 +143,21 @@ static int see_entry(Search *s, DIR *d, const char *folder, const struct dirent 
                 return 0;
         if (e->d_type == DT_DIR)
                 return see_folder(s, folder, e->d_name, e->d_ino, found);
-        if (e->d_type != DT_UNKNOWN && !is_wanted(s, e->d_ino))
+        if (e->d_type != DT_UNKNOWN && !map_sought_has(&s->sought, e->d_ino))
                 return 0;
 
         if (statx_fd(dirfd(d), e->d_name, &stx) < 0)
                 return 0; /* vanished */
         if (S_ISDIR(stx.stx_mode))
                 return see_folder(s, folder, e->d_name, stx.stx_ino, found);
-        if (!is_wanted(s, stx.stx_ino) || !is_here(s, &stx))
+        if (!map_sought_has(&s->sought, stx.stx_ino) || !is_here(s, &stx))
                 return 0;
 
-        path = path_join(folder, e->d_name);
+        path = map_folders_join(folder, e->d_name);
         return path ? add_name(s, stx.stx_ino, path) : -ENOMEM;
 }
 
-static int search_folder(Search *s, const char *folder, Folders *found) {
+static int search_folder(Search *s, const char *folder, MapFolders *found) {
         _cleanup_(closedirp) DIR *d = NULL;
         int r;
 
@@ -288,19 +182,14 @@ static int search_folder(Search *s, const char *folder, Folders *found) {
 static char *next(Search *s) {
         while (s->pending.n == 0 && s->busy > 0 && s->missing > 0 && s->fatal == 0)
                 (void) pthread_cond_wait(&s->more, &s->lock);
-        return s->pending.n > 0 && s->missing > 0 && s->fatal == 0 ? pop(s) : NULL;
+        return s->pending.n > 0 && s->missing > 0 && s->fatal == 0 ? map_folders_pop(&s->pending, &s->sought)
+                                                                     : NULL;
 }
 
 /* With the lock: what came of one folder. */
-static void take_result(Search *s, int r, Folders *found) {
-        for (size_t i = 0; i < found->n && r != -ENOMEM; i++) {
-                const int k = vec_push(&s->pending, found->items[i]);
-
-                if (k < 0)
-                        r = k;
-                else
-                        found->items[i].path = NULL;
-        }
+static void take_result(Search *s, int r, MapFolders *found) {
+        if (r != -ENOMEM && map_folders_move(&s->pending, found) < 0)
+                r = -ENOMEM;
         if (is_our_lack(r))
                 s->fatal = r;
         else if (r < 0 && !is_skipped(r) && s->error == 0)
@@ -313,7 +202,7 @@ static int search_thread(unsigned thread, size_t i, void *userdata) {
         (void) pthread_mutex_lock(&s->lock);
         for (;;) {
                 _cleanup_free_ char *folder = next(s);
-                _cleanup_folders_ Folders found = {};
+                _cleanup_map_folders_ MapFolders found = {};
                 int r;
 
                 if (!folder)
@@ -366,9 +255,9 @@ static int search_below(Search *s, const char *below) {
         if (r < 0)
                 return is_skipped(r) ? 0 : r;
         if (is_here(s, &stx)) /* a file is protected by its own name */
-                return is_wanted(s, stx.stx_ino) ? add_name(s, stx.stx_ino, start) : 0;
+                return map_sought_has(&s->sought, stx.stx_ino) ? add_name(s, stx.stx_ino, start) : 0;
 
-        r = push(&s->pending, "", start, stx.stx_ino);
+        r = map_folders_push(&s->pending, "", start, stx.stx_ino);
         if (r < 0)
                 return r;
         (void) parallel_for(threads, threads, search_thread, s);
@@ -384,18 +273,13 @@ int map_names_search(int mount_fd, MapFile *files, size_t n, char *const *folder
                 .progress = progress,
                 .lock = PTHREAD_MUTEX_INITIALIZER,
                 .more = PTHREAD_COND_INITIALIZER,
-                .wanted = calloc(n + 1, sizeof(*s.wanted)),
         };
         int r;
 
-        if (!s.wanted)
-                return -ENOMEM;
-        for (size_t i = 0; i < n; i++)
-                if (files[i].error == 0 && !map_file_is_complete(&files[i]))
-                        s.wanted[s.n_wanted++] = &files[i];
-        s.missing = s.n_wanted;
-        if (s.n_wanted > 1)
-                qsort(s.wanted, s.n_wanted, sizeof(*s.wanted), by_inode);
+        r = map_sought_init(&s.sought, files, n, UINT64_MAX);
+        if (r < 0)
+                return r;
+        s.missing = s.sought.n;
 
         r = statx_fd(mount_fd, "", &s.mount);
         for (; r >= 0 && s.missing > 0 && folders && *folders; folders++)

@@ -12,13 +12,13 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "map/map-sought.h"
 #include "map/mapper-ext4.h"
 #include "util/strv.h"
 
 typedef struct Search {
         Ext4 *e;
-        MapFile **wanted;       /* by inode */
-        size_t n;
+        MapSought sought;
         MapFile **here;         /* those of them that are looked for now */
         size_t n_here;
         uint32_t folder;        /* that is looked through */
@@ -27,28 +27,8 @@ typedef struct Search {
 } Search;
 
 static void search_done(Search *s) {
-        free(s->wanted);
+        map_sought_done(&s->sought);
         free(s->prefix);
-}
-
-static int by_inode(const void *a, const void *b) {
-        const MapFile *const *x = a, *const *y = b;
-
-        return (*x)->inode < (*y)->inode ? -1 : (*x)->inode > (*y)->inode;
-}
-
-static size_t find_wanted(const Search *s, uint32_t inode) {
-        size_t low = 0, high = s->n;
-
-        while (low < high) {
-                const size_t middle = low + (high - low) / 2;
-
-                if (s->wanted[middle]->inode < inode)
-                        low = middle + 1;
-                else
-                        high = middle;
-        }
-        return low;
 }
 
 /* The path of the folder, once for all names that are in it. */
@@ -104,9 +84,9 @@ static int see_entry(ext2_ino_t folder, int which, struct ext2_dir_entry *entry,
         if (length == 0 || memchr(entry->name, '/', length) || memchr(entry->name, 0, length))
                 return 0;
 
-        for (size_t i = find_wanted(s, entry->inode);
-             r == 0 && i < s->n && s->wanted[i]->inode == entry->inode; i++) {
-                r = add_name(s, s->wanted[i], entry->name, length);
+        for (size_t i = map_sought_find(&s->sought, entry->inode);
+             r == 0 && i < s->sought.n && s->sought.items[i]->inode == entry->inode; i++) {
+                r = add_name(s, s->sought.items[i], entry->name, length);
                 found = true;
         }
         s->no_memory = r < 0;
@@ -150,14 +130,15 @@ static int search(Search *s) {
         _cleanup_ext4_tables_ Ext4Tables t = { .e = s->e };
         struct ext2_super_block *super = s->e->fs->super;
         const uint32_t flex = flex_size(super), together = super->s_inodes_per_group * flex;
+        const MapSought *l = &s->sought;
         int r = 0;
 
-        for (size_t i = 0, next; r == 0 && i < s->n; i = next) {
-                const uint64_t here = (s->wanted[i]->inode - 1) / together;
+        for (size_t i = 0, next; r == 0 && i < l->n; i = next) {
+                const uint64_t here = (l->items[i]->inode - 1) / together;
 
-                for (next = i; next < s->n && (s->wanted[next]->inode - 1) / together == here; next++)
+                for (next = i; next < l->n && (l->items[next]->inode - 1) / together == here; next++)
                         ;
-                s->here = s->wanted + i;
+                s->here = l->items + i;
                 s->n_here = next - i;
                 r = search_near(s, &t, flex);
         }
@@ -166,22 +147,16 @@ static int search(Search *s) {
 
 int ext4_names(int mount_fd, MapFile *files, size_t n) {
         _cleanup_ext4_ Ext4 e = EXT4_NULL;
-        _cleanup_(search_done) Search s = { .e = &e, .wanted = calloc(n + 1, sizeof(*s.wanted)) };
+        _cleanup_(search_done) Search s = { .e = &e };
         const char *why;
         struct stat st;
+        int r;
 
-        if (!s.wanted)
-                return -ENOMEM;
         if (fstat(mount_fd, &st) < 0 || st.st_ino != EXT2_ROOT_INO)
                 return 0; /* a bind mount: names from the root are of no use */
         if (ext4_open_device(mount_fd, &(RangeSet) {}, &e, &why) != 0 || ext4_open_fs(&e, &why) != 0)
                 return 0;
 
-        for (size_t i = 0; i < n; i++)
-                if (files[i].error == 0 && files[i].inode > 0 &&
-                    files[i].inode <= e.fs->super->s_inodes_count)
-                        s.wanted[s.n++] = &files[i];
-        if (s.n > 1)
-                qsort(s.wanted, s.n, sizeof(*s.wanted), by_inode);
-        return search(&s);
+        r = map_sought_init(&s.sought, files, n, e.fs->super->s_inodes_count);
+        return r < 0 ? r : search(&s);
 }
