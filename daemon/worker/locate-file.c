@@ -65,16 +65,6 @@ static int take_offers(const Locator *l, int fd, const struct stat *st, const Pr
         return r;
 }
 
-static bool can_read(int fd, uint64_t file_size, uint64_t offset, uint64_t size) {
-        uint8_t page[REPAIR_UNIT];
-
-        for (uint64_t at = offset; at < offset + size && at < file_size; at += REPAIR_UNIT)
-                if (pread_full(fd, page, at + REPAIR_UNIT <= file_size ? REPAIR_UNIT : file_size - at,
-                               at) < 0)
-                        return false;
-        return true;
-}
-
 static int add_guard(Guard *g, void *userdata) {
         Locator *l = userdata;
 
@@ -186,24 +176,26 @@ static int order_sharers(const Locator *l, Findings *f) {
         return 0;
 }
 
-/* One more of the same file, which keeps its blocks and nothing more. */
-static int open_hold(int fd, int *ret) {
-        char path[32];
-        int hold;
-
-        (void) snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-        hold = open(path, O_PATH | O_CLOEXEC);
-        if (hold < 0)
-                return -errno;
-        *ret = hold;
-        return 0;
+/* The protect file that has replicas for what is lost; NULL. */
+static const Protect *find_protect(const Locator *l, const Owner *o, const struct stat *st) {
+        if (o->unwritten || o->offset >= (uint64_t) st->st_size || !o->path)
+                return NULL;
+        return policy_find_path(&l->request->policy, o->path);
 }
 
-int locate_file(const Locator *l, Findings *f) {
-        _cleanup_close_ int hold = -1, fd = -1;
+static int file_gone(Findings *f, int error) {
+        if (error == -ENOMEM)
+                return error;
+        return owners_single(&f->owners, OWNER_UNKNOWN, f->range,
+                             error > 0 ? "the file went away while it was asked for"
+                             : error == -EWOULDBLOCK ? "another program has a lease on the file"
+                                                     : strerror(-error));
+}
+
+int locate_file(const Locator *l, Findings *f, Look *look) {
+        _cleanup_close_ int fd = -1;
         Owner *o = f->owners.items;
         const Protect *protect;
-        struct stat st;
         int r = 0;
 
         leave_out_guards(l, &f->owners);
@@ -215,35 +207,30 @@ int locate_file(const Locator *l, Findings *f) {
         if (r < 0)
                 return r;
 
-        r = mapper_open(l->site.ops, l->site.mount_fd, o->inode, o->generation, O_RDONLY, &fd);
-        if (r == 0)
-                r = open_hold(fd, &hold);
-        if (r == 0 && fstat(fd, &st) < 0)
-                r = -errno;
-        if (r == -ENOMEM)
-                return r;
-        if (r != 0)
-                return owners_single(&f->owners, OWNER_UNKNOWN, f->range,
-                                     r > 0 ? "the file went away while it was asked for"
-                                     : r == -EWOULDBLOCK ? "another program has a lease on the file"
-                                                         : strerror(-r));
-
+        if (!look->done)
+                locate_look(l, f, 1, look);
+        if (look->error != 0)
+                return file_gone(f, look->error);
         if (look_at_guard(l, f))
                 return 0;
 
-        f->file_size = (uint64_t) st.st_size;
-        r = vec_push(l->holds, hold);
+        protect = find_protect(l, o, &look->st);
+        if (protect) {
+                r = mapper_open(l->site.ops, l->site.mount_fd, o->inode, o->generation, O_RDONLY, &fd);
+                if (r == 0 && fstat(fd, &look->st) < 0)
+                        r = -errno;
+                if (r != 0)
+                        return file_gone(f, r);
+        }
+
+        r = vec_push(l->holds, look->hold);
         if (r < 0)
                 return r;
-        hold = -1;
+        look->hold = -1;
         f->held = true;
-        f->readable = can_read(fd, f->file_size, o->offset, range_size(f->range));
-
-        if (o->unwritten || o->offset >= f->file_size || !o->path)
-                return 0;
-
-        protect = policy_find_path(&l->request->policy, o->path);
-        return protect ? take_offers(l, fd, &st, protect, f, o) : 0;
+        f->file_size = (uint64_t) look->st.st_size;
+        f->readable = look->readable;
+        return protect ? take_offers(l, fd, &look->st, protect, f, o) : 0;
 }
 
 /* There is no file to hold: the device is there or it is not. */

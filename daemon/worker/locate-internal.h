@@ -7,17 +7,29 @@
 
 /* Between the files of the verb `locate` only. */
 
+/* What a file shows when it is opened, asked for one part of it. */
+typedef struct Look {
+        bool done;
+        int error;              /* 0, or of mapper_open(); then there is nothing else */
+        int hold;               /* O_PATH; -1 */
+        struct stat st;
+        bool readable;          /* findings.h */
+} Look;
+
 typedef struct Locator {
         const Request *request;
         Site site;
-        RangeSet asked;
+        bool clonable, freezable;       /* findings.h */
         Owners owners;          /* of all that was asked for, in the order of their starts */
+        struct { uint64_t *items; size_t n, allocated; } reach; /* the furthest end up to each of them */
         int failure;            /* of the question for them; 0 */
         MapFiles files;         /* all files among them, by inode, with their names */
         struct { uint64_t *items; size_t n, allocated; } guards;        /* inodes of our own */
         const MapProgress *progress;
         uint64_t *rest_usec;    /* evidences_take(): its patience */
         LocateReply *reply;
+        Look *looks;            /* one for each of reply->found */
+        size_t n_looks;
         Holds *holds;
 } Locator;
 
@@ -37,9 +49,16 @@ int locate_name(const Locator *l, Owner *o);
 /* `relative`, a name below the mount, as a path. 0 or -ENOMEM; the caller frees *ret. */
 int locate_absolute(const Locator *l, const char *relative, char **ret);
 
+/* Looks at the file of the first owner of `f`, which `n` parts from there on have. */
+void locate_look(const Locator *l, const Findings *f, size_t n, Look *ret);
+
+/* The same for all that have been found and have one owner. 0 or -ENOMEM. */
+int locate_look_at_all(Locator *l);
+void locate_looks_done(Locator *l);
+
 /* Everything about the file that owns this part. A file that has gone meanwhile leaves the part with an
  * unknown owner. 0 or a negative errno. */
-int locate_file(const Locator *l, Findings *f);
+int locate_file(const Locator *l, Findings *f, Look *look);
 
 /* The same of a device-dax, which is its own owner. */
 int locate_device(const Locator *l, Findings *f);

@@ -53,9 +53,26 @@ static bool is_on_device(const Locator *l, Range range) {
         return l->site.volume->hindrance || range_contains((Range) { 0, l->site.size }, range);
 }
 
+/* How far each owner, or one before it, reaches. They may overlap. */
+static int measure_reach(Locator *l) {
+        uint64_t end = 0;
+
+        for (size_t i = 0; i < l->owners.n; i++) {
+                int r;
+
+                if (l->owners.items[i].range.end > end)
+                        end = l->owners.items[i].range.end;
+                r = vec_push(&l->reach, end);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
 /* All that the request asks for, in one question: where the file system has to look at every inode, it
  * does so once. */
 static int ask_file_system(Locator *l) {
+        _cleanup_rangeset_ RangeSet asked = {};
         int r;
 
         for (size_t i = 0; i < l->request->ranges.n; i++) {
@@ -65,13 +82,13 @@ static int ask_file_system(Locator *l) {
                         return -EINVAL;
                 if (!is_on_device(l, f->range))
                         continue;
-                r = rangeset_add(&l->asked, f->range);
+                r = rangeset_add(&asked, f->range);
                 if (r < 0)
                         return r;
         }
 
-        l->failure = site_walk(&l->site, &l->asked, l->progress, keep_owner, &l->owners);
-        return l->failure == -ENOMEM ? -ENOMEM : 0;
+        l->failure = site_walk(&l->site, &asked, l->progress, keep_owner, &l->owners);
+        return l->failure == -ENOMEM ? -ENOMEM : measure_reach(l);
 }
 
 /* The first owner that starts at `at` or behind it. */
@@ -89,26 +106,27 @@ static size_t find_start(const Owners *o, uint64_t at) {
         return low;
 }
 
-/* Those that can have something of `range`: no owner reaches over two of the pieces that were asked for.
- * They are lent. */
-static Owners owners_near(const Locator *l, Range range) {
-        uint64_t start = range.start;
-        size_t first, behind;
+/* The first owner that reaches behind `at`, or before which one does. */
+static size_t find_reach(const Locator *l, uint64_t at) {
+        size_t low = 0, high = l->reach.n;
 
-        for (size_t low = 0, high = l->asked.n; low < high;) {
+        while (low < high) {
                 const size_t middle = low + (high - low) / 2;
 
-                start = l->asked.items[middle].start;
-                if (l->asked.items[middle].end <= range.start)
+                if (l->reach.items[middle] <= at)
                         low = middle + 1;
-                else if (start > range.start)
-                        high = middle;
                 else
-                        break;
+                        high = middle;
         }
-        first = find_start(&l->owners, start);
-        behind = find_start(&l->owners, range.end);
-        return (Owners) { .items = l->owners.items + first, .n = behind - first };
+        return low;
+}
+
+/* Those among which are all that have something of `range`. They are lent. */
+static Owners owners_near(const Locator *l, Range range) {
+        const size_t first = find_reach(l, range.start), behind = find_start(&l->owners, range.end);
+
+        return first < behind ? (Owners) { .items = l->owners.items + first, .n = behind - first }
+                              : (Owners) {};
 }
 
 static int find_owners(const Locator *l, Range range, Owners *owners) {
@@ -151,14 +169,15 @@ static int probe_absent(const Locator *l, Findings *f) {
         return r;
 }
 
-static int locate_part(const Findings *part, void *userdata) {
+/* The place, without what is at it. */
+static int add_part(const Findings *part, void *userdata) {
         Locator *l = userdata;
         _cleanup_findings_ Findings f = {
                 .range = part->range,
                 .read_only = l->site.read_only,
                 .coarse = l->site.coarse,
-                .clonable = clone_possible(&l->site),
-                .freezable = freeze_possible(&l->site, l->request->state_dir),
+                .clonable = l->clonable,
+                .freezable = l->freezable,
         };
         int r;
 
@@ -169,12 +188,6 @@ static int locate_part(const Findings *part, void *userdata) {
                 r = str_copy(l->request->volume.fs, &f.fs);
         if (r >= 0)
                 r = probe_absent(l, &f);
-        if (r >= 0 && f.owners.n > 0 && f.owners.items[0].type == OWNER_FILE)
-                r = locate_file(l, &f);
-        if (r >= 0 && f.owners.n == 1 && f.owners.items[0].type == OWNER_DEVICE_DAX)
-                r = locate_device(l, &f);
-        if (r >= 0 && f.owners.n == 1 && f.owners.items[0].type == OWNER_METADATA)
-                r = mend_look(&l->site, f.range, &f.bad, &f.mend);
         if (r >= 0)
                 r = vec_push(&l->reply->found, f);
         if (r >= 0)
@@ -182,7 +195,7 @@ static int locate_part(const Findings *part, void *userdata) {
         return r;
 }
 
-static int locate_range(Locator *l, const Findings *asked) {
+static int add_range(Locator *l, const Findings *asked) {
         _cleanup_findings_ Findings whole = { .range = asked->range };
         int r;
 
@@ -192,12 +205,25 @@ static int locate_range(Locator *l, const Findings *asked) {
         if (r < 0)
                 return r;
 
-        return findings_split(&whole, locate_part, l);
+        return findings_split(&whole, add_part, l);
+}
+
+static int locate_part(Locator *l, Findings *f, Look *look) {
+        const Owner *o = f->owners.items;
+
+        if (f->owners.n > 0 && o->type == OWNER_FILE)
+                return locate_file(l, f, look);
+        if (f->owners.n == 1 && o->type == OWNER_DEVICE_DAX)
+                return locate_device(l, f);
+        if (f->owners.n == 1 && o->type == OWNER_METADATA)
+                return mend_look(&l->site, f->range, &f->bad, &f->mend);
+        return 0;
 }
 
 static void locator_done(Locator *l) {
-        rangeset_done(&l->asked);
+        locate_looks_done(l);
         owners_done(&l->owners);
+        vec_done(&l->reach);
         map_files_done(&l->files);
         vec_done(&l->guards);
 }
@@ -218,7 +244,9 @@ int locate(const Request *request, Patience *patience, LocateReply *ret, Holds *
                 return r;
 
         l = (Locator) { .request = &now, .site = site, .progress = patience ? &patience->progress : NULL,
-                        .reply = &reply, .holds = &holds, .rest_usec = &rest_usec };
+                        .reply = &reply, .holds = &holds, .rest_usec = &rest_usec,
+                        .clonable = clone_possible(&site),
+                        .freezable = freeze_possible(&site, request->state_dir) };
         r = ask_file_system(&l);
         if (r >= 0)
                 r = locate_guards(&l);
@@ -227,7 +255,11 @@ int locate(const Request *request, Patience *patience, LocateReply *ret, Holds *
         if (patience) /* the search may have taken long */
                 now.deadline_usec = patience->deadline_usec;
         for (size_t i = 0; r >= 0 && i < request->ranges.n; i++)
-                r = locate_range(&l, request->ranges.items + i);
+                r = add_range(&l, request->ranges.items + i);
+        if (r >= 0)
+                r = locate_look_at_all(&l);
+        for (size_t i = 0; r >= 0 && i < reply.found.n; i++)
+                r = locate_part(&l, reply.found.items + i, l.looks + i);
         if (r < 0)
                 return r;
 
