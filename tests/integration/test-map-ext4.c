@@ -13,14 +13,11 @@
 #include <inttypes.h>
 #include <linux/fiemap.h>
 #include <linux/fs.h>
-#include <sched.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/wait.h>
@@ -28,6 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "integration/image.h"
 #include "map/mapper.h"
 #include "tests/path-of.h"
 #include "unit/random.h"
@@ -35,110 +33,27 @@
 #include "util/file.h"
 #include "util/vec.h"
 
-#define SKIP 77
 #define BLOCK UINT64_C(4096)
 #define IMAGE_SIZE (UINT64_C(512) << 20)
 #define FRAGMENTS 700   /* more extents than one block of an extent tree holds */
 
-static char folder[64]; /* holds the image and the mount point */
 static const MapperOps *ext4;
 static Random dice = { RANDOM_SEED };
 
-__attribute__((format(printf, 1, 2), noreturn))
-static void skip(const char *format, ...) {
-        va_list ap;
-
-        va_start(ap, format);
-        (void) printf("skipped: ");
-        (void) vprintf(format, ap);
-        (void) printf("\n");
-        va_end(ap);
-        exit(SKIP);
-}
-
-__attribute__((format(printf, 1, 2)))
-static int run(const char *format, ...) {
-        char *command;
-        va_list ap;
-        int r;
-
-        va_start(ap, format);
-        assert(vasprintf(&command, format, ap) > 0);
-        va_end(ap);
-        r = system(command);
-        free(command);
-        return r;
-}
-
-static void set_up(void) {
-        if (geteuid() != 0)
-                skip("needs root, for loop devices and mounts");
-        if (run("command -v mke2fs >/dev/null 2>&1") != 0)
-                skip("mke2fs is not installed (package e2fsprogs)");
-        if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
-                skip("no mount namespace: %m");
-
-        assert(chdir(folder) == 0);
-        assert(mkdir("mnt", 0755) == 0);
-}
-
-static int mount_image(void) {
-        int fd;
-
-        if (run("mount -t ext4 -o loop,user_xattr image mnt >mount 2>&1") != 0)
-                return -1;
-        fd = open("mnt", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        assert(fd >= 0);
-        return fd;
+static int mount_it(void) {
+        return mount_image("ext4", "user_xattr");
 }
 
 /* Makes and mounts a file system; the descriptor of its root, or -1: this kernel or mke2fs cannot. */
 static int mounted(const char *mkfs_options) {
-        assert(run("rm -f image && truncate -s %" PRIu64 " image", IMAGE_SIZE) == 0);
-        if (run("mke2fs -q -F -t ext4 %s image >mkfs 2>&1", mkfs_options) != 0)
-                return -1;
-        return mount_image();
-}
-
-static void unmount(int fd) {
-        assert(close(fd) == 0);
-        assert(umount("mnt") == 0);
+        return make_image(IMAGE_SIZE, "mke2fs -q -F -t ext4", mkfs_options) ? mount_it() : -1;
 }
 
 /* What memory has set aside is given back. */
 static void mount_again(int *fd) {
         unmount(*fd);
-        *fd = mount_image();
+        *fd = mount_it();
         assert(*fd >= 0);
-}
-
-static void fill(int fd, uint64_t offset, size_t n) {
-        _cleanup_free_ char *data = malloc(n);
-
-        assert(data);
-        memset(data, 0x5a, n);
-        assert(pwrite_full(fd, data, n, offset) == 0);
-}
-
-static int create(int root, const char *path) {
-        int fd = openat(root, path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-
-        assert(fd >= 0);
-        return fd;
-}
-
-static uint64_t inode_of(int fd) {
-        struct stat st;
-
-        assert(fstat(fd, &st) == 0);
-        return st.st_ino;
-}
-
-static uint32_t generation_of(int fd) {
-        int v[2] = {};
-
-        assert(ioctl(fd, FS_IOC_GETVERSION, v) == 0);
-        return (uint32_t) v[0];
 }
 
 /* --- the forward map */
@@ -219,15 +134,6 @@ static const Owner *owner_at(const Owners *map, uint64_t byte) {
 }
 
 /* --- asking */
-
-static int keep(const Owner *owner, void *userdata) {
-        Owners *owners = userdata;
-        Owner o;
-
-        assert(owner_copy(owner, &o) == 0);
-        assert(vec_push(owners, o) == 0);
-        return 0;
-}
 
 static void ask(int root, const RangeSet *ranges, Owners *ret) {
         *ret = (Owners) {};
@@ -710,7 +616,7 @@ static void test_garbage(void) {
                         }
                 }
                 assert(pwrite_full(image, &tree, sizeof(tree), t.block) == 0);
-                root = mount_image();
+                root = mount_it();
                 assert(root >= 0);
                 assert(mapper_walk(ext4, root, RANGESET_ONE({ 0, IMAGE_SIZE }), judge, &j) == 0);
                 assert(j.unknown > 0 && j.unknown < 20 << 20);
@@ -833,6 +739,9 @@ static void test_changing(int seconds) {
 }
 
 static void run_tests(void) {
+        ext4 = mapper_find("ext4");
+        assert(ext4);
+
         int root;
 
         test_forward_map("", 3000);
@@ -857,26 +766,5 @@ static void run_tests(void) {
 }
 
 int main(void) {
-        pid_t child;
-        int status;
-
-        (void) strcpy(folder, "/tmp/test-map-ext4-XXXXXX");
-        assert(mkdtemp(folder));
-        (void) setvbuf(stdout, NULL, _IOLBF, 0);
-
-        /* In a child, so that what it leaves can be removed even when an assertion ends it. */
-        child = fork();
-        assert(child >= 0);
-        if (child == 0) {
-                ext4 = mapper_find("ext4");
-                assert(ext4);
-                set_up();
-                run_tests();
-                exit(0);
-        }
-        assert(waitpid(child, &status, 0) == child);
-        (void) run("rm -rf --one-file-system %s", folder);
-        if (WIFEXITED(status))
-                return WEXITSTATUS(status);
-        return 1;
+        return run_in_folder("/tmp/test-map-ext4-XXXXXX", "mke2fs", "e2fsprogs", run_tests);
 }

@@ -12,9 +12,7 @@
 #include <inttypes.h>
 #include <linux/fiemap.h>
 #include <linux/fs.h>
-#include <sched.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +23,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "integration/image.h"
 #include "map/mapper.h"
 #include "tests/path-of.h"
 #include "util/cleanup.h"
@@ -32,85 +31,16 @@
 #include "util/strv.h"
 #include "util/vec.h"
 
-#define SKIP 77
 #define BLOCK 4096U
 #define IMAGE_SIZE (400U << 20)
 #define FRAGMENTS 700   /* more extents than fit in an inode, and more than one GETFSMAP call returns */
 
-static char folder[64];         /* holds the image and the mount point */
 static const MapperOps *xfs;
-
-__attribute__((format(printf, 1, 2), noreturn))
-static void skip(const char *format, ...) {
-        va_list ap;
-
-        va_start(ap, format);
-        (void) printf("skipped: ");
-        (void) vprintf(format, ap);
-        (void) printf("\n");
-        va_end(ap);
-        exit(SKIP);
-}
-
-__attribute__((format(printf, 1, 2)))
-static int run(const char *format, ...) {
-        char *command;
-        va_list ap;
-        int r;
-
-        va_start(ap, format);
-        assert(vasprintf(&command, format, ap) > 0);
-        va_end(ap);
-        r = system(command);
-        free(command);
-        return r;
-}
-
-static void set_up(void) {
-        if (geteuid() != 0)
-                skip("needs root, for loop devices and mounts");
-        if (run("command -v mkfs.xfs >/dev/null 2>&1") != 0)
-                skip("mkfs.xfs is not installed (package xfsprogs)");
-        if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
-                skip("no mount namespace: %m");
-
-        assert(chdir(folder) == 0);
-        assert(mkdir("mnt", 0755) == 0);
-}
 
 /* Makes and mounts a file system; the descriptor of its root, or -1: this kernel or mkfs.xfs cannot. */
 static int mounted(const char *mkfs_options, const char *mount_options) {
-        int fd;
-
-        assert(run("rm -f image && truncate -s %u image", IMAGE_SIZE) == 0);
-        if (run("mkfs.xfs -q -f %s image >mkfs 2>&1", mkfs_options) != 0)
-                return -1;
-        if (run("mount -t xfs -o loop,%s image mnt >mount 2>&1", mount_options) != 0)
-                return -1;
-
-        fd = open("mnt", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        assert(fd >= 0);
-        return fd;
-}
-
-static void unmount(int fd) {
-        assert(close(fd) == 0);
-        assert(umount("mnt") == 0);
-}
-
-static void fill(int fd, uint64_t offset, size_t n) {
-        _cleanup_free_ char *data = malloc(n);
-
-        assert(data);
-        memset(data, 0x5a, n);
-        assert(pwrite_full(fd, data, n, offset) == 0);
-}
-
-static int create(int root, const char *path) {
-        int fd = openat(root, path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-
-        assert(fd >= 0);
-        return fd;
+        return make_image(IMAGE_SIZE, "mkfs.xfs -q -f", mkfs_options) ? mount_image("xfs", mount_options)
+                                                                      : -1;
 }
 
 static int create_filled(int root, const char *path, size_t n) {
@@ -161,29 +91,6 @@ static Extent first_extent(int fd) {
 /* Blocks [from, to) of an extent, on the device. */
 static Range piece(Extent e, uint64_t from, uint64_t to) {
         return (Range) { e.range.start + from * BLOCK, e.range.start + to * BLOCK };
-}
-
-static uint64_t inode_of(int fd) {
-        struct stat st;
-
-        assert(fstat(fd, &st) == 0);
-        return st.st_ino;
-}
-
-static uint32_t generation_of(int fd) {
-        int v[2] = {};
-
-        assert(ioctl(fd, FS_IOC_GETVERSION, v) == 0);
-        return (uint32_t) v[0];
-}
-
-static int keep(const Owner *owner, void *userdata) {
-        Owners *owners = userdata;
-        Owner o;
-
-        assert(owner_copy(owner, &o) == 0);
-        assert(vec_push(owners, o) == 0);
-        return 0;
 }
 
 /* Asks, and checks that the answer covers the range in ascending order. The caller frees *ret. */
@@ -900,7 +807,6 @@ static void test_with_rmapbt(void) {
 static void test_all(void) {
         xfs = mapper_find("xfs");
         assert(xfs);
-        set_up();
 
         test_with_rmapbt();
         test_internal();
@@ -910,21 +816,6 @@ static void test_all(void) {
         test_parents();
 }
 
-/* The tests run in a child, so that its mounts are gone, and the folder can be removed, however it ends. */
 int main(void) {
-        int status;
-        pid_t pid;
-
-        (void) strcpy(folder, "/var/tmp/test-map-xfs-XXXXXX");
-        assert(mkdtemp(folder));
-        pid = fork();
-        assert(pid >= 0);
-        if (pid == 0) {
-                test_all();
-                exit(0);
-        }
-
-        assert(waitpid(pid, &status, 0) == pid);
-        (void) run("rm -rf --one-file-system '%s'", folder);
-        return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+        return run_in_folder("/var/tmp/test-map-xfs-XXXXXX", "mkfs.xfs", "xfsprogs", test_all);
 }
