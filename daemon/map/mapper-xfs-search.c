@@ -59,6 +59,9 @@ static int take_open(XfsSearch *s, const Owner *like, Range range) {
 static int take(XfsSearch *s, const Owner *like, Range range) {
         int r = 0;
 
+        /* Nearly all extents of a file system have nothing to do with the question: no lock for them. */
+        if (!rangeset_overlaps(s->asked, range))
+                return 0;
         (void) pthread_mutex_lock(&s->lock);
         if (rangeset_overlaps(&s->open, range))
                 r = take_open(s, like, range);
@@ -243,7 +246,7 @@ static int look_at_inodes(XfsSearch *s, const XfsGeometry *g) {
 
 int xfs_search(int mount_fd, const XfsGeometry *g, const RangeSet *ranges, const MapAsker *asker,
                XfsSearch *ret) {
-        _cleanup_xfs_search_ XfsSearch s = { .mount_fd = mount_fd, .asker = asker,
+        _cleanup_xfs_search_ XfsSearch s = { .mount_fd = mount_fd, .asker = asker, .asked = ranges,
                                             .lock = PTHREAD_MUTEX_INITIALIZER, .complete = true };
         int r;
 
@@ -258,6 +261,7 @@ int xfs_search(int mount_fd, const XfsGeometry *g, const RangeSet *ranges, const
                 return r;
 
         *ret = s;
+        ret->asked = NULL;
         s = (XfsSearch) {};
         return 0;
 }

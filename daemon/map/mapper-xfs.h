@@ -51,6 +51,7 @@ int xfs_open_to_ask(int mount_fd, const MapAsker *asker, uint64_t inode, uint32_
 typedef struct XfsSearch {
         int mount_fd;
         const MapAsker *asker;
+        const RangeSet *asked;  /* lent, until the search has ended */
         pthread_mutex_t lock;   /* of all that follows, while inodes are looked at */
         RangeSet open;          /* has no owner, or is shared */
         RangeSet shared;        /* has owners, and may have more */

@@ -34,6 +34,10 @@ class Times:
     def median(self):
         return statistics.median(self.ms)
 
+    @property
+    def processor(self):
+        return statistics.median(self.cpu)
+
     def __str__(self):
         return (f"{self.median:9.1f} ms ({min(self.ms):.1f} to {max(self.ms):.1f}, n = {len(self.ms)}, "
-                f"{statistics.median(self.cpu):.1f} ms of processor, {self.rss / 1024:.1f} MiB)")
+                f"{self.processor:.1f} ms of processor, {self.rss / 1024:.1f} MiB)")
