@@ -32,7 +32,11 @@ static int open_handle(int mount_fd, uint32_t inode, uint32_t generation, int fl
         memcpy(u.handle.f_handle, &fid, sizeof(fid));
 
         fd = open_by_handle_at(mount_fd, &u.handle, flags | O_CLOEXEC);
-        return fd < 0 ? -errno : fd;
+        if (fd >= 0)
+                return fd;
+        /* ENOMEM: an inode with this number is just being made, and so is another one (find_inode_fast(),
+         * iget_locked() in fs/inode.c). Where the kernel really has no memory, it may be asked again. */
+        return errno == ENOMEM ? -ESTALE : -errno;
 }
 
 static int is_regular(int fd) {
