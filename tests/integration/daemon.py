@@ -68,10 +68,10 @@ class Daemon:
         env = dict(os.environ, NOTIFY_SOCKET=str(path), BEZOAR_SYSFS=str(self.root / "sys"), FAKE=str(self.root / "fake"),
                    DBUS_SYSTEM_BUS_ADDRESS=self.bus or f"unix:path={self.root}/no-bus")
         env.pop("WATCHDOG_USEC", None)
-        wrapper = []
+        wrapper = os.environ.get("BEZOAR_WRAP", "").split()
         if holds:
             env.update(LISTEN_FDS=str(len(holds)), LISTEN_FDNAMES=":".join(name for name, _ in holds))
-            wrapper = ["/bin/sh", "-c", 'LISTEN_PID=$$ exec "$@"', "sh"]
+            wrapper = ["/bin/sh", "-c", 'LISTEN_PID=$$ exec "$@"', "sh", *wrapper]
         self.log = open(self.root / "log", "a")
         self.process = self.spawn(wrapper + [self.program, f"--config={self.root}/etc", f"--state={self.root}/state",
                                          f"--topology={self.root}/topology.json", f"--worker={HERE}/fake-worker", "--debug"],
