@@ -84,6 +84,7 @@ int volume_copy(const Volume *v, Volume *ret) {
         if (r < 0)
                 return r;
         copy.window = v->window;
+        copy.log = v->log;
 
         *ret = copy;
         copy = (Volume) {};
@@ -97,7 +98,7 @@ bool volume_equal(const Volume *a, const Volume *b) {
         return streq_ptr(a->device, b->device) && streq_ptr(a->fs, b->fs) && streq_ptr(a->uuid, b->uuid) &&
                streq_ptr(a->mountpoint, b->mountpoint) && streq_ptr(a->fs_device, b->fs_device) &&
                streq_ptr(a->hindrance, b->hindrance) && streq_ptr(a->region, b->region) &&
-               range_equal(a->window, b->window);
+               range_equal(a->window, b->window) && a->log == b->log;
 }
 
 Case *case_free(Case *c) {

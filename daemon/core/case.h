@@ -37,7 +37,9 @@ typedef struct Volume {
         char *mountpoint;       /* NULL */
         char *fs_device;        /* what the file system has for its device, where that is another one, which
                                  * stands on `device` (and perhaps on more): "/dev/pmem0p2",
-                                 * "/dev/mapper/db"; NULL: `device` itself */
+                                 * "/dev/mapper/db"; or, with `log`, has its journal on it; NULL: `device`
+                                 * itself */
+        bool log;               /* the bytes are the journal of the file system, which has it here */
         char *hindrance;        /* one sentence: why nobody can be asked whose these bytes are; NULL */
         char *region;           /* the bad blocks of `device` are those in `window` of this region's list
                                  * ("region0"); NULL: `device` has a list of its own */

@@ -17,6 +17,7 @@ struct json_object *codec_make_volume(const Volume *v) {
                codec_put_text(o, "uuid", v->uuid) &&
                codec_put_text(o, "mountpoint", v->mountpoint) &&
                codec_put_text(o, "fs_device", v->fs_device) &&
+               codec_put_flag(o, "log", v->log) &&
                codec_put_text(o, "hindrance", v->hindrance) &&
                (!v->region ||
                 (codec_put_text(o, "region", v->region) && codec_put_range(o, "window", v->window)))
@@ -33,6 +34,7 @@ int codec_read_volume(const CodecNode *at, Volume *ret) {
             (r = codec_get_text(at, "uuid", CODEC_OPTIONAL, &v.uuid)) < 0 ||
             (r = codec_get_text(at, "mountpoint", CODEC_OPTIONAL, &v.mountpoint)) < 0 ||
             (r = codec_get_text(at, "fs_device", CODEC_OPTIONAL, &v.fs_device)) < 0 ||
+            (r = codec_get_bool(at, "log", CODEC_OPTIONAL, &v.log)) < 0 ||
             (r = codec_get_text(at, "hindrance", CODEC_OPTIONAL, &v.hindrance)) < 0 ||
             (r = codec_get_text(at, "region", CODEC_OPTIONAL, &v.region)) < 0 ||
             (r = codec_get_range(at, "window", v.region ? CODEC_REQUIRED : CODEC_OPTIONAL, &v.window)) < 0)

@@ -250,6 +250,36 @@ static int read_mount(const CodecNode *at, TopoMount *ret) {
         return 0;
 }
 
+static struct json_object *make_part(const void *part) {
+        _cleanup_json_ struct json_object *o = json_object_new_object();
+        const TopoPart *p = part;
+
+        return o &&
+               codec_put_text(o, "disk", p->disk) &&
+               codec_put_word(o, "part", fs_part_to_string(p->part)) &&
+               codec_put_text(o, "node", p->node) &&
+               codec_put_text(o, "mountpoint", p->mountpoint) &&
+               codec_put_text(o, "fs", p->fs) &&
+               codec_put_text(o, "uuid", p->uuid) ? TAKE_PTR(o) : NULL;
+}
+
+static int read_part(const CodecNode *at, TopoPart *ret) {
+        _cleanup_(topo_part_done) TopoPart p = {};
+        int r;
+
+        if ((r = codec_get_text(at, "disk", CODEC_REQUIRED, &p.disk)) < 0 ||
+            (r = codec_get_enum(at, "part", CODEC_REQUIRED, fs_part_from_string, &p.part)) < 0 ||
+            (r = codec_get_text(at, "node", CODEC_REQUIRED, &p.node)) < 0 ||
+            (r = codec_get_text(at, "mountpoint", CODEC_REQUIRED, &p.mountpoint)) < 0 ||
+            (r = codec_get_text(at, "fs", CODEC_REQUIRED, &p.fs)) < 0 ||
+            (r = codec_get_text(at, "uuid", CODEC_OPTIONAL, &p.uuid)) < 0)
+                return r;
+
+        *ret = p;
+        p = (TopoPart) {};
+        return 0;
+}
+
 static struct json_object *make_topology(const Topology *t) {
         _cleanup_json_ struct json_object *o = json_object_new_object();
 
@@ -258,7 +288,8 @@ static struct json_object *make_topology(const Topology *t) {
                codec_put_vec(o, "namespaces", &t->namespaces, make_namespace) &&
                codec_put_vec(o, "disks", &t->disks, make_disk) &&
                codec_put_vec(o, "links", &t->links, make_link) &&
-               codec_put_vec(o, "mounts", &t->mounts, make_mount) ? TAKE_PTR(o) : NULL;
+               codec_put_vec(o, "mounts", &t->mounts, make_mount) &&
+               (t->parts.n == 0 || codec_put_vec(o, "parts", &t->parts, make_part)) ? TAKE_PTR(o) : NULL;
 }
 
 char *codec_topology_encode(const Topology *t) {
@@ -284,7 +315,8 @@ int codec_topology_decode(const char *text, Topology *ret, char **ret_error) {
                                namespace_done)) < 0 ||
             (r = codec_get_vec(&at, "disks", CODEC_OPTIONAL, &t.disks, read_disk, disk_done)) < 0 ||
             (r = codec_get_vec(&at, "links", CODEC_OPTIONAL, &t.links, read_link, topo_link_done)) < 0 ||
-            (r = codec_get_vec(&at, "mounts", CODEC_OPTIONAL, &t.mounts, read_mount, mount_done)) < 0)
+            (r = codec_get_vec(&at, "mounts", CODEC_OPTIONAL, &t.mounts, read_mount, mount_done)) < 0 ||
+            (r = codec_get_vec(&at, "parts", CODEC_OPTIONAL, &t.parts, read_part, topo_part_done)) < 0)
                 return r;
 
         *ret = t;

@@ -85,8 +85,9 @@ static void put_log(FILE *f, const Case *c, const Tool *t) {
 
         put_unmount(f, c);
         fprintf(f, "If it was unmounted cleanly, mount it again: nothing in the journal is needed then. If "
-                   "mounting fails, give up the last changes with '%s%s %s'.", t->mend, xfs ? " -L" : "",
-                fs_device(&c->volume));
+                   "mounting fails, give up the last changes with '%s%s%s%s %s'.", t->mend, xfs ? " -L" : "",
+                xfs && c->volume.log ? " -l " : "",
+                xfs && c->volume.log ? shown(c->volume.device, "DEVICE") : "", fs_device(&c->volume));
 }
 
 int remedy_make(const Case *c, char **ret) {

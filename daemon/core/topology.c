@@ -28,6 +28,19 @@ NamespaceMode namespace_mode_from_string(const char *s) {
         return (NamespaceMode) str_index(namespace_mode_table, _NAMESPACE_MODE_MAX, s);
 }
 
+static const char *const fs_part_table[_FS_PART_MAX] = {
+        [FS_PART_LOG] = "log",
+        [FS_PART_REALTIME] = "realtime",
+};
+
+const char *fs_part_to_string(FsPart p) {
+        return str_at(fs_part_table, _FS_PART_MAX, (int) p);
+}
+
+FsPart fs_part_from_string(const char *s) {
+        return (FsPart) str_index(fs_part_table, _FS_PART_MAX, s);
+}
+
 static void region_done(TopoRegion *r) {
         free(r->name);
         free(r->bus);
@@ -63,6 +76,14 @@ static void mount_done(TopoMount *m) {
         free(m->options);
 }
 
+void topo_part_done(TopoPart *p) {
+        free(p->disk);
+        free(p->node);
+        free(p->mountpoint);
+        free(p->fs);
+        free(p->uuid);
+}
+
 void topology_done(Topology *t) {
         assert(t);
 
@@ -76,12 +97,15 @@ void topology_done(Topology *t) {
                 topo_link_done(&t->links.items[i]);
         for (size_t i = 0; i < t->mounts.n; i++)
                 mount_done(&t->mounts.items[i]);
+        for (size_t i = 0; i < t->parts.n; i++)
+                topo_part_done(&t->parts.items[i]);
 
         vec_done(&t->regions);
         vec_done(&t->namespaces);
         vec_done(&t->disks);
         vec_done(&t->links);
         vec_done(&t->mounts);
+        vec_done(&t->parts);
 }
 
 const TopoRegion *topology_find_region(const Topology *t, const char *name) {

@@ -73,12 +73,30 @@ typedef struct TopoMount {
         bool read_only;
 } TopoMount;
 
+/* What a file system can have on another device than its own. */
+typedef enum FsPart {
+        FS_PART_LOG,
+        FS_PART_REALTIME,
+        _FS_PART_MAX,
+        _FS_PART_INVALID = -EINVAL,
+} FsPart;
+
+typedef struct TopoPart {
+        char *disk;             /* TopoDisk.name: has this part, and nothing else of it */
+        FsPart part;
+        char *node;             /* the file system's own device, which need not be persistent memory */
+        char *mountpoint, *fs, *uuid;   /* as in TopoMount */
+} TopoPart;
+
+void topo_part_done(TopoPart *p);
+
 typedef struct Topology {
         struct { TopoRegion *items; size_t n, allocated; } regions;
         struct { TopoNamespace *items; size_t n, allocated; } namespaces;
         struct { TopoDisk *items; size_t n, allocated; } disks;
         struct { TopoLink *items; size_t n, allocated; } links;
         struct { TopoMount *items; size_t n, allocated; } mounts;
+        struct { TopoPart *items; size_t n, allocated; } parts;
 } Topology;
 
 void topology_done(Topology *t);
@@ -86,6 +104,8 @@ void topology_done(Topology *t);
 
 const char *namespace_mode_to_string(NamespaceMode m);
 NamespaceMode namespace_mode_from_string(const char *s);
+const char *fs_part_to_string(FsPart p);                /* "log", "realtime" */
+FsPart fs_part_from_string(const char *s);
 
 /* Each returns NULL for none; what is returned belongs to the Topology. */
 const TopoRegion *topology_find_region(const Topology *t, const char *name);

@@ -221,13 +221,34 @@ static const char *node_of(const Topology *t, const char *name) {
         return d && d->node ? d->node : name;
 }
 
+static const TopoPart *find_part(const Topology *t, const char *disk) {
+        for (size_t i = 0; i < t->parts.n; i++)
+                if (streq_ptr(t->parts.items[i].disk, disk))
+                        return t->parts.items + i;
+        return NULL;
+}
+
+/* The disk is the journal, or the realtime device, of a file system that is mounted from another. */
+static int describe_part(const TopoDisk *d, const TopoPart *p, Volume *v) {
+        const TopoMount mount = { .fs = p->fs, .uuid = p->uuid, .mountpoint = p->mountpoint };
+
+        if (p->part == FS_PART_REALTIME)
+                return hinder(v, "%s is the realtime device of the file system at %s, which is not asked "
+                              "whose bytes there are", d->node, p->mountpoint);
+        v->log = true;
+        return volume_set_mount(v, &(TopoDisk) { .node = p->node }, &mount);
+}
+
 /* Nothing mounted shows the page: `top` is the last device upwards that has it. */
 static int describe_unmounted(const Above *a, const Shower *top, Volume *v) {
         const Topology *t = a->topology;
         const TopoDisk *d = top->disk;
         const TopoLink *opaque;
+        const TopoPart *part = find_part(t, d->name);
         bool used;
 
+        if (part)
+                return describe_part(d, part, v);
         opaque = opaque_link(t, d, &used);
         if (opaque)
                 return hinder(v, "%s may use them, in a way that is not followed (%s)",

@@ -7,6 +7,9 @@
 #include <assert.h>
 #include <errno.h>
 #include <libmount.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <sys/sysmacros.h>
 
 #include "topo/topo-parts.h"
@@ -41,8 +44,32 @@ static unsigned mount_rank(struct libmnt_table *table, struct libmnt_fs *fs) {
         return (visible ? 4U : 0U) + (whole ? 2U : 0U) + (is_read_only(fs) ? 0U : 1U);
 }
 
-/* *ret NULL: none of its mounts has been found. */
-static int find_best(struct libmnt_table *table, const TopoDisk *disk, struct libmnt_fs **ret) {
+static bool is_mount_of(struct libmnt_fs *fs, const TopoDisk *disk, const char *option) {
+        return mnt_fs_get_devno(fs) == makedev(disk->major, disk->minor);
+}
+
+/* XFS says in its options what else it has its bytes on, by the name that it was given
+ * (xfs_fs_show_options()). */
+static bool is_part_of(struct libmnt_fs *fs, const TopoDisk *disk, const char *option) {
+        _cleanup_free_ char *node = NULL;
+        char *value = NULL;
+        struct stat st;
+        size_t n = 0;
+
+        if (!streq_ptr(mnt_fs_get_fstype(fs), "xfs") || !mnt_fs_get_fs_options(fs) ||
+            mnt_optstr_get_option(mnt_fs_get_fs_options(fs), option, &value, &n) != 0 || !value)
+                return false;
+        node = strndup(value, n);
+        if (!node)
+                return false;
+        return streq_ptr(node, disk->node) || (stat(node, &st) == 0 && S_ISBLK(st.st_mode) &&
+                                               st.st_rdev == makedev(disk->major, disk->minor));
+}
+
+/* The best of those for which `is` is true. *ret NULL: there is none. */
+static int find_best(struct libmnt_table *table, const TopoDisk *disk, const char *option,
+                     bool (*is)(struct libmnt_fs *fs, const TopoDisk *disk, const char *option),
+                     struct libmnt_fs **ret) {
         _cleanup_(mnt_free_iterp) struct libmnt_iter *i = mnt_new_iter(MNT_ITER_FORWARD);
         struct libmnt_fs *fs, *best = NULL;
         unsigned best_rank = 0;
@@ -53,7 +80,7 @@ static int find_best(struct libmnt_table *table, const TopoDisk *disk, struct li
         while (mnt_table_next_fs(table, i, &fs) == 0) {
                 unsigned rank;
 
-                if (mnt_fs_get_devno(fs) != makedev(disk->major, disk->minor))
+                if (!is(fs, disk, option))
                         continue;
                 rank = mount_rank(table, fs);
                 if (!best || rank > best_rank) {
@@ -66,10 +93,10 @@ static int find_best(struct libmnt_table *table, const TopoDisk *disk, struct li
         return 0;
 }
 
-static int read_uuid(struct udev *udev, const TopoDisk *disk, char **ret) {
+static int read_uuid(struct udev *udev, dev_t device, char **ret) {
         _cleanup_(udev_device_unrefp) struct udev_device *d = NULL;
 
-        d = udev_device_new_from_devnum(udev, 'b', makedev(disk->major, disk->minor));
+        d = udev_device_new_from_devnum(udev, 'b', device);
         return str_copy(d ? udev_device_get_property_value(d, "ID_FS_UUID") : NULL, ret);
 }
 
@@ -92,7 +119,7 @@ static int read_mount(struct udev *udev, const TopoDisk *disk, struct libmnt_fs 
         r = str_copy(mnt_fs_get_fs_options(fs), &m->options);
         if (r < 0)
                 return r;
-        return read_uuid(udev, disk, &m->uuid);
+        return read_uuid(udev, makedev(disk->major, disk->minor), &m->uuid);
 }
 
 /* Filled in its place, so that half of it is freed with the Topology. */
@@ -100,13 +127,42 @@ static int add_mount(struct libmnt_table *table, struct udev *udev, const TopoDi
         struct libmnt_fs *fs;
         int r;
 
-        r = find_best(table, disk, &fs);
+        r = find_best(table, disk, NULL, is_mount_of, &fs);
         if (r < 0 || !fs)
                 return r;
         r = vec_push(&t->mounts, ((TopoMount) {}));
         if (r < 0)
                 return r;
         return read_mount(udev, disk, fs, &t->mounts.items[t->mounts.n - 1]);
+}
+
+static int read_part(struct udev *udev, const TopoDisk *disk, struct libmnt_fs *fs, TopoPart *p) {
+        _cleanup_(udev_device_unrefp) struct udev_device *d = NULL;
+        const char *node;
+        int r;
+
+        d = udev_device_new_from_devnum(udev, 'b', mnt_fs_get_devno(fs));
+        node = d ? udev_device_get_devnode(d) : NULL;
+        r = str_copy(disk->name, &p->disk);
+        if (r >= 0)
+                r = str_copy(node ? node : mnt_fs_get_source(fs), &p->node);
+        if (r >= 0)
+                r = str_copy(mnt_fs_get_target(fs), &p->mountpoint);
+        if (r >= 0)
+                r = str_copy(mnt_fs_get_fstype(fs), &p->fs);
+        return r < 0 ? r : read_uuid(udev, mnt_fs_get_devno(fs), &p->uuid);
+}
+
+static int add_part(struct libmnt_table *table, struct udev *udev, const TopoDisk *disk, const char *option,
+                    FsPart part, Topology *t) {
+        struct libmnt_fs *fs;
+        int r;
+
+        r = find_best(table, disk, option, is_part_of, &fs);
+        if (r < 0 || !fs)
+                return r;
+        r = vec_push(&t->parts, ((TopoPart) { .part = part }));
+        return r < 0 ? r : read_part(udev, disk, fs, &t->parts.items[t->parts.n - 1]);
 }
 
 int topo_read_mounts(const char *mountinfo, struct udev *udev, Topology *t) {
@@ -131,6 +187,10 @@ int topo_read_mounts(const char *mountinfo, struct udev *udev, Topology *t) {
                 if (t->disks.items[i].character)
                         continue;
                 r = add_mount(table, udev, &t->disks.items[i], t);
+                if (r >= 0)
+                        r = add_part(table, udev, &t->disks.items[i], "logdev", FS_PART_LOG, t);
+                if (r >= 0)
+                        r = add_part(table, udev, &t->disks.items[i], "rtdev", FS_PART_REALTIME, t);
                 if (r < 0)
                         return r;
         }

@@ -227,6 +227,8 @@ int site_walk(const Site *s, const RangeSet *ranges, const MapProgress *progress
                 return walk_single(OWNER_UNKNOWN, s->volume->hindrance, ranges, fn, userdata);
         if (s->mount_fd < 0)
                 return walk_single(OWNER_UNMOUNTED, NULL, ranges, fn, userdata);
+        if (s->volume->log)
+                return walk_single(OWNER_LOG, NULL, ranges, fn, userdata);
         return is_direct(s) ? mapper_search(s->ops, s->mount_fd, ranges, &asker, fn, userdata)
                : walk_elsewhere(s, ranges, &asker, fn, userdata);
 }
@@ -245,7 +247,7 @@ int site_owns(const Site *s, int fd, Range page, uint64_t offset, MapOwns *ret) 
                 *ret = r > 0 && page.start == offset && page.end <= s->size ? MAP_OWNED : MAP_OTHERS;
                 return 0;
         }
-        if (s->volume->hindrance || s->mount_fd < 0)
+        if (s->volume->hindrance || s->volume->log || s->mount_fd < 0)
                 return -EAGAIN;
         r = site_places(s, page, &map);
         if (r < 0)

@@ -180,7 +180,9 @@ static const Codec codecs[] = {
           "\"to\":1048576},{\"start\":4096,\"length\":4096,\"to\":0}]}],"
           "\"mounts\":[{\"disk\":\"pmem0\","
           "\"mountpoint\":\"/mnt/a\\\\x0ab\",\"root\":\"/\",\"fs\":\"xfs\",\"uuid\":\"u\","
-          "\"options\":\"rw,dax=always\",\"read_only\":true}]}" },
+          "\"options\":\"rw,dax=always\",\"read_only\":true}],"
+          "\"parts\":[{\"disk\":\"pmem1\",\"part\":\"log\",\"node\":\"/dev/sda1\",\"mountpoint\":\"/mnt\","
+          "\"fs\":\"xfs\",\"uuid\":\"u\"}]}" },
         { "request", decode_request, encode_request, done_request,
           "{\"verb\":\"repair\",\"id\":\"7\",\"volume\":" VOLUME ",\"physical_base\":4305453056,"
           "\"state_dir\":\"/var/lib/bezoar\",\"policy\":" POLICY ",\"ranges\":[" FINDINGS "],"

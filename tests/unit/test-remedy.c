@@ -92,6 +92,17 @@ static void test_log(void **state) {
         assert_null(strstr(xfs, "dd if"));
 }
 
+/* Proves that a journal on a device of its own is named, so that the tool finds it. */
+static void test_external_log(void **state) {
+        _cleanup_(case_freep) Case *c = make_case("xfs", "/m", REASON_LOG, 0);
+        _cleanup_free_ char *text = NULL;
+
+        c->volume.log = true;
+        c->volume.fs_device = strdup("/dev/sda1");
+        text = remedy(c);
+        expect_order(text, (const char *const[]) { "'xfs_repair -L -l /dev/pmem0 /dev/sda1'", NULL });
+}
+
 /* Proves that a name that a shell would take apart is not put into a command; that an unknown file system,
  * and every other reason, gets the general advice. */
 static void test_others(void **state) {
@@ -113,6 +124,7 @@ int main(void) {
                 cmocka_unit_test(test_xfs),
                 cmocka_unit_test(test_ext4_on_partition),
                 cmocka_unit_test(test_log),
+                cmocka_unit_test(test_external_log),
                 cmocka_unit_test(test_others),
         };
 

@@ -201,10 +201,10 @@ static void test_badblocks_of_disk(void **state) {
 
 static void add_disk(Topology *t, const char *name, unsigned minor) {
         TopoDisk d = {
-                .name = strdup(name), .node = strdup(name), .major = 4000, .minor = minor, .size = 4096,
+                .name = strdup(name), .major = 4000, .minor = minor, .size = 4096,
         };
 
-        assert(d.name && d.node);
+        assert(d.name && asprintf(&d.node, "/dev/%s", name) > 0);
         assert(vec_push(&t->disks, d) == 0);
 }
 
@@ -236,6 +236,7 @@ static void test_mounts(void **state) {
 
         assert_int_equal(topo_read_mounts("mountinfo", udev, &t), 0);
         assert_int_equal(t.mounts.n, 3);
+        assert_int_equal(t.parts.n, 0);
 
         m = topology_find_mount(&t, "pmem0");
         assert_non_null(m);
@@ -257,6 +258,37 @@ static void test_mounts(void **state) {
         m = topology_find_mount(&t, "pmem3");
         assert_non_null(m);
         assert_true(m->read_only);      /* the file system is, though the mount is not */
+}
+
+/* The journal and the realtime device of a file system are known from its options, wherever its own device
+ * is; of several mounts the best is kept here too. */
+static void test_parts(void **state) {
+        static const char mountinfo[] =
+                "30 21 8:1 /part /srv/part rw - xfs /dev/sda1 rw,logdev=/dev/pmem0,rtdev=/dev/pmem1\n"
+                "31 21 8:1 / /srv/db rw - xfs /dev/sda1 rw,logdev=/dev/pmem0,rtdev=/dev/pmem1,noquota\n"
+                "32 21 8:2 / /srv/b rw - xfs /dev/sda2 rw,logdev=/dev/pmem02\n"
+                "33 21 8:3 / /srv/c rw - ext4 /dev/sda3 rw,logdev=/dev/pmem2\n";
+        static const FsPart parts[] = { FS_PART_LOG, FS_PART_REALTIME };
+        static const char *const disks[] = { "pmem0", "pmem1" };
+        _cleanup_(udev_unrefp) struct udev *udev = udev_new();
+        _cleanup_topology_ Topology t = {};
+
+        assert(udev);
+        write_file("mountinfo", mountinfo, sizeof(mountinfo) - 1);
+        add_disk(&t, "pmem0", 0);
+        add_disk(&t, "pmem1", 1);
+        add_disk(&t, "pmem2", 2);
+
+        assert_int_equal(topo_read_mounts("mountinfo", udev, &t), 0);
+        assert_int_equal(t.mounts.n, 0);
+        assert_int_equal(t.parts.n, 2);
+        for (size_t i = 0; i < 2; i++) {
+                assert_int_equal(t.parts.items[i].part, parts[i]);
+                assert_string_equal(t.parts.items[i].disk, disks[i]);
+                assert_string_equal(t.parts.items[i].mountpoint, "/srv/db");
+                assert_string_equal(t.parts.items[i].fs, "xfs");
+                assert_non_null(t.parts.items[i].node);
+        }
 }
 
 /* A mountinfo that is not there is an error, not a machine without mounts. */
@@ -335,6 +367,7 @@ int main(void) {
                 cmocka_unit_test(test_badblocks_cut_anywhere),
                 cmocka_unit_test_setup_teardown(test_badblocks_of_disk, enter_folder, leave_folder),
                 cmocka_unit_test_setup_teardown(test_mounts, enter_folder, leave_folder),
+                cmocka_unit_test_setup_teardown(test_parts, enter_folder, leave_folder),
                 cmocka_unit_test(test_mounts_unreadable),
                 cmocka_unit_test_setup_teardown(test_load, enter_folder, leave_folder),
                 cmocka_unit_test(test_read),

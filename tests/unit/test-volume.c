@@ -55,13 +55,21 @@ static void add_mount(Topology *t, const char *disk) {
         assert_int_equal(vec_push(&t->mounts, m), 0);
 }
 
+static void add_part(Topology *t, const char *disk, FsPart part) {
+        TopoPart p = { .disk = copy_of(disk), .part = part, .node = copy_of("/dev/sda1"),
+                       .mountpoint = copy_of("/srv/other"), .fs = copy_of("xfs"), .uuid = copy_of("other") };
+
+        assert_int_equal(vec_push(&t->parts, p), 0);
+}
+
 /* "start+pages uuid device?hindrance …" */
 static int put_piece(Range piece, const Volume *v, void *userdata) {
         char *text = userdata;
         size_t n = strlen(text);
 
-        (void) snprintf(text + n, 4096 - n, "%s%" PRIu64 "+%" PRIu64 " %s%s%s%s%s", n ? "|" : "",
-                        piece.start / PAGE, range_size(piece) / PAGE, v->uuid ? v->uuid : "-",
+        (void) snprintf(text + n, 4096 - n, "%s%" PRIu64 "+%" PRIu64 " %s%s%s%s%s%s", n ? "|" : "",
+                        piece.start / PAGE, range_size(piece) / PAGE, v->log ? "log of " : "",
+                        v->uuid ? v->uuid : "-",
                         v->fs_device ? " on " : "", v->fs_device ? v->fs_device : "",
                         v->hindrance ? ": " : "", v->hindrance ? v->hindrance : "");
         return 0;
@@ -107,6 +115,25 @@ static void test_bare(void **state) {
         assert_pieces(&t, "pmem0", (Range) { 0, 100 }, "0+100 -");
         add_mount(&t, "pmem0");
         assert_pieces(&t, "pmem0", (Range) { 0, 100 }, "0+100 pmem0");
+}
+
+/* What has the journal of a file system is that, also where it stands on a disk; of a realtime device nobody
+ * can be asked, and it is not taken for one that is not mounted. */
+static void test_parts(void **state) {
+        _cleanup_topology_ Topology t = {};
+
+        add_disk(&t, "pmem0", 100 * PAGE, true);
+        add_disk(&t, "pmem0p1", 10 * PAGE, false);
+        add_disk(&t, "pmem1", 100 * PAGE, true);
+        add_linear(&t, "pmem0p1", "pmem0", 0, 10 * PAGE, 10 * PAGE);
+        add_part(&t, "pmem0p1", FS_PART_LOG);
+        add_part(&t, "pmem1", FS_PART_REALTIME);
+        assert_pieces(&t, "pmem0", (Range) { 9, 21 },
+                      "9+1 -: " UNUSED("/dev/pmem0") "|10+10 log of other on /dev/sda1|20+1 -: "
+                      UNUSED("/dev/pmem0"));
+        assert_pieces(&t, "pmem1", (Range) { 0, 1 },
+                      "0+1 -: /dev/pmem1 is the realtime device of the file system at /srv/other, which is "
+                      "not asked whose bytes there are");
 }
 
 /* A partition that begins in the middle of a page keeps no page: nothing is computed with it. */
@@ -435,6 +462,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_partitions),
                 cmocka_unit_test(test_bare),
+                cmocka_unit_test(test_parts),
                 cmocka_unit_test(test_unaligned),
                 cmocka_unit_test(test_hindered),
                 cmocka_unit_test(test_mirror),

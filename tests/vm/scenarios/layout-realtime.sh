@@ -27,6 +27,7 @@ expect_healed $DB/a 16384 WRITER=pwrite
 forget_entries
 PMEM=pmem1
 poison_ars $((8 * 2048)) 1
-wait_entry STATE=waiting DEVICE=/dev/pmem1 REASON=unmounted
+wait_entry STATE=waiting DEVICE=/dev/pmem1 REASON=unknown-owner
+expect_match "what the journal says" "*realtime device of the file system at $MNT*" "$(field MESSAGE)"
 is_bad $((8 * 2048)) || fail "badblocks has it no more: $(badblocks)"
 expect "reading the realtime file" EIO "$($probe read $MNT/rt $((8 << 20)) 4096)"
