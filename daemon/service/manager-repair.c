@@ -13,6 +13,7 @@
 #include "service/errand.h"
 #include "service/manager-internal.h"
 #include "util/log.h"
+#include "util/str.h"
 #include "util/strv.h"
 #include "util/time-util.h"
 #include "util/vec.h"
@@ -115,20 +116,34 @@ static void on_repaired(const EngineAnswer *a, void *userdata) {
         errand_free(e);
 }
 
-static const char *what_begins(Verdict v) {
-        return v == VERDICT_PARK ? "a guard file is to own the block, so that nobody is given it"
-               : v == VERDICT_UNPARK ? "the page is present again: it is cleaned, and given back"
-               : v == VERDICT_MEND   ? "the file system is asked to rebuild what was lost of it"
-                                     : NULL;
+/* One sentence; NULL where the state says it all. Of lost metadata it names what it is. */
+static int what_begins(const Plan *p, char **ret) {
+        const char *text = p->verdict == VERDICT_PARK
+                                   ? "a guard file is to own the block, so that nobody is given it"
+                           : p->verdict == VERDICT_UNPARK
+                                   ? "the page is present again: it is cleaned, and given back"
+                           : p->verdict == VERDICT_MEND
+                                   ? "the file system is asked to rebuild what was lost of it" : NULL;
+
+        if (p->verdict != VERDICT_MEND || !p->detail)
+                return str_copy(text, ret);
+        if (asprintf(ret, "%s: %s", text, p->detail) < 0) {
+                *ret = NULL;
+                return -ENOMEM;
+        }
+        return 0;
 }
 
 static int start_repair(Manager *m, Tracked *t) {
         _cleanup_(errand_freep) Errand *e = NULL;
         _cleanup_request_ Request q = {};
         _cleanup_findings_ Findings f = {};
+        _cleanup_free_ char *begins = NULL;
         int r;
 
         r = errand_new(m, tracked_disk(t), &e);
+        if (r >= 0)
+                r = what_begins(&t->plan, &begins);
         if (r >= 0)
                 r = manager_request(m, verb_for_verdict(t->plan.verdict), e->disk, &q);
         if (r >= 0)
@@ -148,7 +163,7 @@ static int start_repair(Manager *m, Tracked *t) {
                 r = errand_take(e, t);
         if (r >= 0) {
                 /* On record before the worker can begin. */
-                tracked_move(t, CASE_REPAIRING, REASON_NONE, what_begins(t->plan.verdict));
+                tracked_move(t, CASE_REPAIRING, REASON_NONE, begins);
                 r = errand_send(e, &q, on_repaired);
         }
         q.plan = (Plan) {};     /* was only lent */
