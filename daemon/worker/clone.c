@@ -18,8 +18,8 @@ void clone_set_done(CloneSet *c) {
 }
 
 bool clone_possible(const Site *s) {
+        _cleanup_spacemap_ SpaceMap space = {};
         MapGroups groups;
-        Range space;
 
         return s->mount_fd >= 0 && !s->read_only && mapper_shares(s->ops, s->mount_fd) &&
                guard_space(s, &space) >= 0 && mapper_groups(s->ops, s->mount_fd, &groups) == 0;
@@ -86,15 +86,18 @@ static int look(const CloneTo *to, void *userdata) {
 }
 
 int clone_prepare(const Site *s, const Target *t, CloneSet *c) {
+        _cleanup_spacemap_ SpaceMap space = {};
         char boot_id[37];
         MapGroups groups;
         unsigned files;
-        Range space;
+        Range target;
         int r;
 
         r = find_others(s, t, c, &files);
         if (r >= 0)
                 r = guard_space(s, &space);
+        if (r >= 0)
+                r = guard_place(&space, t->range, &target);
         if (r >= 0)
                 r = mapper_groups(s->ops, s->mount_fd, &groups);
         if (r > 0)
@@ -102,8 +105,7 @@ int clone_prepare(const Site *s, const Target *t, CloneSet *c) {
         if (r >= 0)
                 r = boot_id_read(boot_id);
         if (r >= 0)
-                r = guard_make(s, &groups, (Range) { t->range.start - space.start,
-                                                     t->range.end - space.start }, boot_id, &c->guard);
+                r = guard_make(s, &groups, target, boot_id, &c->guard);
         if (r < 0)
                 return r;
 

@@ -271,7 +271,7 @@ bool guard_pages_are_present(const Site *s, const Guard *g, Range pages, const R
 
 typedef struct Tidy {
         const Site *site;
-        Range space;
+        const SpaceMap *space;
         char boot_id[37];
 } Tidy;
 
@@ -304,10 +304,11 @@ static int tidy(Guard *g, void *userdata) {
 }
 
 int guards_tidy(const Site *s) {
-        Tidy t = { .site = s };
+        _cleanup_spacemap_ SpaceMap space = {};
+        Tidy t = { .site = s, .space = &space };
         int r;
 
-        r = guard_space(s, &t.space);
+        r = guard_space(s, &space);
         if (r == -EOPNOTSUPP)
                 return 0;
         if (r >= 0)

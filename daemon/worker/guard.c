@@ -12,9 +12,9 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "core/volume.h"
 #include "util/file.h"
 #include "util/openat2.h"
 #include "worker/guard.h"
@@ -41,34 +41,31 @@ int boot_id_read(char ret[static 37]) {
 }
 
 /* A file system that has bytes on another device too could have a guard there that guards what only that
- * device's list names. On device mapper a machine check takes no page of free space anyway
- * (mf_generic_kill_procs(): nobody there has registered for it). */
-int guard_space(const Site *s, Range *ret) {
-        _cleanup_spacemap_ SpaceMap places = {};
-        struct statvfs v;
-        int r;
+ * device's list names; and who works on the one knows nothing of who works on the other. */
+int guard_space(const Site *s, SpaceMap *ret) {
+        return site_whole(s, ret);
+}
 
-        r = site_places(s, (Range) { 0, s->size }, &places);
-        if (r < 0)
-                return r;
-        if (fstatvfs(s->mount_fd, &v) < 0)
-                return -errno;
-        if (places.n != 1 || places.items[0].to != 0 || places.items[0].from.start % REPAIR_UNIT != 0 ||
-            (uint64_t) v.f_blocks * v.f_frsize > range_size(places.items[0].from))
+int guard_place(const SpaceMap *space, Range device, Range *ret) {
+        uint64_t to;
+
+        if (!volume_page_fits(space, device, &to))
                 return -EOPNOTSUPP;
-
-        *ret = places.items[0].from;
+        *ret = (Range) { to, to + range_size(device) };
         return 0;
 }
 
-int guard_translate(Range space, const RangeSet *device, RangeSet *ret) {
-        _cleanup_rangeset_ RangeSet here = {}, set = {};
-        int r;
+int guard_translate(const SpaceMap *space, const RangeSet *device, RangeSet *ret) {
+        _cleanup_rangeset_ RangeSet set = {};
+        int r = 0;
 
-        r = rangeset_clip(device, space, &here);
-        for (size_t i = 0; r >= 0 && i < here.n; i++)
-                r = rangeset_add(&set, (Range) { here.items[i].start - space.start,
-                                                 here.items[i].end - space.start });
+        for (size_t i = 0; r >= 0 && i < device->n; i++) {
+                _cleanup_spacemap_ SpaceMap pieces = {};
+
+                r = spacemap_forward(space, device->items[i], &pieces);
+                for (size_t k = 0; r >= 0 && k < pieces.n; k++)
+                        r = rangeset_add(&set, space_segment_to(pieces.items[k]));
+        }
         if (r < 0)
                 return r;
         *ret = set;

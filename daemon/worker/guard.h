@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/rangeset.h"
+#include "core/spacemap.h"
 #include "map/mapper.h"
 #include "worker/site.h"
 
@@ -22,13 +23,15 @@
 /* All of a guard, also behind its end. */
 #define GUARD_ALL ((Range) { 0, INT64_MAX })
 
-/* Where the file system is on the device: its address 0 is the start of this. Guards, and all addresses
- * here but where it is said, are in its terms. 0; -EOPNOTSUPP: it is not there in one piece as a whole, and
- * has no guards; or another negative errno. */
-int guard_space(const Site *s, Range *ret);
+/* Where the file system is on the device: device -> file system's device. Guards, and all addresses here but
+ * where it is said, are in terms of the latter. 0; -EOPNOTSUPP: not all of it is on this device, and it has
+ * no guards; or another negative errno. */
+int guard_space(const Site *s, SpaceMap *ret);
 
-/* Addresses of the device -> of the file system, as far as they are in the space. 0 or -ENOMEM. */
-int guard_translate(Range space, const RangeSet *device, RangeSet *ret);
+/* Addresses of the device -> of the file system: of pages that are to be in one piece there (0 or
+ * -EOPNOTSUPP); or of any, as far as they are there at all (0 or -ENOMEM). */
+int guard_place(const SpaceMap *space, Range device, Range *ret);
+int guard_translate(const SpaceMap *space, const RangeSet *device, RangeSet *ret);
 
 typedef struct Guard {
         int folder_fd;

@@ -14,15 +14,14 @@
 #include "worker/park-parts.h"
 
 typedef struct Still {
-        const Park *park;
-        const Step *step;
+        Range place;            /* on the file system's device */
         bool yes;
 } Still;
 
 static int still_there(Range in_file, uint64_t at, uint32_t flags, void *userdata) {
         Still *s = userdata;
 
-        s->yes = !(flags & EXTENT_UNPLACED) && at == s->step->range.start - s->park->space.start &&
+        s->yes = !(flags & EXTENT_UNPLACED) && at == s->place.start &&
                  range_size(in_file) == REPAIR_UNIT;
         return 0;
 }
@@ -30,10 +29,13 @@ static int still_there(Range in_file, uint64_t at, uint32_t flags, void *userdat
 /* One page: still the guard's, at this place; present; then zeroes, read back from the medium. */
 static int clean_page(Park *p, const Step *step, void *page) {
         _cleanup_rangeset_ RangeSet listed = {};
-        Still s = { .park = p, .step = step };
+        Still s = {};
         int r;
 
-        r = fiemap_walk(p->guard.fd, (Range) { step->offset, step->offset + REPAIR_UNIT }, still_there, &s);
+        r = guard_place(&p->space, step->range, &s.place);
+        if (r >= 0)
+                r = fiemap_walk(p->guard.fd, (Range) { step->offset, step->offset + REPAIR_UNIT },
+                                still_there, &s);
         if (r >= 0)
                 r = site_listed(&p->site, step->range, &listed);
         if (r < 0)
@@ -88,10 +90,11 @@ int park_clean(Park *p) {
         if (r == 0)
                 r = guard_owned(&p->guard, &keep);
         for (size_t i = 0; r == 0 && i < p->request->plan.steps.n; i++) {
-                Range range = p->request->plan.steps.items[i].range;
+                Range place = {};
 
-                r = rangeset_subtract(&keep, (Range) { range.start - p->space.start,
-                                                       range.end - p->space.start });
+                r = guard_place(&p->space, p->request->plan.steps.items[i].range, &place);
+                if (r >= 0)
+                        r = rangeset_subtract(&keep, place);
         }
         if (r == 0)
                 r = guard_keep(&p->site, &p->guard, &keep);

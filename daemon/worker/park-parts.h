@@ -15,7 +15,8 @@ typedef struct Park {
         int intents_fd, lock_fd;
         char boot_id[37];
         Guard guard;
-        Range space;            /* guard_space(); from here on addresses are those of the file system */
+        SpaceMap space;         /* guard_space() */
+        Range target;           /* the range; from here on addresses are those of the file system */
         MapGroups groups;
         RangeSet wanted;        /* free pages; whole blocks */
         ProgressFn progress;

@@ -47,10 +47,10 @@ int park_listed_pages(const Park *p, RangeSet *ret) {
         _cleanup_rangeset_ RangeSet listed = {}, here = {};
         int r;
 
-        r = site_listed(&p->site, p->space, &listed);
+        r = site_listed(&p->site, (Range) { 0, p->site.size }, &listed);
         if (r < 0 && r != -EOVERFLOW)
                 return r;
-        r = guard_translate(p->space, &listed, &here);
+        r = guard_translate(&p->space, &listed, &here);
         return r < 0 ? r : rangeset_align_out(&here, REPAIR_UNIT, ret);
 }
 

@@ -35,7 +35,7 @@ static int look_again(Park *p) {
         for (size_t i = 0; r >= 0 && i < p->request->plan.steps.n; i++)
                 r = rangeset_add(&pages, p->request->plan.steps.items[i].range);
         if (r >= 0)
-                r = guard_translate(p->space, &pages, &here);
+                r = guard_translate(&p->space, &pages, &here);
         if (r >= 0)
                 r = mapper_walk(p->site.ops, p->site.mount_fd, &here, look_at_owner, &l);
         if (r < 0)
@@ -94,7 +94,6 @@ static int keep_found(Park *p, const RangeSet *found) {
 
 int park_take(Park *p) {
         _cleanup_rangeset_ RangeSet found = {};
-        Range target;
         int r, k;
 
         r = mapper_groups(p->site.ops, p->site.mount_fd, &p->groups);
@@ -106,8 +105,7 @@ int park_take(Park *p) {
         if (r != 0)
                 return r;
 
-        target = (Range) { p->f->range.start - p->space.start, p->f->range.end - p->space.start };
-        r = guard_make(&p->site, &p->groups, target, p->boot_id, &p->guard);
+        r = guard_make(&p->site, &p->groups, p->target, p->boot_id, &p->guard);
         if (r < 0)
                 return ended(p, CASE_WAITING, REASON_FREE_PAGE_MAY_BE_ABSENT, "no guard file: %s",
                              r == -EPERM ? "'" GUARD_FOLDER "' there is not root's alone" : strerror(-r));

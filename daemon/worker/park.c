@@ -19,6 +19,7 @@ static void park_done(Park *p) {
         site_close(&p->site);
         closep(&p->intents_fd);
         closep(&p->lock_fd);
+        spacemap_done(&p->space);
         rangeset_done(&p->wanted);
         result_done(&p->result);
 }
@@ -64,9 +65,11 @@ static int prepare(Park *p) {
                 return ended(p, CASE_WAITING, REASON_READ_ONLY, NULL);
         if (r == 0)
                 r = guard_space(&p->site, &p->space);
-        if (r == -EOPNOTSUPP || (r == 0 && !range_contains(p->space, p->f->range)))
+        if (r == 0)
+                r = guard_place(&p->space, p->f->range, &p->target);
+        if (r == -EOPNOTSUPP)
                 return ended(p, CASE_WAITING, REASON_FREE_PAGE_MAY_BE_ABSENT,
-                             "a file system on device mapper is not parked on");
+                             "a file system that is on several disks is not parked on");
         return r;
 }
 

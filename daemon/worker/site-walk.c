@@ -70,14 +70,16 @@ static int compare_owners(const void *a, const void *b) {
 typedef struct Find {
         const Site *site;
         SpaceMap *map;
+        uint64_t size;          /* of the file system's device */
 } Find;
 
 static int take_map(const TopoDisk *upper, const SpaceMap *map, void *userdata) {
-        const Find *f = userdata;
+        Find *f = userdata;
         int r;
 
         if (upper->character || upper->major != f->site->fs_major || upper->minor != f->site->fs_minor)
                 return 0;
+        f->size = upper->size;
         r = spacemap_copy(map, f->map);
         return r < 0 ? r : 1;
 }
@@ -86,12 +88,13 @@ static bool is_direct(const Site *s) {
         return s->fs_major == s->major && s->fs_minor == s->minor;
 }
 
-int site_places(const Site *s, Range range, SpaceMap *ret) {
-        const Find f = { s, ret };
+static int find_places(const Site *s, Range range, SpaceMap *ret, uint64_t *ret_size) {
+        Find f = { .site = s, .map = ret };
         _cleanup_topology_ Topology t = {};
         const TopoDisk *disk;
         int r;
 
+        *ret_size = s->size;
         if (is_direct(s))
                 return spacemap_add(ret, range, range.start);
 
@@ -101,8 +104,36 @@ int site_places(const Site *s, Range range, SpaceMap *ret) {
         disk = topology_find_disk_by_number(&t, s->major, s->minor);
         if (!disk)
                 return 0;
-        r = topology_uppers(&t, disk->name, range, take_map, (void *) &f);
+        r = topology_uppers(&t, disk->name, range, take_map, &f);
+        *ret_size = f.size;
         return r > 0 ? 0 : r;
+}
+
+int site_places(const Site *s, Range range, SpaceMap *ret) {
+        uint64_t size;
+
+        return find_places(s, range, ret, &size);
+}
+
+int site_whole(const Site *s, SpaceMap *ret) {
+        _cleanup_spacemap_ SpaceMap places = {};
+        uint64_t size = 0, found = 0;
+        int r;
+
+        r = find_places(s, (Range) { 0, s->size }, &places, &size);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < places.n; i++) {
+                if (places.items[i].from.start % REPAIR_UNIT != 0 || places.items[i].to % REPAIR_UNIT != 0)
+                        return -EOPNOTSUPP;
+                found += range_size(places.items[i].from);
+        }
+        if (found == 0 || found != size)
+                return -EOPNOTSUPP;
+
+        *ret = places;
+        places = (SpaceMap) {};
+        return 0;
 }
 
 /* The end of the pages from range.start on that are one piece there (*ret), or of those that are nothing

@@ -93,5 +93,9 @@ int site_walk(const Site *s, const RangeSet *ranges, const MapProgress *progress
  * Empty when that no longer stands on this one. 0 or a negative errno. */
 int site_places(const Site *s, Range range, SpaceMap *ret);
 
+/* All of the file system's device, where none of it is on any other device than this, and its pages are
+ * pages here: device -> file system's device. 0, -EOPNOTSUPP, or another negative errno. */
+int site_whole(const Site *s, SpaceMap *ret);
+
 /* mapper_owns() for a page of the device. A device-dax owns itself, as long as it is where it was. */
 int site_owns(const Site *s, int fd, Range page, uint64_t offset, MapOwns *ret);
