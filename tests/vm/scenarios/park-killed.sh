@@ -56,7 +56,7 @@ wait_entry STATE=harmless REASON=parked "OFFSET=$((pages[1] * 512))"
 expect "guards" 2 "$(guards)"
 
 cat /dev/zero >$MNT/full 2>/dev/null || true
-[ "$(df --output=avail -B4096 $MNT | tail -n 1)" -lt 64 ]
+[ "$(df --output=avail -B4096 $MNT | tail -n 1)" -lt 128 ]
 sync -f $MNT
 rm $MNT/full
 expect_as_before $DB/keep
