@@ -156,6 +156,32 @@ def disabled(program):
         assert "keeps them for itself" in d.cases()[0]["volume"]["hindrance"], d.cases()
 
 
+def parts(program):
+    """Proves that a worker is told of which file system a disk has the journal, wherever that file system is; that a realtime device is
+    called that; and that both are what they were before once it is unmounted."""
+    t = {"regions": [region(0, 64 * MIB, ["nmem0"]), region(1, 64 * MIB, ["nmem1"])],
+         "namespaces": [namespace(0, "fsdax", "pmem0", 64 * MIB), namespace(1, "fsdax", "pmem1", 64 * MIB)],
+         "disks": [disk("pmem0", 62 * MIB, 0, badblocks=True), disk("pmem1", 62 * MIB, 1, badblocks=True)],
+         "parts": [{"disk": f"pmem{i}", "part": part, "node": "/dev/sda1", "mountpoint": "/srv/t", "fs": "xfs", "uuid": "u"}
+                   for i, part in enumerate(("log", "realtime"))]}
+    with Machine(program, locate="error") as d:
+        d.build(t, lists=["pmem0", "pmem1"])
+        for name in ("pmem0", "pmem1"):
+            (d.root / "sys/block" / name / "badblocks").write_text("80 1\n")
+        d.start()
+        d.wait("both asked", lambda: len({r["volume"]["device"] for r in d.requests("locate")}) == 2)
+        asked = {r["volume"]["device"]: r["volume"] for r in d.requests("locate")}
+        assert asked["/dev/pmem0"] == {"device": "/dev/pmem0", "fs": "xfs", "uuid": "u", "mountpoint": "/srv/t", "fs_device": "/dev/sda1",
+                                       "log": True}, asked
+        assert "realtime device of the file system at /srv/t" in asked["/dev/pmem1"]["hindrance"] and "fs" not in asked["/dev/pmem1"], asked
+
+        n = len(d.requests("locate"))
+        d.build({**t, "parts": []})
+        d.rescan()
+        d.wait("both asked again", lambda: {r["volume"]["device"] for r in d.requests("locate")[n:] if len(r["volume"]) == 1} ==
+               {"/dev/pmem0", "/dev/pmem1"})
+
+
 def two_namespaces(program):
     """Proves that of two namespaces in one region each has its own cases, at its own addresses, though the same sectors of both are bad; and
     that what the second keeps for itself, or neither has, is the region's."""
@@ -203,4 +229,4 @@ def appears(program):
         assert d.places() == [("/dev/pmem0", "/dev/dm-0", 10, 1)] and d.cases()[0]["volume"]["uuid"] == "u", d.cases()
 
 
-run([partitions, outside, striped, no_list_of_its_own, disabled, two_namespaces, appears])
+run([partitions, outside, striped, no_list_of_its_own, disabled, parts, two_namespaces, appears])

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# everywhere: yes
 # timeout: 180
 #
 # Proves that free space is parked on a device-mapper device too that has two pieces of one disk, in each of them, the later one first; that
