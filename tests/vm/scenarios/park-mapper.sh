@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# everywhere: yes
+# kernels: 7.2
 # timeout: 180
 #
 # Proves that free space is parked on a device-mapper device too that has two pieces of one disk, in each of them, the later one first; that
