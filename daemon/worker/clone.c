@@ -90,7 +90,7 @@ int clone_prepare(const Site *s, const Target *t, CloneSet *c) {
         char boot_id[37];
         MapGroups groups;
         unsigned files;
-        Range target;
+        Range target = {};
         int r;
 
         r = find_others(s, t, c, &files);
