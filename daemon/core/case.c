@@ -56,6 +56,7 @@ void volume_done(Volume *v) {
         free(v->uuid);
         free(v->mountpoint);
         free(v->fs_device);
+        free(v->part_device);
         free(v->hindrance);
         free(v->region);
         *v = (Volume) {};
@@ -78,13 +79,15 @@ int volume_copy(const Volume *v, Volume *ret) {
         if (r == 0)
                 r = str_copy(v->fs_device, &copy.fs_device);
         if (r == 0)
+                r = str_copy(v->part_device, &copy.part_device);
+        if (r == 0)
                 r = str_copy(v->hindrance, &copy.hindrance);
         if (r == 0)
                 r = str_copy(v->region, &copy.region);
         if (r < 0)
                 return r;
         copy.window = v->window;
-        copy.log = v->log;
+        copy.part = v->part;
 
         *ret = copy;
         copy = (Volume) {};
@@ -98,7 +101,8 @@ bool volume_equal(const Volume *a, const Volume *b) {
         return streq_ptr(a->device, b->device) && streq_ptr(a->fs, b->fs) && streq_ptr(a->uuid, b->uuid) &&
                streq_ptr(a->mountpoint, b->mountpoint) && streq_ptr(a->fs_device, b->fs_device) &&
                streq_ptr(a->hindrance, b->hindrance) && streq_ptr(a->region, b->region) &&
-               range_equal(a->window, b->window) && a->log == b->log;
+               range_equal(a->window, b->window) && a->part == b->part &&
+               streq_ptr(a->part_device, b->part_device);
 }
 
 Case *case_free(Case *c) {

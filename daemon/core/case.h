@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/fs-part.h"
 #include "core/owner.h"
 #include "core/policy.h"
 #include "core/proof.h"
@@ -37,9 +38,11 @@ typedef struct Volume {
         char *mountpoint;       /* NULL */
         char *fs_device;        /* what the file system has for its device, where that is another one, which
                                  * stands on `device` (and perhaps on more): "/dev/pmem0p2",
-                                 * "/dev/mapper/db"; or, with `log`, has its journal on it; NULL: `device`
-                                 * itself */
-        bool log;               /* the bytes are the journal of the file system, which has it here */
+                                 * "/dev/mapper/db"; or has nothing but `part` on it; NULL: `device` itself
+                                 */
+        FsPart part;            /* of the file system, which the bytes are */
+        char *part_device;      /* what it has for that part, where this is neither its data nor `device`
+                                 * itself, but stands on `device`; NULL */
         char *hindrance;        /* one sentence: why nobody can be asked whose these bytes are; NULL */
         char *region;           /* the bad blocks of `device` are those in `window` of this region's list
                                  * ("region0"); NULL: `device` has a list of its own */

@@ -8,6 +8,10 @@
 #include "core/codec.h"
 #include "util/strv.h"
 
+bool codec_put_part(struct json_object *o, FsPart p) {
+        return p == FS_PART_DATA || codec_put_word(o, "part", fs_part_to_string(p));
+}
+
 struct json_object *codec_make_volume(const Volume *v) {
         _cleanup_json_ struct json_object *o = json_object_new_object();
 
@@ -17,7 +21,8 @@ struct json_object *codec_make_volume(const Volume *v) {
                codec_put_text(o, "uuid", v->uuid) &&
                codec_put_text(o, "mountpoint", v->mountpoint) &&
                codec_put_text(o, "fs_device", v->fs_device) &&
-               codec_put_flag(o, "log", v->log) &&
+               codec_put_part(o, v->part) &&
+               codec_put_text(o, "part_device", v->part_device) &&
                codec_put_text(o, "hindrance", v->hindrance) &&
                (!v->region ||
                 (codec_put_text(o, "region", v->region) && codec_put_range(o, "window", v->window)))
@@ -34,7 +39,8 @@ int codec_read_volume(const CodecNode *at, Volume *ret) {
             (r = codec_get_text(at, "uuid", CODEC_OPTIONAL, &v.uuid)) < 0 ||
             (r = codec_get_text(at, "mountpoint", CODEC_OPTIONAL, &v.mountpoint)) < 0 ||
             (r = codec_get_text(at, "fs_device", CODEC_OPTIONAL, &v.fs_device)) < 0 ||
-            (r = codec_get_bool(at, "log", CODEC_OPTIONAL, &v.log)) < 0 ||
+            (r = codec_get_enum(at, "part", CODEC_OPTIONAL, fs_part_from_string, &v.part)) < 0 ||
+            (r = codec_get_text(at, "part_device", CODEC_OPTIONAL, &v.part_device)) < 0 ||
             (r = codec_get_text(at, "hindrance", CODEC_OPTIONAL, &v.hindrance)) < 0 ||
             (r = codec_get_text(at, "region", CODEC_OPTIONAL, &v.region)) < 0 ||
             (r = codec_get_range(at, "window", v.region ? CODEC_REQUIRED : CODEC_OPTIONAL, &v.window)) < 0)

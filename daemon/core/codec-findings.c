@@ -226,6 +226,7 @@ struct json_object *codec_make_findings(const void *findings) {
                codec_put_flag(o, "read_only", f->read_only) &&
                (!f->file_size || codec_put_u64(o, "file_size", f->file_size)) &&
                codec_put_text(o, "fs", f->fs) &&
+               codec_put_part(o, f->part) &&
                codec_put_flag(o, "absent", f->absent) &&
                codec_put_flag(o, "present", f->present) &&
                codec_put_flag(o, "readable", f->readable) &&
@@ -248,6 +249,7 @@ int codec_read_findings(const CodecNode *at, Findings *ret) {
             (r = codec_get_bool(at, "read_only", CODEC_OPTIONAL, &f.read_only)) < 0 ||
             (r = codec_get_u64(at, "file_size", CODEC_OPTIONAL, &f.file_size)) < 0 ||
             (r = codec_get_text(at, "fs", CODEC_OPTIONAL, &f.fs)) < 0 ||
+            (r = codec_get_enum(at, "part", CODEC_OPTIONAL, fs_part_from_string, &f.part)) < 0 ||
             (r = codec_get_bool(at, "absent", CODEC_OPTIONAL, &f.absent)) < 0 ||
             (r = codec_get_bool(at, "present", CODEC_OPTIONAL, &f.present)) < 0 ||
             (r = codec_get_bool(at, "readable", CODEC_OPTIONAL, &f.readable)) < 0 ||

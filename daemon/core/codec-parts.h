@@ -31,6 +31,9 @@ int codec_get_proofs(const CodecNode *at, const char *key, ProofSet *ret);
 bool codec_put_exclusion(struct json_object *o, const char *key, const ExclusionList *l);
 int codec_get_exclusion(const CodecNode *at, const char *key, ExclusionList *ret);
 
+/* As "part"; left out for the data. Read by codec_get_enum(). */
+bool codec_put_part(struct json_object *o, FsPart p);
+
 /* The offset of a page in a file: whole pages, within what a file can have. Required. */
 int codec_get_file_page(const CodecNode *at, const char *key, uint64_t *ret);
 

@@ -26,6 +26,7 @@ int findings_copy(const Findings *f, Findings *ret) {
                 .range = f->range,
                 .read_only = f->read_only,
                 .file_size = f->file_size,
+                .part = f->part,
                 .absent = f->absent,
                 .present = f->present,
                 .readable = f->readable,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "core/fs-part.h"
 #include "core/mend.h"
 #include "core/offer.h"
 #include "core/owner.h"
@@ -18,6 +19,7 @@ typedef struct Findings {
         bool read_only;         /* the file system is mounted read-only */
         uint64_t file_size;     /* of the owner; 0 unless OWNER_FILE */
         char *fs;               /* type of the file system, "xfs"; NULL: none that could be asked */
+        FsPart part;            /* of that file system, which the range is */
         bool absent;            /* good sectors of a bad page cannot be read either */
         bool present;           /* what took the pages from the kernel's map was before it was booted, so
                                  * they are there again: known of pages that are parked */

@@ -16,6 +16,7 @@ typedef struct Intent {
         char *boot_id;          /* of /proc/sys/kernel/random/boot_id */
         char *uuid;             /* of the file system; NULL: it has none */
         char *device;           /* "/dev/pmem0" */
+        FsPart part;            /* of the file system, that it has on the device */
         Range range;            /* of the page on the device */
         uint64_t physical;      /* of the page; 0: not known */
         RangeSet bad;           /* the bad sectors in it: device addresses */

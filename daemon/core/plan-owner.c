@@ -31,6 +31,8 @@ static int judge_armed(const Policy *policy, const Findings *f, const Owner *o, 
 
         if (!fs_has_guards(f->fs))
                 why = "on this file system it cannot be parked";
+        else if (f->part != FS_PART_DATA)
+                why = "on a realtime device it cannot be parked";
         else if (f->read_only)
                 why = "it would be parked, but the file system is mounted read-only";
         else if (policy->mode != MODE_REPAIR)

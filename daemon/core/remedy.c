@@ -47,6 +47,15 @@ static const char *fs_device(const Volume *v) {
         return shown(v->fs_device ? v->fs_device : v->device, "DEVICE");
 }
 
+/* xfs_repair wants to be told what else there is than the file system's own device. */
+static void put_part(FILE *f, const Volume *v) {
+        static const char *const options[_FS_PART_MAX] = { [FS_PART_LOG] = "-l", [FS_PART_REALTIME] = "-r" };
+
+        if (options[v->part] && streq_ptr(v->fs, "xfs"))
+                fprintf(f, " %s %s", options[v->part],
+                        shown(v->part_device ? v->part_device : v->device, "DEVICE"));
+}
+
 static void put_unmount(FILE *f, const Case *c) {
         fprintf(f, "Save what can still be read and unmount it ('umount %s'); if a machine check found the "
                    "poison, reboot then without mounting it (writing to a page that is absent crashes the "
@@ -75,19 +84,21 @@ static void put_metadata(FILE *f, const Case *c, const Tool *t) {
         put_unmount(f, c);
         if (!t->clears)
                 put_clear(f, c);
-        fprintf(f, "Look with '%s %s' and mend with '%s %s', never while it is mounted. %s.", t->look,
-                device, t->mend, device, t->instead);
+        fprintf(f, "Look with '%s", t->look);
+        put_part(f, &c->volume);
+        fprintf(f, " %s' and mend with '%s", device, t->mend);
+        put_part(f, &c->volume);
+        fprintf(f, " %s', never while it is mounted. %s.", device, t->instead);
 }
 
 /* A clean journal is not read: what is lost of it matters only after a crash. */
 static void put_log(FILE *f, const Case *c, const Tool *t) {
-        bool xfs = streq_ptr(t->fs, "xfs");
-
         put_unmount(f, c);
         fprintf(f, "If it was unmounted cleanly, mount it again: nothing in the journal is needed then. If "
-                   "mounting fails, give up the last changes with '%s%s%s%s %s'.", t->mend, xfs ? " -L" : "",
-                xfs && c->volume.log ? " -l " : "",
-                xfs && c->volume.log ? shown(c->volume.device, "DEVICE") : "", fs_device(&c->volume));
+                   "mounting fails, give up the last changes with '%s%s", t->mend,
+                streq_ptr(t->fs, "xfs") ? " -L" : "");
+        put_part(f, &c->volume);
+        fprintf(f, " %s'.", fs_device(&c->volume));
 }
 
 int remedy_make(const Case *c, char **ret) {

@@ -28,19 +28,6 @@ NamespaceMode namespace_mode_from_string(const char *s) {
         return (NamespaceMode) str_index(namespace_mode_table, _NAMESPACE_MODE_MAX, s);
 }
 
-static const char *const fs_part_table[_FS_PART_MAX] = {
-        [FS_PART_LOG] = "log",
-        [FS_PART_REALTIME] = "realtime",
-};
-
-const char *fs_part_to_string(FsPart p) {
-        return str_at(fs_part_table, _FS_PART_MAX, (int) p);
-}
-
-FsPart fs_part_from_string(const char *s) {
-        return (FsPart) str_index(fs_part_table, _FS_PART_MAX, s);
-}
-
 static void region_done(TopoRegion *r) {
         free(r->name);
         free(r->bus);
@@ -145,6 +132,13 @@ const TopoNamespace *topology_find_namespace_by_disk(const Topology *t, const ch
         for (size_t i = 0; i < t->namespaces.n; i++)
                 if (streq_ptr(t->namespaces.items[i].disk, disk))
                         return &t->namespaces.items[i];
+        return NULL;
+}
+
+const TopoPart *topology_find_part(const Topology *t, const char *disk) {
+        for (size_t i = 0; i < t->parts.n; i++)
+                if (streq_ptr(t->parts.items[i].disk, disk))
+                        return t->parts.items + i;
         return NULL;
 }
 

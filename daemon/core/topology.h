@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/fs-part.h"
 #include "core/spacemap.h"
 #include "core/stripe.h"
 
@@ -73,14 +74,7 @@ typedef struct TopoMount {
         bool read_only;
 } TopoMount;
 
-/* What a file system can have on another device than its own. */
-typedef enum FsPart {
-        FS_PART_LOG,
-        FS_PART_REALTIME,
-        _FS_PART_MAX,
-        _FS_PART_INVALID = -EINVAL,
-} FsPart;
-
+/* What a file system has on another device than its own. */
 typedef struct TopoPart {
         char *disk;             /* TopoDisk.name: has this part, and nothing else of it */
         FsPart part;
@@ -104,8 +98,6 @@ void topology_done(Topology *t);
 
 const char *namespace_mode_to_string(NamespaceMode m);
 NamespaceMode namespace_mode_from_string(const char *s);
-const char *fs_part_to_string(FsPart p);                /* "log", "realtime" */
-FsPart fs_part_from_string(const char *s);
 
 /* Each returns NULL for none; what is returned belongs to the Topology. */
 const TopoRegion *topology_find_region(const Topology *t, const char *name);
@@ -113,6 +105,7 @@ const TopoDisk *topology_find_disk(const Topology *t, const char *name);
 const TopoDisk *topology_find_disk_by_number(const Topology *t, uint32_t major, uint32_t minor);
 const TopoNamespace *topology_find_namespace_by_disk(const Topology *t, const char *disk);
 const TopoMount *topology_find_mount(const Topology *t, const char *disk);
+const TopoPart *topology_find_part(const Topology *t, const char *disk);
 
 /* Bytes of `disk` -> physical addresses, through partitions and device mapper. 0, -ENOENT when no
  * persistent memory is below it, -EOPNOTSUPP when a part of the stack is not linear (btt, stripes), -ELOOP,

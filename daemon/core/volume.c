@@ -55,7 +55,24 @@ int volume_set_mount(Volume *v, const TopoDisk *on, const TopoMount *mount) {
                 r = set_text(&v->uuid, mount->uuid);
         if (r >= 0)
                 r = set_text(&v->mountpoint, mount->mountpoint);
-        return r < 0 ? r : set_text(&v->fs_device, streq_ptr(on->node, v->device) ? NULL : on->node);
+        if (r >= 0)
+                r = set_text(&v->fs_device, streq_ptr(on->node, v->device) ? NULL : on->node);
+        if (r >= 0)
+                r = set_text(&v->part_device, NULL);
+        v->part = FS_PART_DATA;
+        return r;
+}
+
+int volume_set_part(Volume *v, const TopoDisk *on, const TopoPart *part) {
+        const TopoMount mount = { .fs = part->fs, .uuid = part->uuid, .mountpoint = part->mountpoint };
+        int r;
+
+        r = volume_set_mount(v, &(TopoDisk) { .node = part->node }, &mount);
+        if (r >= 0)
+                r = set_text(&v->part_device, streq_ptr(on->node, v->device) ? NULL : on->node);
+        if (r >= 0)
+                v->part = part->part;
+        return r;
 }
 
 static int bare_volume(const Topology *t, const TopoDisk *d, Volume *ret) {
@@ -97,6 +114,7 @@ int volume_of_disk(const Topology *t, const char *disk, Volume *ret, uint64_t *r
         _cleanup_volume_ Volume v = {};
         const TopoDisk *d = topology_find_disk(t, disk);
         const TopoMount *m = topology_find_mount(t, disk);
+        const TopoPart *p = topology_find_part(t, disk);
         const TopoRegion *g = topology_find_region(t, disk);
         _cleanup_spacemap_ SpaceMap map = {};
         int r;
@@ -107,6 +125,8 @@ int volume_of_disk(const Topology *t, const char *disk, Volume *ret, uint64_t *r
         r = bare_volume(t, d, &v);
         if (r >= 0 && m)
                 r = volume_set_mount(&v, d, m);
+        else if (r >= 0 && p)
+                r = volume_set_part(&v, d, p);
         if (r < 0)
                 return r;
 
@@ -221,34 +241,16 @@ static const char *node_of(const Topology *t, const char *name) {
         return d && d->node ? d->node : name;
 }
 
-static const TopoPart *find_part(const Topology *t, const char *disk) {
-        for (size_t i = 0; i < t->parts.n; i++)
-                if (streq_ptr(t->parts.items[i].disk, disk))
-                        return t->parts.items + i;
-        return NULL;
-}
-
-/* The disk is the journal, or the realtime device, of a file system that is mounted from another. */
-static int describe_part(const TopoDisk *d, const TopoPart *p, Volume *v) {
-        const TopoMount mount = { .fs = p->fs, .uuid = p->uuid, .mountpoint = p->mountpoint };
-
-        if (p->part == FS_PART_REALTIME)
-                return hinder(v, "%s is the realtime device of the file system at %s, which is not asked "
-                              "whose bytes there are", d->node, p->mountpoint);
-        v->log = true;
-        return volume_set_mount(v, &(TopoDisk) { .node = p->node }, &mount);
-}
-
 /* Nothing mounted shows the page: `top` is the last device upwards that has it. */
 static int describe_unmounted(const Above *a, const Shower *top, Volume *v) {
         const Topology *t = a->topology;
         const TopoDisk *d = top->disk;
         const TopoLink *opaque;
-        const TopoPart *part = find_part(t, d->name);
+        const TopoPart *part = topology_find_part(t, d->name);
         bool used;
 
         if (part)
-                return describe_part(d, part, v);
+                return volume_set_part(v, d, part);
         opaque = opaque_link(t, d, &used);
         if (opaque)
                 return hinder(v, "%s may use them, in a way that is not followed (%s)",

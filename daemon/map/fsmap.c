@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* One question to FS_IOC_GETFSMAP: all records of a range of the device that the file system lies on, in
- * as many calls as it takes. */
+/* One question to FS_IOC_GETFSMAP: all records of a range of one device of the file system, in as many calls
+ * as it takes. */
 
 #include <errno.h>
 #include <stdbool.h>
@@ -40,7 +40,7 @@ static int query_take(const struct fsmap_head *head, uint32_t device, FsmapFn fn
         for (uint32_t i = 0; i < head->fmh_entries; i++) {
                 int r;
 
-                /* Other devices (realtime, log) are not ours to judge. Device numbers that are none come
+                /* Its other devices are not asked about. Device numbers that are none come
                  * with an internal realtime section (Linux 6.15): a fantasy number could be ours by
                  * chance. */
                 if (!(head->fmh_oflags & FMH_OF_DEV_T) || head->fmh_recs[i].fmr_device != device)
@@ -57,27 +57,29 @@ static bool is_unsupported(int error) {
         return error == ENOTTY || error == EOPNOTSUPP || error == EINVAL;
 }
 
-int fsmap_query(int mount_fd, Range range, FsmapFn fn, void *userdata) {
+int fsmap_query(const MapSection *on, Range range, FsmapFn fn, void *userdata) {
         _cleanup_free_ struct fsmap_head *head = NULL;
         const struct fsmap *last;
+        uint32_t device;
         struct stat st;
         int r;
 
-        if (fstat(mount_fd, &st) < 0)
+        if (fstat(on->mount_fd, &st) < 0)
                 return -errno;
+        device = encode_device(on->part == FS_PART_DATA ? st.st_dev : on->device);
         head = malloc(fsmap_sizeof(BATCH));
         if (!head)
                 return -ENOMEM;
 
-        for (query_init(head, encode_device(st.st_dev), range);; fsmap_advance(head)) {
-                if (ioctl(mount_fd, FS_IOC_GETFSMAP, head) < 0)
+        for (query_init(head, device, range);; fsmap_advance(head)) {
+                if (ioctl(on->mount_fd, FS_IOC_GETFSMAP, head) < 0)
                         return is_unsupported(errno) ? MAP_E_UNSUPPORTED : -errno;
                 if (head->fmh_entries == 0)
                         return 0;
                 if (head->fmh_entries > BATCH)
                         return -EUCLEAN;
 
-                r = query_take(head, encode_device(st.st_dev), fn, userdata);
+                r = query_take(head, device, fn, userdata);
                 if (r != 0)
                         return r;
                 last = &head->fmh_recs[head->fmh_entries - 1];

@@ -4,10 +4,11 @@
 #include <linux/fsmap.h>
 
 #include "core/range.h"
+#include "map/mapper.h"
 
 typedef int (*FsmapFn)(const struct fsmap *record, void *userdata);
 
-/* FS_IOC_GETFSMAP: all records that overlap `range` of the device that the file system lies on, in their
- * order, unclipped; those of its other devices are left out. Non-zero from fn ends it and is returned. 0,
- * MAP_E_UNSUPPORTED, or a negative errno. */
-int fsmap_query(int mount_fd, Range range, FsmapFn fn, void *userdata);
+/* FS_IOC_GETFSMAP: all records that overlap `range` of the section's device, in their order, unclipped;
+ * those of the file system's other devices are left out. Non-zero from fn ends it and is returned. 0,
+ * MAP_E_UNSUPPORTED (also: it has no such device), or a negative errno. */
+int fsmap_query(const MapSection *on, Range range, FsmapFn fn, void *userdata);

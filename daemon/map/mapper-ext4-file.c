@@ -183,7 +183,7 @@ static int count_owned(const Owner *o, void *userdata) {
         return 0;
 }
 
-int ext4_owns(int mount_fd, int fd, Range range, uint64_t offset, MapOwns *ret) {
+int ext4_owns(const MapSection *on, int fd, Range range, uint64_t offset, MapOwns *ret) {
         Owned owned = {};
         int r;
 

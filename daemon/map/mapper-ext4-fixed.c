@@ -96,6 +96,6 @@ int ext4_ask_fixed(Ext4 *e) {
 
         r = find_groups(e, &groups);
         for (size_t i = 0; r == 0 && i < groups.n; i++)
-                r = fsmap_query(e->mount_fd, groups.items[i], take, e);
+                r = fsmap_query(MAP_DATA(e->mount_fd), groups.items[i], take, e);
         return r;
 }

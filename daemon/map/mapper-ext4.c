@@ -79,7 +79,7 @@ static const char *why_unknown(const Ext4 *e) {
         return "no inode has it: the file system is changing, or has set it aside; ask again";
 }
 
-static int ext4_walk(int mount_fd, const RangeSet *ranges, const MapAsker *asker, OwnerFn fn,
+static int ext4_walk(const MapSection *on, const RangeSet *ranges, const MapAsker *asker, OwnerFn fn,
                      void *userdata) {
         _cleanup_ext4_ Ext4 e = EXT4_NULL;
         const char *why = NULL;
@@ -87,7 +87,7 @@ static int ext4_walk(int mount_fd, const RangeSet *ranges, const MapAsker *asker
 
         e.asker = asker;
         e.threads = parallel_threads();
-        r = ext4_open_device(mount_fd, ranges, &e, &why);
+        r = ext4_open_device(on->mount_fd, ranges, &e, &why);
         for (int i = 0; i < LOOKS && r == 0 && e.wanted.left.n > 0; i++)
                 r = look(&e, &why);
         if (r == -ENOMEM)

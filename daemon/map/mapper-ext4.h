@@ -203,5 +203,5 @@ int ext4_ask_file(int fd, Range range, uint64_t offset, OwnerFn fn, void *userda
 
 /* MapperOps. */
 int ext4_open(int mount_fd, uint64_t inode, uint32_t generation, int flags, int *ret);
-int ext4_owns(int mount_fd, int fd, Range range, uint64_t offset, MapOwns *ret);
+int ext4_owns(const MapSection *on, int fd, Range range, uint64_t offset, MapOwns *ret);
 int ext4_names(int mount_fd, MapFile *files, size_t n);

@@ -34,7 +34,7 @@ static int count_owner(const Owner *o, void *userdata) {
         return 0;
 }
 
-static int owns_by_walk(const MapperOps *ops, int mount_fd, int fd, Range range, uint64_t offset,
+static int owns_by_walk(const MapperOps *ops, const MapSection *on, int fd, Range range, uint64_t offset,
                         MapOwns *ret) {
         Count c = { .expected = { .range = range, .offset = offset } };
         int generation[2] = {}, r;
@@ -45,7 +45,7 @@ static int owns_by_walk(const MapperOps *ops, int mount_fd, int fd, Range range,
         c.expected.inode = st.st_ino;
         c.expected.generation = (uint32_t) generation[0];
 
-        r = mapper_walk(ops, mount_fd, RANGESET_ONE(range), count_owner, &c);
+        r = mapper_walk(ops, on, RANGESET_ONE(range), count_owner, &c);
         if (r < 0)
                 return r;
         if (r > 0 || c.unknown > 0)
@@ -58,13 +58,14 @@ static int owns_by_walk(const MapperOps *ops, int mount_fd, int fd, Range range,
         return 0;
 }
 
-int mapper_owns(const MapperOps *ops, int mount_fd, int fd, Range range, uint64_t offset, MapOwns *ret) {
+int mapper_owns(const MapperOps *ops, const MapSection *on, int fd, Range range, uint64_t offset,
+                MapOwns *ret) {
         int r = MAP_E_UNSUPPORTED;
 
         assert(range.start < range.end);
         assert(ret);
 
-        if (ops && ops->owns)
-                r = ops->owns(mount_fd, fd, range, offset, ret);
-        return r == MAP_E_UNSUPPORTED ? owns_by_walk(ops, mount_fd, fd, range, offset, ret) : r;
+        if (mapper_can_ask(ops, on) && ops->owns)
+                r = ops->owns(on, fd, range, offset, ret);
+        return r == MAP_E_UNSUPPORTED ? owns_by_walk(ops, on, fd, range, offset, ret) : r;
 }

@@ -128,7 +128,7 @@ static int of_range(int mount_fd, const XfsGeometry *g, Range range, const Range
         bool any = false;
         int r;
 
-        r = xfs_query(mount_fd, range, &records);
+        r = xfs_query(MAP_DATA(mount_fd), range, &records);
         if (r != 0)
                 return r < 0 ? r : 0;
 

@@ -17,7 +17,7 @@
 #define LIKELY 256U             /* chunks that are looked at in the order of their distance */
 
 typedef struct Sample {
-        int mount_fd;
+        const MapSection *on;
         uint64_t address;       /* of the first file in the chunk that has data */
 } Sample;
 
@@ -32,9 +32,9 @@ static int sample_inode(const XfsStat *st, void *userdata) {
         Sample *s = userdata;
         _cleanup_close_ int fd = -1;
 
-        if (!S_ISREG(st->mode) || st->blocks == 0)
+        if (!S_ISREG(st->mode) || st->blocks == 0 || !xfs_data_is_on(s->on, st))
                 return 0;
-        if (xfs_open_handle(s->mount_fd, st->ino, st->generation, O_RDONLY | O_NONBLOCK, &fd) != 0)
+        if (xfs_open_handle(s->on->mount_fd, st->ino, st->generation, O_RDONLY | O_NONBLOCK, &fd) != 0)
                 return 0;
         return xfs_extents(fd, false, 0, UINT64_MAX, sample_extent, s) == 1;
 }
@@ -102,19 +102,19 @@ static void deal(const XfsGeometry *g, XfsChunks *chunks) {
         qsort(chunks->items + LIKELY, chunks->n - LIKELY, sizeof(chunks->items[0]), nearer);
 }
 
-void xfs_chunks_order(int mount_fd, const XfsGeometry *g, const RangeSet *wanted, XfsBulkstat *room,
+void xfs_chunks_order(const MapSection *on, const XfsGeometry *g, const RangeSet *wanted, XfsBulkstat *room,
                       XfsChunks *chunks) {
         for (size_t i = 0; i < chunks->n; i++)
                 chunks->items[i].distance = UINT64_MAX;
 
         for (size_t i = 0; chunks->n > 2 * SAMPLE_EVERY && i < chunks->n; i += SAMPLE_EVERY) {
-                Sample s = { .mount_fd = mount_fd };
+                Sample s = { .on = on };
                 uint64_t hidden;
 
-                if (xfs_chunk_stat(mount_fd, &chunks->items[i], room, sample_inode, &s, &hidden) == 1)
+                if (xfs_chunk_stat(on->mount_fd, &chunks->items[i], room, sample_inode, &s, &hidden) == 1)
                         spread(chunks, i, distance_of(g, wanted, s.address));
         }
-        for (size_t i = 0; i < chunks->n; i++) /* otherwise, data tends to the inode */
+        for (size_t i = 0; i < chunks->n && on->part == FS_PART_DATA; i++) /* data tends to the inode */
                 if (chunks->items[i].distance == UINT64_MAX)
                         chunks->items[i].distance =
                                 distance_of(g, wanted, xfs_inode_address(g, chunks->items[i].first));

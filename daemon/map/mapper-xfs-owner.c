@@ -16,7 +16,7 @@
 #include "map/xfs-inodes.h"
 
 /* Is a record still as it was? */
-static int record_stands(int mount_fd, const struct fsmap *rec) {
+static int record_stands(const MapSection *on, const struct fsmap *rec) {
         _cleanup_xfs_records_ XfsRecords now = {};
         Range first;
         int r;
@@ -24,7 +24,7 @@ static int record_stands(int mount_fd, const struct fsmap *rec) {
         r = range_init(rec->fmr_physical, SECTOR_SIZE, &first);
         if (r < 0)
                 return r;
-        r = xfs_query(mount_fd, first, &now);
+        r = xfs_query(on, first, &now);
         if (r != 0)
                 return r < 0 ? r : -EUCLEAN;
 
@@ -40,15 +40,15 @@ static int record_stands(int mount_fd, const struct fsmap *rec) {
 
 /* Bulkstat does not show the inode of a record. It may be one of the file system's own, or it was deleted:
  * then its blocks are freed in the background (inodegc, Linux 5.14), and it is gone when they are. */
-static int classify_hidden(int mount_fd, const struct fsmap *rec, Owner *o, const char **detail) {
+static int classify_hidden(const MapSection *on, const struct fsmap *rec, Owner *o, const char **detail) {
         int r;
 
-        if (xfs_inode_is_quota(mount_fd, rec->fmr_owner)) {
+        if (xfs_inode_is_quota(on->mount_fd, rec->fmr_owner)) {
                 o->type = OWNER_METADATA;
                 *detail = "quota file";
                 return 0;
         }
-        r = record_stands(mount_fd, rec);
+        r = record_stands(on, rec);
         if (r <= 0)
                 return r < 0 ? r : MAP_E_GONE;
 
@@ -115,12 +115,12 @@ static void classify_data(const XfsStat *st, const struct fsmap *rec, Owner *o, 
 }
 
 /* An owner for a record that belongs to an inode. 0, MAP_E_*, or a negative errno. */
-static int classify_inode(int mount_fd, const struct fsmap *rec, Owner *o, const char **detail) {
+static int classify_inode(const MapSection *on, const struct fsmap *rec, Owner *o, const char **detail) {
         XfsStat st = {};
         int r;
 
         o->inode = rec->fmr_owner;
-        r = xfs_inode_stat(mount_fd, rec->fmr_owner, &st);
+        r = xfs_inode_stat(on->mount_fd, rec->fmr_owner, &st);
         if (r == -EIO || r == -EUCLEAN || r == -EBADMSG) {
                 /* Its inode is lost too, or corrupt: one more thing that is broken, and no reason to know
                  * nothing of all the others. */
@@ -134,7 +134,7 @@ static int classify_inode(int mount_fd, const struct fsmap *rec, Owner *o, const
                 return r;
 
         if (r == MAP_E_NOT_FOUND)
-                return classify_hidden(mount_fd, rec, o, detail);
+                return classify_hidden(on, rec, o, detail);
 
         if (rec->fmr_flags & (FMR_OF_ATTR_FORK | FMR_OF_EXTENT_MAP)) {
                 o->type = OWNER_METADATA;
@@ -149,12 +149,13 @@ static int classify_inode(int mount_fd, const struct fsmap *rec, Owner *o, const
 
 /* A group's own structures are named with their group, which is what a person looks for in the output of
  * xfs_repair and xfs_db. */
-static int name_structure(int mount_fd, const struct fsmap *rec, Owner *o, const char *detail) {
-        bool of_group = (rec->fmr_flags & FMR_OF_SPECIAL_OWNER) && o->type == OWNER_METADATA;
+static int name_structure(const MapSection *on, const struct fsmap *rec, Owner *o, const char *detail) {
+        bool of_group = on->part == FS_PART_DATA && (rec->fmr_flags & FMR_OF_SPECIAL_OWNER) &&
+                        o->type == OWNER_METADATA;
         XfsGeometry g = {};
         uint64_t group;
 
-        if (!of_group || xfs_geometry(mount_fd, &g) != 0 || g.ag_blocks == 0) {
+        if (!of_group || xfs_geometry(on->mount_fd, &g) != 0 || g.ag_blocks == 0) {
                 o->detail = strdup(detail);
                 return o->detail ? 0 : -ENOMEM;
         }
@@ -169,7 +170,7 @@ static int name_structure(int mount_fd, const struct fsmap *rec, Owner *o, const
         return 0;
 }
 
-int xfs_owner(int mount_fd, const struct fsmap *rec, Owner *ret) {
+int xfs_owner(const MapSection *on, const struct fsmap *rec, Owner *ret) {
         _cleanup_owner_ Owner o = {};
         const char *detail = NULL;
         int r;
@@ -180,12 +181,12 @@ int xfs_owner(int mount_fd, const struct fsmap *rec, Owner *ret) {
         if (rec->fmr_flags & FMR_OF_SPECIAL_OWNER)
                 classify_special(rec->fmr_owner, &o, &detail);
         else {
-                r = classify_inode(mount_fd, rec, &o, &detail);
+                r = classify_inode(on, rec, &o, &detail);
                 if (r != 0)
                         return r;
         }
         if (detail) {
-                r = name_structure(mount_fd, rec, &o, detail);
+                r = name_structure(on, rec, &o, detail);
                 if (r < 0)
                         return r;
         }

@@ -75,7 +75,8 @@ static int push_all(Owners *owners, OwnerType type, const char *detail, const Ra
 }
 
 /* What the search left without an owner gets one: when no file can have been missed, it is metadata, for
- * nothing else is allocated. Shared bytes have owners. */
+ * nothing else is allocated. Not so on a realtime device, which has none, as a rule, and gives out several
+ * blocks at once, of which a file may have but some. Shared bytes have owners. */
 static int name_the_rest(XfsSearch *s) {
         _cleanup_rangeset_ RangeSet rest = {}, unsaid = {};
         int r;
@@ -85,6 +86,9 @@ static int name_the_rest(XfsSearch *s) {
                 r = rangeset_subtract_all(&rest, &s->shared);
         if (r < 0)
                 return r;
+        if (s->on->part == FS_PART_REALTIME)
+                return push_all(&s->owners, OWNER_UNKNOWN, "not free, and no file's that could be looked at",
+                                &rest);
         if (!s->complete)
                 return push_all(&s->owners, OWNER_UNKNOWN, "metadata, or a file that could not be looked at",
                                 &rest);
@@ -103,7 +107,7 @@ static int name_the_rest(XfsSearch *s) {
 
 /* Does the file (still) have what it was found with? Of metadata it is enough that it was seen: nobody
  * writes there. 1, 0, or a negative errno. */
-static int owner_stands(int mount_fd, const MapAsker *asker, const Owner *o) {
+static int owner_stands(const MapSection *on, const MapAsker *asker, const Owner *o) {
         const uint64_t size = range_size(o->range);
         _cleanup_close_ int opened = -1;
         XfsMapped m = {};
@@ -111,11 +115,9 @@ static int owner_stands(int mount_fd, const MapAsker *asker, const Owner *o) {
 
         if (o->type != OWNER_FILE)
                 return 1;
-        r = xfs_open_to_ask(mount_fd, asker, o->inode, o->generation, &opened, &fd);
+        r = xfs_open_to_ask(on->mount_fd, asker, o->inode, o->generation, &opened, &fd);
         if (r == 0)
-                r = xfs_is_realtime(fd);
-        if (r == 0)
-                r = xfs_mapped(fd, false, o->range, o->offset, &m);
+                r = xfs_mapped(fd, on->part == FS_PART_REALTIME, o->range, o->offset, &m);
         if (r == -ENOMEM || r == -EMFILE || r == -ENFILE)
                 return r;
         return r == 0 && m.here == size && m.unwritten == (o->unwritten ? size : 0) &&
@@ -123,7 +125,7 @@ static int owner_stands(int mount_fd, const MapAsker *asker, const Owner *o) {
 }
 
 typedef struct Scan {
-        int mount_fd;
+        const MapSection *on;
         const XfsGeometry *geometry;
         const MapAsker *asker;
         RangeSet todo;          /* ranges that are not settled */
@@ -149,7 +151,7 @@ static int is_settled(const Scan *s, const XfsSearch *search, Range range, const
                 r = owners_equal(&before, now);
         }
         for (size_t i = 0; r > 0 && i < now->n; i++)
-                r = owner_stands(s->mount_fd, s->asker, &now->items[i]);
+                r = owner_stands(s->on, s->asker, &now->items[i]);
         return r;
 }
 
@@ -191,7 +193,7 @@ static int search_once(Scan *s) {
         _cleanup_xfs_search_ XfsSearch search = {};
         int r;
 
-        r = xfs_search(s->mount_fd, s->geometry, &s->todo, s->asker, &search);
+        r = xfs_search(s->on, s->geometry, &s->todo, s->asker, &search);
         if (r == 0)
                 r = name_the_rest(&search);
         if (r != 0)
@@ -208,9 +210,9 @@ static int search_once(Scan *s) {
         return 0;
 }
 
-int xfs_scan(int mount_fd, const XfsGeometry *g, const RangeSet *ranges, const MapAsker *asker,
+int xfs_scan(const MapSection *on, const XfsGeometry *g, const RangeSet *ranges, const MapAsker *asker,
              OwnerFn fn, void *userdata) {
-        _cleanup_(scan_done) Scan s = { .mount_fd = mount_fd, .geometry = g, .asker = asker };
+        _cleanup_(scan_done) Scan s = { .on = on, .geometry = g, .asker = asker };
         int r;
 
         r = rangeset_copy(ranges, &s.todo);

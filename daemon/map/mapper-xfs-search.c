@@ -80,6 +80,8 @@ static int take_fixed(XfsSearch *s, const XfsGeometry *g) {
         Range log;
         int r = 0;
 
+        if (s->on->part != FS_PART_DATA)
+                return 0;
         if (xfs_log(g, &log))
                 r = take_as(s, OWNER_LOG, NULL, log);
 
@@ -102,7 +104,7 @@ static int take_free(XfsSearch *s, const XfsGeometry *g) {
 
                 if (xfs_widen(asked.items[i], g->block_size, &wide) < 0)
                         continue; /* at the very end of all numbers is no file system */
-                r = xfs_query(s->mount_fd, wide, &records);
+                r = xfs_query(s->on, wide, &records);
                 if (r != 0)
                         return r;
 
@@ -127,7 +129,8 @@ static int take_inodes(XfsSearch *s, const XfsGeometry *g, const XfsChunk *c) {
         const uint64_t start = xfs_inode_address(g, c->first);
         int r = 0;
 
-        if (!rangeset_overlaps(&s->open, (Range) { start, start + (uint64_t) XFS_CHUNK * g->inode_size }))
+        if (s->on->part != FS_PART_DATA ||
+            !rangeset_overlaps(&s->open, (Range) { start, start + (uint64_t) XFS_CHUNK * g->inode_size }))
                 return 0;
 
         for (unsigned i = 0; r >= 0 && i < XFS_CHUNK; i++) {
@@ -180,17 +183,18 @@ static bool is_its_own_trouble(int r) {
  * it is enough to know what can be known. Symbolic links and special files cannot be opened by handle. */
 static int look_at_inode(const XfsStat *st, void *userdata) {
         XfsSearch *s = userdata;
+        const bool data = st->blocks > 0 && xfs_data_is_on(s->on, st);
+        const bool attributes = st->attr_extents > 0 && s->on->part == FS_PART_DATA;
         _cleanup_close_ int opened = -1;
         int r, fd;
 
-        if (s->done || (st->blocks == 0 && st->attr_extents == 0) ||
-            (!S_ISREG(st->mode) && !S_ISDIR(st->mode)))
+        if (s->done || !(data || attributes) || (!S_ISREG(st->mode) && !S_ISDIR(st->mode)))
                 return 0;
 
-        r = xfs_open_to_ask(s->mount_fd, s->asker, st->ino, st->generation, &opened, &fd);
-        if (r == 0 && st->blocks > 0 && !(st->xflags & FS_XFLAG_REALTIME))
+        r = xfs_open_to_ask(s->on->mount_fd, s->asker, st->ino, st->generation, &opened, &fd);
+        if (r == 0 && data)
                 r = look_at_fork(s, fd, st, false);
-        if (r == 0 && st->attr_extents > 0)
+        if (r == 0 && attributes)
                 r = look_at_fork(s, fd, st, true);
         if (!is_its_own_trouble(r))
                 return r;
@@ -203,9 +207,9 @@ static int look_at_chunk(XfsSearch *s, const XfsChunk *c, XfsBulkstat *room) {
         uint64_t hidden = 0;
         int r;
 
-        r = xfs_chunk_stat(s->mount_fd, c, room, look_at_inode, s, &hidden);
+        r = xfs_chunk_stat(s->on->mount_fd, c, room, look_at_inode, s, &hidden);
         for (unsigned i = 0; r == 0 && s->complete && hidden != 0 && i < XFS_CHUNK; i++)
-                if ((hidden & (UINT64_C(1) << i)) && !xfs_inode_is_internal(s->mount_fd, c->first + i))
+                if ((hidden & (UINT64_C(1) << i)) && !xfs_inode_is_internal(s->on->mount_fd, c->first + i))
                         s->complete = false;
         return r;
 }
@@ -233,20 +237,20 @@ static int look_at_inodes(XfsSearch *s, const XfsGeometry *g) {
 
         if (!rooms)
                 return -ENOMEM;
-        r = xfs_chunks(s->mount_fd, &chunks);
+        r = xfs_chunks(s->on->mount_fd, &chunks);
         for (size_t i = 0; r >= 0 && i < chunks.n; i++)
                 r = take_inodes(s, g, &chunks.items[i]);
         if (r < 0 || s->done)
                 return r;
 
-        xfs_chunks_order(s->mount_fd, g, &s->open, &rooms[0], &chunks);
+        xfs_chunks_order(s->on, g, &s->open, &rooms[0], &chunks);
         return parallel_for(threads, chunks.n, look,
                             &(Crew) { .search = s, .chunks = chunks.items, .rooms = rooms });
 }
 
-int xfs_search(int mount_fd, const XfsGeometry *g, const RangeSet *ranges, const MapAsker *asker,
+int xfs_search(const MapSection *on, const XfsGeometry *g, const RangeSet *ranges, const MapAsker *asker,
                XfsSearch *ret) {
-        _cleanup_xfs_search_ XfsSearch s = { .mount_fd = mount_fd, .asker = asker, .asked = ranges,
+        _cleanup_xfs_search_ XfsSearch s = { .on = on, .asker = asker, .asked = ranges,
                                             .lock = PTHREAD_MUTEX_INITIALIZER, .complete = true };
         int r;
 

@@ -4,7 +4,8 @@
  * which kind of metadata. What is in no record of that btree is free, and the kernel itself says so in
  * records that it makes up. Without CAP_SYS_ADMIN it knows free blocks only; everything else comes as
  * "unknown" and stays so here (fs/xfs/xfs_fsmap.c). Without an rmapbt the inodes are looked through:
- * mapper-xfs-scan.c.
+ * mapper-xfs-scan.c. Where there is an rmapbt, a realtime device has one too (a kernel that mounts such a
+ * file system, 6.14, knows it).
  *
  * All records of a range are gathered before the first is handed out: whether bytes are shared is seen
  * only by comparing records, since the kernel's flag is for the whole extent as soon as one block of it
@@ -34,8 +35,8 @@ static int keep_record(const struct fsmap *record, void *userdata) {
         return vec_push(records, *record);
 }
 
-int xfs_query(int mount_fd, Range range, XfsRecords *records) {
-        return fsmap_query(mount_fd, range, keep_record, records);
+int xfs_query(const MapSection *on, Range range, XfsRecords *records) {
+        return fsmap_query(on, range, keep_record, records);
 }
 
 int xfs_widen(Range range, uint32_t block_size, Range *ret) {
@@ -108,11 +109,11 @@ static int settle_shared(Owners *owners) {
 }
 
 /* The owners of `range`, cut to it, out of the records of `wide`. */
-static int gather(int mount_fd, Range wide, Range range, Owners *owners) {
+static int gather(const MapSection *on, Range wide, Range range, Owners *owners) {
         _cleanup_xfs_records_ XfsRecords records = {};
         int r;
 
-        r = xfs_query(mount_fd, wide, &records);
+        r = xfs_query(on, wide, &records);
         if (r != 0)
                 return r;
 
@@ -126,7 +127,7 @@ static int gather(int mount_fd, Range wide, Range range, Owners *owners) {
                 if (!range_intersect(in, range, &in))
                         continue; /* what became of a neighbour's inode is nobody's trouble */
 
-                r = xfs_owner(mount_fd, &records.items[i], &o);
+                r = xfs_owner(on, &records.items[i], &o);
                 if (r != 0)
                         return r;
                 r = owner_clamp(&o, range);
@@ -141,14 +142,14 @@ static int gather(int mount_fd, Range wide, Range range, Owners *owners) {
 }
 
 /* One range. 0, MAP_E_*, or a negative errno. */
-static int ask(int mount_fd, Range range, uint32_t block_size, Owners *owners) {
+static int ask(const MapSection *on, Range range, uint32_t block_size, Owners *owners) {
         Range wide;
         int r;
 
         r = xfs_widen(range, block_size, &wide);
         if (r < 0)
                 return r;
-        r = gather(mount_fd, wide, range, owners);
+        r = gather(on, wide, range, owners);
         if (r != 0)
                 return r;
 
@@ -163,21 +164,21 @@ static int hand_out_failure(Range range, int error, OwnerFn fn, void *userdata) 
         return fn(&(Owner) { .type = OWNER_UNKNOWN, .range = range, .detail = (char *) why }, userdata);
 }
 
-static int xfs_walk(int mount_fd, const RangeSet *ranges, const MapAsker *asker, OwnerFn fn,
+static int xfs_walk(const MapSection *on, const RangeSet *ranges, const MapAsker *asker, OwnerFn fn,
                     void *userdata) {
         XfsGeometry g = {};
         int r;
 
-        r = xfs_geometry(mount_fd, &g);
+        r = xfs_geometry(on->mount_fd, &g);
         if (r != 0)
                 return r;
         if (!(g.flags & XFS_GEOM_RMAPBT))
-                return xfs_scan(mount_fd, &g, ranges, asker, fn, userdata);
+                return xfs_scan(on, &g, ranges, asker, fn, userdata);
 
         for (size_t i = 0; i < ranges->n; i++) {
                 _cleanup_owners_ Owners owners = {};
 
-                r = ask(mount_fd, ranges->items[i], g.block_size, &owners);
+                r = ask(on, ranges->items[i], g.block_size, &owners);
                 if (r == -ENOMEM)
                         return r;
                 if (r != 0) {
@@ -252,20 +253,18 @@ static int xfs_open(int mount_fd, uint64_t inode, uint32_t generation, int flags
 
 /* From the extent map of the file, which says of each piece whether others have it too. With an rmapbt the
  * walk is as quick, and asks another witness. */
-static int xfs_owns(int mount_fd, int fd, Range range, uint64_t offset, MapOwns *ret) {
+static int xfs_owns(const MapSection *on, int fd, Range range, uint64_t offset, MapOwns *ret) {
         XfsMapped mapped = {};
         XfsGeometry g = {};
         int r;
 
-        r = xfs_geometry(mount_fd, &g);
+        r = xfs_geometry(on->mount_fd, &g);
         if (r != 0)
                 return r;
         if (g.flags & XFS_GEOM_RMAPBT)
                 return MAP_E_UNSUPPORTED;
 
-        r = xfs_is_realtime(fd);
-        if (r == 0)
-                r = xfs_mapped(fd, false, range, offset, &mapped);
+        r = xfs_mapped(fd, on->part == FS_PART_REALTIME, range, offset, &mapped);
         if (r < 0)
                 return r;
 
@@ -310,6 +309,7 @@ static const char *const xfs_types[] = { "xfs", NULL };
 const MapperOps mapper_xfs = {
         .name = "xfs",
         .fs_types = xfs_types,
+        .realtime = true,
         .walk = xfs_walk,
         .open = xfs_open,
         .owns = xfs_owns,

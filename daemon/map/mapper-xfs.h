@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include <linux/fs.h>
 #include <linux/fsmap.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -25,13 +26,13 @@ typedef struct XfsRecords {
 void xfs_records_done(XfsRecords *r);
 #define _cleanup_xfs_records_ _cleanup_(xfs_records_done)
 
-/* All records that overlap `range`, in their order, unclipped, added to `records`. 0, MAP_E_UNSUPPORTED,
- * or a negative errno. */
-int xfs_query(int mount_fd, Range range, XfsRecords *records);
+/* All records that overlap `range` of the section's device, in their order, unclipped, added to `records`.
+ * 0, MAP_E_UNSUPPORTED, or a negative errno. */
+int xfs_query(const MapSection *on, Range range, XfsRecords *records);
 
 /* Whose a record is; the caller is done with *ret (owner_done()). 0, MAP_E_GONE, MAP_E_UNSUPPORTED, or a
  * negative errno. */
-int xfs_owner(int mount_fd, const struct fsmap *rec, Owner *ret);
+int xfs_owner(const MapSection *on, const struct fsmap *rec, Owner *ret);
 
 static inline XfsHandle xfs_handle(uint64_t inode, uint32_t generation) {
         return (XfsHandle) { .fid_len = XFS_FID_LEN, .generation = generation, .ino = inode };
@@ -47,9 +48,14 @@ int xfs_open_handle(int mount_fd, uint64_t inode, uint32_t generation, int flags
 int xfs_open_to_ask(int mount_fd, const MapAsker *asker, uint64_t inode, uint32_t generation, int *opened,
                     int *ret);
 
+/* Has this inode the data of its file in the section? All else that an inode has is with the data. */
+static inline bool xfs_data_is_on(const MapSection *on, const XfsStat *st) {
+        return !!(st->xflags & FS_XFLAG_REALTIME) == (on->part == FS_PART_REALTIME);
+}
+
 /* What one look at a file system without a reverse mapping btree has found. */
 typedef struct XfsSearch {
-        int mount_fd;
+        const MapSection *on;   /* lent */
         const MapAsker *asker;
         const RangeSet *asked;  /* lent, until the search has ended */
         pthread_mutex_t lock;   /* of all that follows, while inodes are looked at */
@@ -66,16 +72,16 @@ void xfs_search_done(XfsSearch *s);
 
 /* Owners do not reach over two of `ranges`. Each was found at some moment of the search; only who asks twice
  * knows what lasted. 0, MAP_E_UNSUPPORTED, or a negative errno. */
-int xfs_search(int mount_fd, const XfsGeometry *g, const RangeSet *ranges, const MapAsker *asker,
+int xfs_search(const MapSection *on, const XfsGeometry *g, const RangeSet *ranges, const MapAsker *asker,
                XfsSearch *ret);
 
 /* Sorts the chunks so that the files that probably lie at `wanted` come first. Only the order depends on it:
  * what cannot be found out here costs time and no more. */
-void xfs_chunks_order(int mount_fd, const XfsGeometry *g, const RangeSet *wanted, XfsBulkstat *room,
+void xfs_chunks_order(const MapSection *on, const XfsGeometry *g, const RangeSet *wanted, XfsBulkstat *room,
                       XfsChunks *chunks);
 
 /* MapperOps.walk for file systems without a reverse mapping btree. */
-int xfs_scan(int mount_fd, const XfsGeometry *g, const RangeSet *ranges, const MapAsker *asker,
+int xfs_scan(const MapSection *on, const XfsGeometry *g, const RangeSet *ranges, const MapAsker *asker,
              OwnerFn fn, void *userdata);
 
 /* What to ask for, to hear of all of `range`: whole blocks, and one more. Linux before 6.12 reports a gap

@@ -3,6 +3,7 @@
 
 #include <sys/stat.h>
 
+#include "core/fs-part.h"
 #include "core/mend.h"
 #include "core/owner.h"
 #include "core/rangeset.h"
@@ -21,6 +22,16 @@ enum {
         MAP_E_GONE,             /* unmounted, replaced, deleted while we asked: locate again */
         MAP_E_NOT_FOUND,        /* path(): no name below that folder */
 };
+
+/* What a file system is asked about: one of the devices that it has bytes on. All addresses are on that one,
+ * and what lies at the same addresses of another one does not count. */
+typedef struct MapSection {
+        int mount_fd;           /* a folder of the file system, open for reading (no O_PATH) */
+        FsPart part;            /* which of its devices: of data, or of realtime files */
+        dev_t device;           /* that device, unless it is the file system's own (data) */
+} MapSection;
+
+#define MAP_DATA(fd) (&(const MapSection) { .mount_fd = (fd) })
 
 /* Called in ascending order of owner->range.start. Owners may overlap: with reflink several files share
  * the same bytes. Non-zero stops the walk and is returned by mapper_walk(). The Owner belongs to the
@@ -95,15 +106,16 @@ void map_files_done(MapFiles *l);
 typedef struct MapperOps {
         const char *name;               /* "xfs", "ext4", "devdax", … */
         const char *const *fs_types;    /* as in mountinfo, NULL-terminated */
+        bool realtime;                  /* `walk` and `owns` can be asked about a realtime device too; all
+                                         * others are asked about data only */
 
-        /* Whose the bytes of `ranges` (of the device of this file system; at least one) are. mount_fd is
-         * a folder of it, open for reading (no O_PATH). All ranges are asked for at once, because one
-         * look at all inodes can answer them all. Owners of type OWNER_FILE have inode, generation,
-         * offset and flags; no path. Who has bytes in several of the ranges is reported for each of
-         * them. Of a range about which nothing can be found out an OWNER_UNKNOWN may say why, in
-         * `detail`; the others are answered all the same. What the asker holds is not opened. 0, MAP_E_*,
+        /* Whose the bytes of `ranges` (of the section's device; at least one) are. All ranges are asked for
+         * at once, because one look at all inodes can answer them all. Owners of type OWNER_FILE have
+         * inode, generation, offset and flags; no path. Who has bytes in several of the ranges is reported
+         * for each of them. Of a range about which nothing can be found out an OWNER_UNKNOWN may say why,
+         * in `detail`; the others are answered all the same. What the asker holds is not opened. 0, MAP_E_*,
          * or a negative errno. */
-        int (*walk)(int mount_fd, const RangeSet *ranges, const MapAsker *asker, OwnerFn fn,
+        int (*walk)(const MapSection *on, const RangeSet *ranges, const MapAsker *asker, OwnerFn fn,
                     void *userdata);
 
         /* Opens the inode without changing its timestamps, now or by writing (where the file system has a
@@ -112,11 +124,11 @@ typedef struct MapperOps {
          * errno, -EWOULDBLOCK: somebody has a lease, and has been asked to give it up. */
         int (*open)(int mount_fd, uint64_t inode, uint32_t generation, int flags, int *ret);
 
-        /* Whether the file of fd (opened by `open`, no O_PATH) has `range` of the device, now, as data at
-         * `offset`. Optional, for file systems that know it from the file at once and would have to search
-         * for it in `walk`, opening files, which costs leases. 0; MAP_E_UNSUPPORTED: `walk` is to be
+        /* Whether the file of fd (opened by `open`, no O_PATH) has `range` of the section's device, now, as
+         * data at `offset`. Optional, for file systems that know it from the file at once and would have to
+         * search for it in `walk`, opening files, which costs leases. 0; MAP_E_UNSUPPORTED: `walk` is to be
          * asked; or a negative errno, -EAGAIN: not to be told now. */
-        int (*owns)(int mount_fd, int fd, Range range, uint64_t offset, MapOwns *ret);
+        int (*owns)(const MapSection *on, int fd, Range range, uint64_t offset, MapOwns *ret);
 
         /* Adds names of those of the files that are without `error` and not complete, relative to mount_fd,
          * as the file system's own records have them (parent pointers): hints, which the front checks. What
@@ -148,25 +160,26 @@ const MapperOps *mapper_find(const char *fs_type);
  * and reports as OWNER_UNKNOWN what the backend left out, so that the answer always covers all of
  * `ranges` and nothing beside them; no owner reaches over two of them. 0, MAP_E_GONE, a negative errno
  * (-EUCLEAN: the backend goes backwards, or over two ranges, and cannot be believed), or what fn
- * returned. ops NULL: all of it is unknown. */
-int mapper_search(const MapperOps *ops, int mount_fd, const RangeSet *ranges, const MapAsker *asker,
+ * returned. ops NULL, or a section that it cannot be asked about: all of it is unknown. */
+int mapper_search(const MapperOps *ops, const MapSection *on, const RangeSet *ranges, const MapAsker *asker,
                   OwnerFn fn, void *userdata);
 
 /* The same for who holds nothing and is not interested in progress. */
-static inline int mapper_walk(const MapperOps *ops, int mount_fd, const RangeSet *ranges, OwnerFn fn,
-                              void *userdata) {
-        return mapper_search(ops, mount_fd, ranges, NULL, fn, userdata);
+static inline int mapper_walk(const MapperOps *ops, const MapSection *on, const RangeSet *ranges,
+                              OwnerFn fn, void *userdata) {
+        return mapper_search(ops, on, ranges, NULL, fn, userdata);
 }
 
-/* As ops->groups; what it says can be divided by. */
-int mapper_groups(const MapperOps *ops, int mount_fd, MapGroups *ret);
+/* As ops->groups; what it says can be divided by. Only the data is in groups, here and below. */
+int mapper_groups(const MapperOps *ops, const MapSection *on, MapGroups *ret);
 
 /* Can its files share blocks (FICLONERANGE)? */
-bool mapper_shares(const MapperOps *ops, int mount_fd);
+bool mapper_shares(const MapperOps *ops, const MapSection *on);
 
-/* As ops->mendable, for metadata in `range` (of the file system's device; whole pages); what it says makes
+/* As ops->mendable, for metadata in `range` (of the section's device; whole pages); what it says makes
  * sense (mend.h), else -EUCLEAN. */
-int mapper_mendable(const MapperOps *ops, int mount_fd, Range range, const RangeSet *bad, Mend *ret);
+int mapper_mendable(const MapperOps *ops, const MapSection *on, Range range, const RangeSet *bad,
+                    Mend *ret);
 
 /* As ops->mend; `part` is one of m->parts. */
 int mapper_mend(const MapperOps *ops, int mount_fd, const Mend *m, MendPart part);
@@ -178,9 +191,15 @@ int mapper_open(const MapperOps *ops, int mount_fd, uint64_t inode, uint32_t gen
                 int *ret);
 
 /* Asks the file system now whether the file of fd (opened by mapper_open(), no O_PATH) has `range` of the
- * device as written data at `offset`. 0; -EAGAIN: the file system could not say; or another negative
- * errno. */
-int mapper_owns(const MapperOps *ops, int mount_fd, int fd, Range range, uint64_t offset, MapOwns *ret);
+ * section's device as written data at `offset`. 0; -EAGAIN: the file system could not say; or another
+ * negative errno. */
+int mapper_owns(const MapperOps *ops, const MapSection *on, int fd, Range range, uint64_t offset,
+                MapOwns *ret);
+
+/* May ops->walk and ops->owns be asked about it? For the front only. */
+static inline bool mapper_can_ask(const MapperOps *ops, const MapSection *on) {
+        return ops && (on->part == FS_PART_DATA || (on->part == FS_PART_REALTIME && ops->realtime));
+}
 
 /* Names of files: from ops->names, and for those that have more, by walking the folders at and below
  * `folders` (relative to mount_fd, NULL-terminated; "" or "." for all; never across mounts, never through

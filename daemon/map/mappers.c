@@ -116,16 +116,16 @@ static int walk_owner(const Owner *owner, void *userdata) {
         return walk_hand_out(w, &o);
 }
 
-int mapper_search(const MapperOps *ops, int mount_fd, const RangeSet *ranges, const MapAsker *asker,
-                  OwnerFn fn, void *userdata) {
+int mapper_search(const MapperOps *ops, const MapSection *on, const RangeSet *ranges,
+                  const MapAsker *asker, OwnerFn fn, void *userdata) {
         Walk w = { .asked = ranges, .fn = fn, .userdata = userdata };
         int r = 0;
 
         assert(ranges);
         assert(fn);
 
-        if (ops && ranges->n > 0)
-                r = ops->walk(mount_fd, ranges, asker, walk_owner, &w);
+        if (mapper_can_ask(ops, on) && ranges->n > 0)
+                r = ops->walk(on, ranges, asker, walk_owner, &w);
         if (w.stopped != 0)
                 return w.stopped;
         if (r != 0 && r != MAP_E_UNSUPPORTED)
@@ -180,17 +180,17 @@ int mapper_open(const MapperOps *ops, int mount_fd, uint64_t inode, uint32_t gen
         return 0;
 }
 
-bool mapper_shares(const MapperOps *ops, int mount_fd) {
-        return ops && ops->shares && ops->shares(mount_fd);
+bool mapper_shares(const MapperOps *ops, const MapSection *on) {
+        return on->part == FS_PART_DATA && ops && ops->shares && ops->shares(on->mount_fd);
 }
 
-int mapper_groups(const MapperOps *ops, int mount_fd, MapGroups *ret) {
+int mapper_groups(const MapperOps *ops, const MapSection *on, MapGroups *ret) {
         MapGroups g = {};
         int r;
 
-        if (!ops || !ops->groups)
+        if (on->part != FS_PART_DATA || !ops || !ops->groups)
                 return MAP_E_UNSUPPORTED;
-        r = ops->groups(mount_fd, &g);
+        r = ops->groups(on->mount_fd, &g);
         if (r != 0)
                 return r;
         if (g.size == 0 || g.n == 0 || g.block_size == 0 || g.inode_shift >= 64)
@@ -200,18 +200,19 @@ int mapper_groups(const MapperOps *ops, int mount_fd, MapGroups *ret) {
         return 0;
 }
 
-int mapper_mendable(const MapperOps *ops, int mount_fd, Range range, const RangeSet *bad, Mend *ret) {
+int mapper_mendable(const MapperOps *ops, const MapSection *on, Range range, const RangeSet *bad,
+                    Mend *ret) {
         Mend m = {};
         int r;
 
         assert(ret);
 
-        if (!ops || !ops->mendable || !ops->mend || bad->n == 0 ||
+        if (on->part != FS_PART_DATA || !ops || !ops->mendable || !ops->mend || bad->n == 0 ||
             !range_contains(range, (Range) { bad->items[0].start, bad->items[bad->n - 1].end })) {
                 *ret = m;
                 return 0;
         }
-        r = ops->mendable(mount_fd, range, bad, &m);
+        r = ops->mendable(on->mount_fd, range, bad, &m);
         if (r < 0)
                 return r;
         if (!mend_is_sane(&m))

@@ -94,25 +94,32 @@ static int add_mapped(const XfsExtent *e, void *userdata) {
         return 0;
 }
 
-int xfs_mapped(int fd, bool attributes, Range range, uint64_t offset, XfsMapped *ret) {
-        Expected x = { .range = range };
-        int r;
-
-        r = range_init(offset, range_size(range), &x.in_file);
-        if (r < 0)
-                return r;
-        r = xfs_extents(fd, attributes, offset, range_size(range), add_mapped, &x);
-        if (r < 0)
-                return r;
-
-        *ret = x.mapped;
-        return 0;
-}
-
-int xfs_is_realtime(int fd) {
+static int is_realtime(int fd) {
         struct fsxattr x;
 
         if (ioctl(fd, FS_IOC_FSGETXATTR, &x) < 0)
                 return -errno;
         return !!(x.fsx_xflags & FS_XFLAG_REALTIME);
+}
+
+int xfs_mapped(int fd, bool realtime, Range range, uint64_t offset, XfsMapped *ret) {
+        Expected x = { .range = range };
+        int before, after, r;
+
+        *ret = (XfsMapped) {};
+        r = range_init(offset, range_size(range), &x.in_file);
+        if (r < 0)
+                return r;
+
+        before = is_realtime(fd);
+        r = before < 0 ? before : xfs_extents(fd, false, offset, range_size(range), add_mapped, &x);
+        if (r < 0)
+                return r;
+        after = is_realtime(fd); /* an empty file can be moved to the other device */
+        if (after < 0)
+                return after;
+
+        if (before == realtime && after == realtime)
+                *ret = x.mapped;
+        return 0;
 }

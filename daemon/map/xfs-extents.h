@@ -9,7 +9,7 @@
 /* The extent map of one file or folder of XFS; between the files of the XFS mapper only. */
 
 typedef struct XfsExtent {
-        Range range;            /* on the device */
+        Range range;            /* on the device that the fork is on */
         uint64_t offset;        /* in the fork, bytes */
         bool unwritten;
         bool shared;            /* all of it: the kernel cuts extents where sharing begins and ends */
@@ -23,14 +23,12 @@ typedef int (*XfsExtentFn)(const XfsExtent *e, void *userdata);
  * has no place on the device yet is left out. 0, what fn returned, or a negative errno. */
 int xfs_extents(int fd, bool attributes, uint64_t offset, uint64_t length, XfsExtentFn fn, void *userdata);
 
-/* How many bytes of `range` of the device the fork has at `offset`, and how many of those are unwritten,
- * and shared. */
+/* How many bytes of `range` the data fork has at `offset`, and how many of those are unwritten, and shared.
+ * `range` is of the realtime device, or of the data device: a file that has its data on the other one has
+ * nothing there. */
 typedef struct XfsMapped {
         uint64_t here, unwritten, shared;
 } XfsMapped;
 
 /* 0 or a negative errno. */
-int xfs_mapped(int fd, bool attributes, Range range, uint64_t offset, XfsMapped *ret);
-
-/* Is the data of this file on the realtime device? 1, 0, or a negative errno. */
-int xfs_is_realtime(int fd);
+int xfs_mapped(int fd, bool realtime, Range range, uint64_t offset, XfsMapped *ret);

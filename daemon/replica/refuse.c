@@ -34,6 +34,8 @@ int refuse_same_device(const Subject *subject, dev_t dev, Offer *offer) {
         int r;
 
         r = same_device(dev, makedev(subject->device_major, subject->device_minor));
+        if (r == 0 && makedev(subject->fs_major, subject->fs_minor) != 0)
+                r = same_device(dev, makedev(subject->fs_major, subject->fs_minor));
         if (r == -ENOMEM)
                 return r;
         if (r < 0)

@@ -24,6 +24,8 @@ typedef struct Subject {
         bool untimed;           /* it is no file but a device-dax: nobody keeps a time of it, so that nothing
                                  * can be identical with it */
         uint32_t device_major, device_minor;    /* of the poisoned device: a replica there is none */
+        uint32_t fs_major, fs_minor;    /* of the file system's own device, where that is another one and
+                                         * does not stand on it: nor is a replica there. 0, 0: as above */
         const SpaceMap *places; /* file offsets -> addresses on the device of the file system, as far as they
                                  * are known: what an image of the device is asked for; NULL: none */
         uint64_t deadline_usec; /* CLOCK_MONOTONIC, for all that is asked of it; 0: a minute from now */

@@ -100,14 +100,14 @@ static void on_settled(const EngineAnswer *a, void *userdata) {
         errand_free(e);
 }
 
-/* The intents on a disk may be of any file system above it. */
-static int add_above(Request *q, const TopoDisk *upper, const TopoMount *mount) {
+/* The intents on a disk may be of any file system above it. Of `mount` and `part`, one is NULL. */
+static int add_above(Request *q, const TopoDisk *upper, const TopoMount *mount, const TopoPart *part) {
         __attribute__((cleanup(volume_done))) Volume v = {};
         int r;
 
         r = volume_copy(&q->volume, &v);
         if (r >= 0)
-                r = volume_set_mount(&v, upper, mount);
+                r = mount ? volume_set_mount(&v, upper, mount) : volume_set_part(&v, upper, part);
         if (r >= 0)
                 r = vec_push(&q->above, v);
         if (r >= 0)
@@ -121,9 +121,10 @@ static int request_add_above(Request *q, const Topology *t, const char *disk) {
         for (size_t i = 0; r >= 0 && i < t->disks.n; i++) {
                 const TopoDisk *upper = t->disks.items + i;
                 const TopoMount *mount = topology_find_mount(t, upper->name);
+                const TopoPart *part = topology_find_part(t, upper->name);
 
-                if (mount && topology_stands_on(t, upper->name, disk))
-                        r = add_above(q, upper, mount);
+                if ((mount || part) && topology_stands_on(t, upper->name, disk))
+                        r = add_above(q, upper, mount, part);
         }
         return r;
 }

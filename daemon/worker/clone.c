@@ -18,11 +18,12 @@ void clone_set_done(CloneSet *c) {
 }
 
 bool clone_possible(const Site *s) {
+        const MapSection section = site_section(s);
         _cleanup_spacemap_ SpaceMap space = {};
         MapGroups groups;
 
-        return s->mount_fd >= 0 && !s->read_only && mapper_shares(s->ops, s->mount_fd) &&
-               guard_space(s, &space) >= 0 && mapper_groups(s->ops, s->mount_fd, &groups) == 0;
+        return s->mount_fd >= 0 && !s->read_only && mapper_shares(s->ops, &section) &&
+               guard_space(s, &space) >= 0 && mapper_groups(s->ops, &section, &groups) == 0;
 }
 
 typedef struct Find {
@@ -86,6 +87,7 @@ static int look(const CloneTo *to, void *userdata) {
 }
 
 int clone_prepare(const Site *s, const Target *t, CloneSet *c) {
+        const MapSection section = site_section(s);
         _cleanup_spacemap_ SpaceMap space = {};
         char boot_id[37];
         MapGroups groups;
@@ -99,7 +101,7 @@ int clone_prepare(const Site *s, const Target *t, CloneSet *c) {
         if (r >= 0)
                 r = guard_place(&space, t->range, &target);
         if (r >= 0)
-                r = mapper_groups(s->ops, s->mount_fd, &groups);
+                r = mapper_groups(s->ops, &section, &groups);
         if (r > 0)
                 r = -EOPNOTSUPP;
         if (r >= 0)

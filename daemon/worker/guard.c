@@ -41,9 +41,10 @@ int boot_id_read(char ret[static 37]) {
 }
 
 /* A file system that has bytes on another device too could have a guard there that guards what only that
- * device's list names; and who works on the one knows nothing of who works on the other. */
+ * device's list names; and who works on the one knows nothing of who works on the other. And guards own
+ * blocks of the data: what another part has lost is no reason to keep those. */
 int guard_space(const Site *s, SpaceMap *ret) {
-        return site_whole(s, ret);
+        return s->volume->part == FS_PART_DATA ? site_whole(s, ret) : -EOPNOTSUPP;
 }
 
 int guard_place(const SpaceMap *space, Range device, Range *ret) {

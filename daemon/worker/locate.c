@@ -175,6 +175,7 @@ static int add_part(const Findings *part, void *userdata) {
         _cleanup_findings_ Findings f = {
                 .range = part->range,
                 .read_only = l->site.read_only,
+                .part = l->site.volume->part,
                 .coarse = l->site.coarse,
                 .clonable = l->clonable,
                 .freezable = l->freezable,

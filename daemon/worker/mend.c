@@ -69,6 +69,7 @@ static int fs_place(const Site *s, Range range, Range *ret) {
 }
 
 int mend_look(const Site *s, Range range, const RangeSet *bad, Mend *ret) {
+        const MapSection section = site_section(s);
         _cleanup_rangeset_ RangeSet there = {};
         Mend m = {};
         Range place;
@@ -83,7 +84,7 @@ int mend_look(const Site *s, Range range, const RangeSet *bad, Mend *ret) {
                 r = rangeset_add(&there, (Range) { bad->items[i].start - range.start + place.start,
                                                    bad->items[i].end - range.start + place.start });
         if (r >= 0)
-                r = mapper_mendable(s->ops, s->mount_fd, place, &there, &m);
+                r = mapper_mendable(s->ops, &section, place, &there, &m);
         if (r >= 0)
                 *ret = m;
         return r == -ENOMEM ? r : 0;

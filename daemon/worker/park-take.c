@@ -27,6 +27,7 @@ static int look_at_owner(const Owner *o, void *userdata) {
 
 /* What of the plan is free now, in the group that the first of it is in. */
 static int look_again(Park *p) {
+        const MapSection section = site_section(&p->site);
         _cleanup_rangeset_ RangeSet pages = {}, here = {}, part = {};
         Look l = { .park = p };
         uint64_t group;
@@ -37,7 +38,7 @@ static int look_again(Park *p) {
         if (r >= 0)
                 r = guard_translate(&p->space, &pages, &here);
         if (r >= 0)
-                r = mapper_walk(p->site.ops, p->site.mount_fd, &here, look_at_owner, &l);
+                r = mapper_walk(p->site.ops, &section, &here, look_at_owner, &l);
         if (r < 0)
                 return r;
         if (r > 0 || l.others)
@@ -71,10 +72,11 @@ static int confirm_owner(const Owner *o, void *userdata) {
 
 /* The file system itself says that the guard has it, and nobody else. */
 static int confirm(Park *p, const RangeSet *found) {
+        const MapSection section = site_section(&p->site);
         Confirm c = { .park = p };
         int r;
 
-        r = mapper_walk(p->site.ops, p->site.mount_fd, found, confirm_owner, &c);
+        r = mapper_walk(p->site.ops, &section, found, confirm_owner, &c);
         if (r < 0)
                 return r;
         return r > 0 || c.wrong ? ended(p, CASE_WAITING, REASON_FREE_PAGE_MAY_BE_ABSENT,
@@ -93,10 +95,11 @@ static int keep_found(Park *p, const RangeSet *found) {
 }
 
 int park_take(Park *p) {
+        const MapSection section = site_section(&p->site);
         _cleanup_rangeset_ RangeSet found = {};
         int r, k;
 
-        r = mapper_groups(p->site.ops, p->site.mount_fd, &p->groups);
+        r = mapper_groups(p->site.ops, &section, &p->groups);
         if (r > 0)
                 return ended(p, CASE_WAITING, REASON_FREE_PAGE_MAY_BE_ABSENT,
                              "this file system cannot do it");

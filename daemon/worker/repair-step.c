@@ -96,6 +96,7 @@ static Intent intent_of(const Repair *r, const Step *s, const RangeSet *listed) 
                 .case_id = r->request->id,
                 .boot_id = (char *) r->boot_id,
                 .uuid = r->request->volume.uuid,
+                .part = r->request->volume.part,
                 .device = r->request->volume.device,
                 .range = s->range,
                 .physical = r->request->physical_known ? r->request->physical + s->range.start : 0,

@@ -249,13 +249,15 @@ static int act(const Settler *s, Pending *p, Result *result) {
         }
 }
 
-/* Which of the file systems the intent is about; NULL: none of them. Device names change from boot to boot,
- * file systems take their UUIDs along. One that is not mounted has none: the device's name must do. */
+/* Which of the file systems, and which part of it, the intent is about; NULL: none of them. Device names
+ * change from boot to boot, file systems take their UUIDs along. One that is not mounted has none: the
+ * device's name must do. */
 static Place *place_of(const Settler *s, const Intent *i) {
         const Volume *v = &s->request->volume;
 
         for (size_t k = 0; i->uuid && k < s->places.n; k++)
-                if (streq_ptr(s->places.items[k].volume->uuid, i->uuid))
+                if (streq_ptr(s->places.items[k].volume->uuid, i->uuid) &&
+                    s->places.items[k].volume->part == i->part)
                         return s->places.items + k;
         return (!i->uuid || !v->uuid) && streq_ptr(i->device, v->device) ? s->places.items : NULL;
 }

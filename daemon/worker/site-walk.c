@@ -77,7 +77,8 @@ static int take_map(const TopoDisk *upper, const SpaceMap *map, void *userdata) 
         Find *f = userdata;
         int r;
 
-        if (upper->character || upper->major != f->site->fs_major || upper->minor != f->site->fs_minor)
+        if (upper->character || upper->major != f->site->part_major ||
+            upper->minor != f->site->part_minor)
                 return 0;
         f->size = upper->size;
         r = spacemap_copy(map, f->map);
@@ -85,7 +86,7 @@ static int take_map(const TopoDisk *upper, const SpaceMap *map, void *userdata) 
 }
 
 static bool is_direct(const Site *s) {
-        return s->fs_major == s->major && s->fs_minor == s->minor;
+        return s->part_major == s->major && s->part_minor == s->minor;
 }
 
 static int find_places(const Site *s, Range range, SpaceMap *ret, uint64_t *ret_size) {
@@ -98,7 +99,7 @@ static int find_places(const Site *s, Range range, SpaceMap *ret, uint64_t *ret_
         if (is_direct(s))
                 return spacemap_add(ret, range, range.start);
 
-        r = topo_read_below(s->fs_major, s->fs_minor, &t);
+        r = topo_read_below(s->part_major, s->part_minor, &t);
         if (r < 0)
                 return r;
         disk = topology_find_disk_by_number(&t, s->major, s->minor);
@@ -183,6 +184,7 @@ static int place_range(const Site *s, Range range, Answer *a) {
 
 /* 0, MAP_E_GONE, or a negative errno. */
 static int ask_mapper(const Site *s, const MapAsker *asker, Answer *a) {
+        const MapSection section = site_section(s);
         _cleanup_rangeset_ RangeSet asked = {};
         int r = 0;
 
@@ -190,7 +192,7 @@ static int ask_mapper(const Site *s, const MapAsker *asker, Answer *a) {
                 r = rangeset_add(&asked, a->places.items[i].from);
         if (r < 0 || asked.n == 0)
                 return r;
-        return mapper_search(s->ops, s->mount_fd, &asked, asker, add_translated, a);
+        return mapper_search(s->ops, &section, &asked, asker, add_translated, a);
 }
 
 static int walk_elsewhere(const Site *s, const RangeSet *ranges, const MapAsker *asker, OwnerFn fn,
@@ -242,6 +244,7 @@ static int walk_single(OwnerType type, const char *detail, const RangeSet *range
 int site_walk(const Site *s, const RangeSet *ranges, const MapProgress *progress, OwnerFn fn,
               void *userdata) {
         const MapAsker asker = { .progress = progress, .held = s->held.items, .n_held = s->held.n };
+        const MapSection section = site_section(s);
 
         assert(s->volume);
         assert(fn);
@@ -258,13 +261,14 @@ int site_walk(const Site *s, const RangeSet *ranges, const MapProgress *progress
                 return walk_single(OWNER_UNKNOWN, s->volume->hindrance, ranges, fn, userdata);
         if (s->mount_fd < 0)
                 return walk_single(OWNER_UNMOUNTED, NULL, ranges, fn, userdata);
-        if (s->volume->log)
+        if (s->volume->part == FS_PART_LOG)
                 return walk_single(OWNER_LOG, NULL, ranges, fn, userdata);
-        return is_direct(s) ? mapper_search(s->ops, s->mount_fd, ranges, &asker, fn, userdata)
+        return is_direct(s) ? mapper_search(s->ops, &section, ranges, &asker, fn, userdata)
                : walk_elsewhere(s, ranges, &asker, fn, userdata);
 }
 
 int site_owns(const Site *s, int fd, Range page, uint64_t offset, MapOwns *ret) {
+        const MapSection section = site_section(s);
         _cleanup_spacemap_ SpaceMap map = {};
         uint64_t to;
         int r;
@@ -278,7 +282,7 @@ int site_owns(const Site *s, int fd, Range page, uint64_t offset, MapOwns *ret) 
                 *ret = r > 0 && page.start == offset && page.end <= s->size ? MAP_OWNED : MAP_OTHERS;
                 return 0;
         }
-        if (s->volume->hindrance || s->volume->log || s->mount_fd < 0)
+        if (s->volume->hindrance || s->mount_fd < 0)
                 return -EAGAIN;
         r = site_places(s, page, &map);
         if (r < 0)
@@ -287,5 +291,5 @@ int site_owns(const Site *s, int fd, Range page, uint64_t offset, MapOwns *ret) 
                 *ret = MAP_OTHERS;
                 return 0;
         }
-        return mapper_owns(s->ops, s->mount_fd, fd, (Range) { to, to + REPAIR_UNIT }, offset, ret);
+        return mapper_owns(s->ops, &section, fd, (Range) { to, to + REPAIR_UNIT }, offset, ret);
 }

@@ -71,23 +71,37 @@ static int device_open(const Volume *v, Site *s) {
         if (ioctl(s->block_fd, BLKGETSIZE64, &s->size) < 0 || ioctl(s->block_fd, BLKSSZGET, &sector) < 0)
                 return -errno;
 
-        s->major = s->fs_major = major(st.st_rdev);
-        s->minor = s->fs_minor = minor(st.st_rdev);
+        s->major = s->fs_major = s->part_major = major(st.st_rdev);
+        s->minor = s->fs_minor = s->part_minor = minor(st.st_rdev);
         s->coarse = sector > (int) SECTOR_SIZE;
         return 0;
 }
 
-static int fs_device_find(const Volume *v, Site *s) {
+/* NULL: it is as it is. */
+static int number_find(const char *device, uint32_t *ret_major, uint32_t *ret_minor) {
         struct stat st;
 
-        if (!v->fs_device)
+        if (!device)
                 return 0;
-        if (stat(v->fs_device, &st) < 0)
+        if (stat(device, &st) < 0)
                 return errno == ENOENT ? SITE_E_UNMOUNTED : -errno;
         if (!S_ISBLK(st.st_mode))
                 return SITE_E_UNMOUNTED;
-        s->fs_major = major(st.st_rdev);
-        s->fs_minor = minor(st.st_rdev);
+        *ret_major = major(st.st_rdev);
+        *ret_minor = minor(st.st_rdev);
+        return 0;
+}
+
+static int fs_device_find(const Volume *v, Site *s) {
+        int r;
+
+        r = number_find(v->fs_device, &s->fs_major, &s->fs_minor);
+        if (r != 0)
+                return r;
+        if (v->part != FS_PART_DATA)
+                return number_find(v->part_device, &s->part_major, &s->part_minor);
+        s->part_major = s->fs_major;
+        s->part_minor = s->fs_minor;
         return 0;
 }
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include <sys/sysmacros.h>
+
 #include "core/case.h"
 #include "core/rangeset.h"
 #include "core/spacemap.h"
@@ -18,7 +20,8 @@ enum {
  * that a device or a mount that is replaced meanwhile is not mistaken for the one that was found
  * poisoned. The file system may have another device than the one that was poisoned, a partition of it or
  * what device mapper made of it: addresses are always those of the poisoned one, and site_walk() knows the
- * difference. */
+ * difference. Or the poisoned one has another part of it than its data: then "the file system's device" is
+ * what it has for that part. */
 typedef struct Site {
         const Volume *volume;
         const char *disk;       /* "pmem0"; points into the Volume */
@@ -27,7 +30,10 @@ typedef struct Site {
         int block_fd;           /* O_RDONLY | O_DIRECT: sectors beside a bad one can be read here, not
                                  * through the file. -1: it cannot be read (device-dax, a region) */
         int mount_fd;           /* -1: not mounted */
-        uint32_t fs_major, fs_minor;    /* of the file system's device: the same, or one that stands on it */
+        uint32_t fs_major, fs_minor;    /* of the file system's own device: the same, one that stands on it,
+                                         * or, where this has another part of it, any */
+        uint32_t part_major, part_minor;        /* of what the file system has for the part of it that is
+                                         * here: the same, or one that stands on it */
         const MapperOps *ops;   /* NULL: no mapper for this file system */
         bool read_only;
         int dax_fd;             /* O_RDONLY: it is a device-dax, and read through mappings. -1: it is not */
@@ -36,6 +42,12 @@ typedef struct Site {
         bool coarse;            /* its logical blocks are larger than sectors */
         struct { MapHeld *items; size_t n, allocated; } held;   /* site_hold() */
 } Site;
+
+/* What the mapper is asked about. */
+static inline MapSection site_section(const Site *s) {
+        return (MapSection) { .mount_fd = s->mount_fd, .part = s->volume->part,
+                              .device = makedev(s->part_major, s->part_minor) };
+}
 
 /* The Volume must outlive the Site. 0; SITE_E_UNMOUNTED, with *ret valid but for mount_fd; SITE_E_GONE;
  * or a negative errno. */

@@ -157,8 +157,8 @@ def disabled(program):
 
 
 def parts(program):
-    """Proves that a worker is told of which file system a disk has the journal, wherever that file system is; that a realtime device is
-    called that; and that both are what they were before once it is unmounted."""
+    """Proves that a worker is told of which file system a disk has the journal, or the realtime files, wherever that file system is; and
+    that both are what they were before once it is unmounted."""
     t = {"regions": [region(0, 64 * MIB, ["nmem0"]), region(1, 64 * MIB, ["nmem1"])],
          "namespaces": [namespace(0, "fsdax", "pmem0", 64 * MIB), namespace(1, "fsdax", "pmem1", 64 * MIB)],
          "disks": [disk("pmem0", 62 * MIB, 0, badblocks=True), disk("pmem1", 62 * MIB, 1, badblocks=True)],
@@ -172,8 +172,8 @@ def parts(program):
         d.wait("both asked", lambda: len({r["volume"]["device"] for r in d.requests("locate")}) == 2)
         asked = {r["volume"]["device"]: r["volume"] for r in d.requests("locate")}
         assert asked["/dev/pmem0"] == {"device": "/dev/pmem0", "fs": "xfs", "uuid": "u", "mountpoint": "/srv/t", "fs_device": "/dev/sda1",
-                                       "log": True}, asked
-        assert "realtime device of the file system at /srv/t" in asked["/dev/pmem1"]["hindrance"] and "fs" not in asked["/dev/pmem1"], asked
+                                       "part": "log"}, asked
+        assert asked["/dev/pmem1"] == {**asked["/dev/pmem0"], "device": "/dev/pmem1", "part": "realtime"}, asked
 
         n = len(d.requests("locate"))
         d.build({**t, "parts": []})

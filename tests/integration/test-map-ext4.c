@@ -138,7 +138,7 @@ static const Owner *owner_at(const Owners *map, uint64_t byte) {
 
 static void ask(int root, const RangeSet *ranges, Owners *ret) {
         *ret = (Owners) {};
-        assert(mapper_walk(ext4, root, ranges, keep, ret) == 0);
+        assert(mapper_walk(ext4, MAP_DATA(root), ranges, keep, ret) == 0);
 }
 
 static void ask_one(int root, Range range, Owner *ret) {
@@ -335,7 +335,7 @@ static void test_forward_map(const char *options, int files) {
         compare_random(root, &map, 300, 1, false);
         compare_random(root, &map, 1000, 200, false);
 
-        assert(mapper_walk(ext4, root, RANGESET_ONE({ 0, IMAGE_SIZE }), count, &c) == 0);
+        assert(mapper_walk(ext4, MAP_DATA(root), RANGESET_ONE({ 0, IMAGE_SIZE }), count, &c) == 0);
         assert(c.next == IMAGE_SIZE);
         assert(fstatfs(root, &fs) == 0);
         assert(c.bytes[OWNER_FREE] == fs.f_bfree * BLOCK);
@@ -455,9 +455,9 @@ static void test_held(int root) {
         range = first_range(fd);
         assert(signal(SIGIO, SIG_IGN) != SIG_ERR);
         assert(fcntl(fd, F_SETLEASE, F_WRLCK) == 0);
-        assert(mapper_search(ext4, root, RANGESET_ONE(range), &asker, count_files, &found) == 0);
+        assert(mapper_search(ext4, MAP_DATA(root), RANGESET_ONE(range), &asker, count_files, &found) == 0);
         assert(found == 1 && fcntl(fd, F_GETLEASE) == F_WRLCK);
-        assert(mapper_walk(ext4, root, RANGESET_ONE(range), count_files, &found) == 0);
+        assert(mapper_walk(ext4, MAP_DATA(root), RANGESET_ONE(range), count_files, &found) == 0);
         assert(found == 1 && fcntl(fd, F_GETLEASE) != F_WRLCK);
 }
 
@@ -494,13 +494,13 @@ static void test_open(int root) {
         assert(mapper_open(ext4, root, 8, 0, O_RDONLY, &none) == MAP_E_GONE);
 
         page = (Range) { range.start + BLOCK, range.start + 2 * BLOCK };
-        assert(mapper_owns(ext4, root, reader, page, BLOCK, &owns) == 0 && owns == MAP_OWNED);
-        assert(mapper_owns(ext4, root, reader, page, 2 * BLOCK, &owns) == 0 && owns == MAP_OTHERS);
+        assert(mapper_owns(ext4, MAP_DATA(root), reader, page, BLOCK, &owns) == 0 && owns == MAP_OWNED);
+        assert(mapper_owns(ext4, MAP_DATA(root), reader, page, 2 * BLOCK, &owns) == 0 && owns == MAP_OTHERS);
         page = (Range) { range.start - BLOCK, range.start };
-        assert(mapper_owns(ext4, root, reader, page, 0, &owns) == 0 && owns == MAP_OTHERS);
+        assert(mapper_owns(ext4, MAP_DATA(root), reader, page, 0, &owns) == 0 && owns == MAP_OTHERS);
         assert(fallocate(fd, FALLOC_FL_ZERO_RANGE, BLOCK, BLOCK) == 0);
         page = (Range) { range.start + BLOCK, range.start + 2 * BLOCK };
-        assert(mapper_owns(ext4, root, reader, page, BLOCK, &owns) == 0 && owns == MAP_OTHERS);
+        assert(mapper_owns(ext4, MAP_DATA(root), reader, page, BLOCK, &owns) == 0 && owns == MAP_OTHERS);
 }
 
 static void expect_path(int root, int fd, const char *below, const char *expected) {
@@ -594,7 +594,7 @@ static void test_garbage(void) {
         t.inode = inode_of(fd);
         assert(close(fd) == 0);
         fd = -1;
-        assert(mapper_walk(ext4, root, RANGESET_ONE({ 0, IMAGE_SIZE }), find_tree, &t) == 0);
+        assert(mapper_walk(ext4, MAP_DATA(root), RANGESET_ONE({ 0, IMAGE_SIZE }), find_tree, &t) == 0);
         assert(t.block != 0);
         unmount(root);
         image = open("image", O_RDWR | O_CLOEXEC);
@@ -619,7 +619,7 @@ static void test_garbage(void) {
                 assert(pwrite_full(image, &tree, sizeof(tree), t.block) == 0);
                 root = mount_it();
                 assert(root >= 0);
-                assert(mapper_walk(ext4, root, RANGESET_ONE({ 0, IMAGE_SIZE }), judge, &j) == 0);
+                assert(mapper_walk(ext4, MAP_DATA(root), RANGESET_ONE({ 0, IMAGE_SIZE }), judge, &j) == 0);
                 assert(j.unknown > 0 && j.unknown < 20 << 20);
                 unmount(root);
         }

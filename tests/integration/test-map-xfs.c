@@ -99,7 +99,7 @@ static void ask(int root, Range range, Owners *ret) {
         int r;
 
         *ret = (Owners) {};
-        r = mapper_walk(xfs, root, RANGESET_ONE(range), keep, ret);
+        r = mapper_walk(xfs, MAP_DATA(root), RANGESET_ONE(range), keep, ret);
         if (r != 0) {
                 (void) fprintf(stderr, "asked for %#" PRIx64 " to %#" PRIx64 ": %d\n", range.start,
                                range.end, r);
@@ -170,7 +170,7 @@ static void wait_for(int root, Range range, OwnerType type) {
         for (int i = 0;; i++) {
                 _cleanup_owners_ Owners owners = {};
 
-                assert(mapper_walk(xfs, root, RANGESET_ONE(range), keep, &owners) == 0);
+                assert(mapper_walk(xfs, MAP_DATA(root), RANGESET_ONE(range), keep, &owners) == 0);
                 if (owners.n == 1 && owners.items[0].type == type)
                         return;
                 assert(i < 1000);
@@ -266,7 +266,7 @@ static void expect_metadata(int root, uint64_t inode, const char *detail) {
         _cleanup_owner_ Owner o = {};
 
         assert(syncfs(root) == 0);
-        assert(mapper_walk(xfs, root, RANGESET_ONE({ 0, IMAGE_SIZE }), find_metadata, &m) == 0);
+        assert(mapper_walk(xfs, MAP_DATA(root), RANGESET_ONE({ 0, IMAGE_SIZE }), find_metadata, &m) == 0);
         if (!m.found) {
                 (void) fprintf(stderr, "no %s\n", detail);
                 abort();
@@ -338,7 +338,7 @@ static int count(const Owner *o, void *userdata) {
 static Census census(int root, uint64_t inode) {
         Census c = { .inode = inode };
 
-        assert(mapper_walk(xfs, root, RANGESET_ONE({ 0, IMAGE_SIZE }), count, &c) == 0);
+        assert(mapper_walk(xfs, MAP_DATA(root), RANGESET_ONE({ 0, IMAGE_SIZE }), count, &c) == 0);
         assert(c.next == IMAGE_SIZE);
         return c;
 }
@@ -575,7 +575,8 @@ static void test_held(int root) {
                 if (files == 2)
                         assert(ioctl(copy, FICLONE, fd) == 0);
                 assert(fcntl(fd, F_SETLEASE, F_WRLCK) == 0 && fcntl(copy, F_SETLEASE, F_WRLCK) == 0);
-                assert(mapper_search(xfs, root, RANGESET_ONE(e.range), &asker, keep, &owners) == 0);
+                assert(mapper_search(xfs, MAP_DATA(root), RANGESET_ONE(e.range), &asker, keep,
+                                     &owners) == 0);
                 assert(owners.n == files);
                 for (size_t i = 0; i < files; i++)
                         assert(owners.items[i].type == OWNER_FILE && owners.items[i].shared == (files == 2));
@@ -584,25 +585,31 @@ static void test_held(int root) {
         }
 }
 
+static MapOwns owns_of(int root, int fd, Range page, uint64_t offset) {
+        MapOwns owns;
+
+        assert(mapper_owns(xfs, MAP_DATA(root), fd, page, offset, &owns) == 0);
+        return owns;
+}
+
 /* Proves that a page is known to be a file's without opening it (that would cost the lease), and that a
  * mapping that is not exactly so is none. */
 static void test_owns(int root) {
         _cleanup_close_ int fd = create_filled(root, "owns", 8 * BLOCK), copy = create(root, "owns-too");
         const Extent e = first_extent(fd);
         struct file_clone_range c = { .src_fd = fd, .src_offset = 4 * BLOCK, .src_length = BLOCK };
-        MapOwns owns;
 
         assert(fcntl(fd, F_SETLEASE, F_RDLCK) < 0 || fcntl(fd, F_SETLEASE, F_UNLCK) == 0);
-        assert(mapper_owns(xfs, root, fd, piece(e, 2, 3), 2 * BLOCK, &owns) == 0 && owns == MAP_OWNED);
-        assert(mapper_owns(xfs, root, fd, piece(e, 2, 3), 3 * BLOCK, &owns) == 0 && owns == MAP_OTHERS);
-        assert(mapper_owns(xfs, root, copy, piece(e, 2, 3), 2 * BLOCK, &owns) == 0 && owns == MAP_OTHERS);
+        assert(owns_of(root, fd, piece(e, 2, 3), 2 * BLOCK) == MAP_OWNED);
+        assert(owns_of(root, fd, piece(e, 2, 3), 3 * BLOCK) == MAP_OTHERS);
+        assert(owns_of(root, copy, piece(e, 2, 3), 2 * BLOCK) == MAP_OTHERS);
         assert(ioctl(copy, FICLONERANGE, &c) == 0);
-        assert(mapper_owns(xfs, root, fd, piece(e, 4, 5), 4 * BLOCK, &owns) == 0 && owns == MAP_SHARED);
-        assert(mapper_owns(xfs, root, copy, piece(e, 4, 5), 0, &owns) == 0 && owns == MAP_SHARED);
+        assert(owns_of(root, fd, piece(e, 4, 5), 4 * BLOCK) == MAP_SHARED);
+        assert(owns_of(root, copy, piece(e, 4, 5), 0) == MAP_SHARED);
         assert(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 6 * BLOCK, BLOCK) == 0);
-        assert(mapper_owns(xfs, root, fd, piece(e, 6, 7), 6 * BLOCK, &owns) == 0 && owns == MAP_OTHERS);
+        assert(owns_of(root, fd, piece(e, 6, 7), 6 * BLOCK) == MAP_OTHERS);
         assert(fallocate(fd, FALLOC_FL_KEEP_SIZE, 6 * BLOCK, BLOCK) == 0);
-        assert(mapper_owns(xfs, root, fd, piece(e, 6, 7), 6 * BLOCK, &owns) == 0 && owns == MAP_OTHERS);
+        assert(owns_of(root, fd, piece(e, 6, 7), 6 * BLOCK) == MAP_OTHERS);
 }
 
 /* Proves that blocks which are written anew in another place (copy on write of shared bytes) are never

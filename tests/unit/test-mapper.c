@@ -36,7 +36,7 @@ typedef struct Fake {
 
 static Fake fake;
 
-static int fake_walk(int mount_fd, const RangeSet *ranges, const MapAsker *asker, OwnerFn fn,
+static int fake_walk(const MapSection *on, const RangeSet *ranges, const MapAsker *asker, OwnerFn fn,
                      void *userdata) {
         for (size_t i = 0; i < fake.n; i++) {
                 int r = fn(&fake.owners[i], userdata);
@@ -94,7 +94,7 @@ static int see(const Owner *owner, void *userdata) {
 static int walk_set(const Owner *owners, size_t n, int result, const RangeSet *asked, Seen *ret) {
         fake = (Fake) { .owners = owners, .n = n, .result = result };
         *ret = (Seen) {};
-        return mapper_walk(&fake_ops, -1, asked, see, ret);
+        return mapper_walk(&fake_ops, MAP_DATA(-1), asked, see, ret);
 }
 
 static int walk(const Owner *owners, size_t n, int result, Range asked, Seen *ret) {
@@ -145,7 +145,7 @@ static void test_unsupported(void **state) {
         assert_true(range_equal(s.owners[1].range, (Range) { 150, 200 }));
 
         s = (Seen) {};
-        assert_int_equal(mapper_walk(NULL, -1, RANGESET_ONE({ 100, 200 }), see, &s), 0);
+        assert_int_equal(mapper_walk(NULL, MAP_DATA(-1), RANGESET_ONE({ 100, 200 }), see, &s), 0);
         assert_int_equal(s.n, 1);
         assert_int_equal(s.owners[0].type, OWNER_UNKNOWN);
 }
@@ -265,8 +265,8 @@ static void test_stop(void **state) {
                         Seen s = { .stop_at = at, .stop_with = with };
 
                         fake = (Fake) { .owners = owners, .n = 2 };
-                        assert_int_equal(mapper_walk(&fake_ops, -1, RANGESET_ONE({ 100, 200 }), see, &s),
-                                         with);
+                        assert_int_equal(mapper_walk(&fake_ops, MAP_DATA(-1), RANGESET_ONE({ 100, 200 }),
+                                                     see, &s), with);
                         assert_int_equal(s.n, with == 0 ? 5 : at);
                 }
 }
@@ -369,12 +369,14 @@ static void test_elsewhere(void **state) {
         Seen s = {};
 
         assert_true(fd >= 0);
-        assert_int_equal(mapper_walk(mapper_find("xfs"), fd, RANGESET_ONE({ 4096, 8192 }), see, &s), 0);
+        assert_int_equal(mapper_walk(mapper_find("xfs"), MAP_DATA(fd), RANGESET_ONE({ 4096, 8192 }), see,
+                                     &s), 0);
         assert_int_equal(s.n, 1);
         assert_int_equal(s.owners[0].type, OWNER_UNKNOWN);
 
         s = (Seen) {};
-        assert_int_equal(mapper_walk(mapper_find("ext4"), fd, RANGESET_ONE({ 4096, 8192 }), see, &s), 0);
+        assert_int_equal(mapper_walk(mapper_find("ext4"), MAP_DATA(fd), RANGESET_ONE({ 4096, 8192 }), see,
+                                     &s), 0);
         assert_int_equal(s.n, 1);
         assert_int_equal(s.owners[0].type, OWNER_UNKNOWN);
 }

@@ -97,7 +97,7 @@ static void test_external_log(void **state) {
         _cleanup_(case_freep) Case *c = make_case("xfs", "/m", REASON_LOG, 0);
         _cleanup_free_ char *text = NULL;
 
-        c->volume.log = true;
+        c->volume.part = FS_PART_LOG;
         c->volume.fs_device = strdup("/dev/sda1");
         text = remedy(c);
         expect_order(text, (const char *const[]) { "'xfs_repair -L -l /dev/pmem0 /dev/sda1'", NULL });

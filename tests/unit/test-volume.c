@@ -67,9 +67,11 @@ static int put_piece(Range piece, const Volume *v, void *userdata) {
         char *text = userdata;
         size_t n = strlen(text);
 
-        (void) snprintf(text + n, 4096 - n, "%s%" PRIu64 "+%" PRIu64 " %s%s%s%s%s%s", n ? "|" : "",
-                        piece.start / PAGE, range_size(piece) / PAGE, v->log ? "log of " : "",
-                        v->uuid ? v->uuid : "-",
+        (void) snprintf(text + n, 4096 - n, "%s%" PRIu64 "+%" PRIu64 " %s%s%s%s%s%s%s%s%s", n ? "|" : "",
+                        piece.start / PAGE, range_size(piece) / PAGE,
+                        v->part != FS_PART_DATA ? fs_part_to_string(v->part) : "",
+                        v->part != FS_PART_DATA ? " of " : "", v->uuid ? v->uuid : "-",
+                        v->part_device ? " by " : "", v->part_device ? v->part_device : "",
                         v->fs_device ? " on " : "", v->fs_device ? v->fs_device : "",
                         v->hindrance ? ": " : "", v->hindrance ? v->hindrance : "");
         return 0;
@@ -117,8 +119,7 @@ static void test_bare(void **state) {
         assert_pieces(&t, "pmem0", (Range) { 0, 100 }, "0+100 pmem0");
 }
 
-/* What has the journal of a file system is that, also where it stands on a disk; of a realtime device nobody
- * can be asked, and it is not taken for one that is not mounted. */
+/* What has the journal of a file system, or its realtime files, is that, also where it stands on a disk. */
 static void test_parts(void **state) {
         _cleanup_topology_ Topology t = {};
 
@@ -129,11 +130,9 @@ static void test_parts(void **state) {
         add_part(&t, "pmem0p1", FS_PART_LOG);
         add_part(&t, "pmem1", FS_PART_REALTIME);
         assert_pieces(&t, "pmem0", (Range) { 9, 21 },
-                      "9+1 -: " UNUSED("/dev/pmem0") "|10+10 log of other on /dev/sda1|20+1 -: "
-                      UNUSED("/dev/pmem0"));
-        assert_pieces(&t, "pmem1", (Range) { 0, 1 },
-                      "0+1 -: /dev/pmem1 is the realtime device of the file system at /srv/other, which is "
-                      "not asked whose bytes there are");
+                      "9+1 -: " UNUSED("/dev/pmem0") "|10+10 log of other by /dev/pmem0p1 on /dev/sda1|"
+                      "20+1 -: " UNUSED("/dev/pmem0"));
+        assert_pieces(&t, "pmem1", (Range) { 0, 1 }, "0+1 realtime of other on /dev/sda1");
 }
 
 /* A partition that begins in the middle of a page keeps no page: nothing is computed with it. */
