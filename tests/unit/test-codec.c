@@ -128,12 +128,14 @@ static void done_preview(Any *a) {
 #define OFFER                                                                                               \
         "{\"replica\":\"mirror:/m\",\"state\":\"held\",\"proof\":\"identity+neighbours\","                  \
         "\"witness\":\"differ\",\"witness_at\":77,\"detail\":\"so\"}"
-#define VOLUME "{\"device\":\"/dev/pmem0\",\"fs\":\"xfs\",\"uuid\":\"u-1\",\"mountpoint\":\"/srv/pmem\"}"
+#define VOLUME                                                                                              \
+        "{\"device\":\"/dev/pmem0\",\"fs\":\"xfs\",\"uuid\":\"u-1\",\"mountpoint\":\"/srv/pmem\","          \
+        "\"fs_device\":\"/dev/sda1\",\"part\":\"realtime\",\"part_device\":\"/dev/pmem0p1\"}"
 #define RANGE "{\"start\":1048576,\"length\":8192}"
 #define BAD "[{\"start\":1048576,\"length\":512},{\"start\":1052672,\"length\":4096}]"
 #define FINDINGS                                                                                            \
         "{\"range\":" RANGE ",\"bad\":" BAD ",\"owners\":[" OWNER "],\"offers\":[" OFFER "],"               \
-        "\"read_only\":true,\"file_size\":8193,\"coarse\":true,"                                           \
+        "\"read_only\":true,\"file_size\":8193,\"part\":\"realtime\",\"coarse\":true," \
         "\"clonable\":true,\"freezable\":true,"                                                             \
         "\"mend\":{\"parts\":[\"bnobt\",\"rmapbt\"],\"group\":1},\"mended\":\"so\",\"held\":true}"
 #define POLICY                                                                                              \
@@ -198,7 +200,7 @@ static const Codec codecs[] = {
         { "progress", decode_result, encode_result, done_result,
           "{\"id\":\"7\",\"progress\":true,\"detail\":\"so\"}" },
         { "intent", decode_intent, encode_intent, done_intent,
-          "{\"case\":\"7\",\"boot_id\":\"b\",\"uuid\":\"u\",\"device\":\"/dev/pmem0\","
+          "{\"case\":\"7\",\"boot_id\":\"b\",\"uuid\":\"u\",\"device\":\"/dev/pmem0\",\"part\":\"realtime\","
           "\"range\":{\"start\":1048576,\"length\":4096},\"bad\":[{\"start\":1048576,\"length\":512}],"
           "\"physical\":4306501632,\"inode\":131,\"generation\":0,\"offset\":4096,\"path\":\"/a\","
           "\"file_size\":4097,\"mtime_sec\":-1,\"mtime_nsec\":999999999,\"replica\":\"mirror:/m\","
@@ -460,6 +462,7 @@ static const struct Wrong {
         { "result", "\"state\":\"failed\"", "\"state\":\"located\"", "state: no repair ends in it" },
         { "progress", "\"progress\":true", "\"progress\":1", "progress: true or false is wanted" },
         { "progress", "\"progress\":true", "\"progress\":false", "state: it is missing" },
+        { "intent", "\"part\":\"realtime\"", "\"part\":\"tail\"", "part: " },
         { "intent", "\"length\":4096", "\"length\":8192", "range: it is not one page" },
         { "intent", "[{\"start\":1048576,\"length\":512}]", "[]", "bad: there is nothing bad" },
         { "intent", "\"mtime_sec\":-1", "\"mtime_sec\":9223372036854775808", "mtime_sec: it is too large" },

@@ -66,12 +66,20 @@ static int fake_names(int mount_fd, MapFile *files, size_t n) {
         return fake.path ? 0 : fake.path_result;
 }
 
+static int fake_owns(const MapSection *on, int fd, Range range, uint64_t offset, MapOwns *ret) {
+        *ret = MAP_OWNED;
+        return 0;
+}
+
 static const MapperOps fake_ops = {
         .name = "fake",
         .walk = fake_walk,
         .open = fake_open,
         .names = fake_names,
 };
+static const MapperOps data_only = { .name = "data", .walk = fake_walk, .owns = fake_owns };
+static const MapperOps with_realtime = { .name = "realtime", .realtime = true, .walk = fake_walk,
+                                       .owns = fake_owns };
 static const MapperOps walk_only = { .name = "walk-only", .walk = fake_walk };
 
 #define SEEN_MAX 64
@@ -126,6 +134,39 @@ static void test_complete(void **state) {
         assert_int_equal(s.owners[3].range.end, 200);
         for (size_t i = 1; i < s.n; i++)
                 assert_int_equal(s.owners[i].range.start, s.owners[i - 1].range.end);
+}
+
+/* Proves that a file system is asked about none of its devices that it knows nothing of, so that what lies
+ * at the same address of another one is not taken for the answer. */
+static void test_sections(void **state) {
+        const Owner owners[] = { owner(OWNER_FILE, 0, 4096, 7, 0) };
+        _cleanup_(closep) int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+        const struct {
+                const MapperOps *ops;
+                FsPart part;
+                bool asked;
+        } table[] = {
+                { &data_only, FS_PART_DATA, true },
+                { &data_only, FS_PART_REALTIME, false },
+                { &data_only, FS_PART_LOG, false },
+                { &with_realtime, FS_PART_DATA, true },
+                { &with_realtime, FS_PART_REALTIME, true },
+                { &with_realtime, FS_PART_LOG, false },
+        };
+
+        for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+                const MapSection on = { .mount_fd = -1, .part = table[i].part };
+                MapOwns owns = MAP_SHARED;
+                Seen s = {};
+
+                fake = (Fake) { .owners = owners, .n = 1 };
+                assert_int_equal(mapper_walk(table[i].ops, &on, RANGESET_ONE({ 0, 4096 }), see, &s), 0);
+                assert_int_equal(s.n, 1);
+                assert_int_equal(s.owners[0].type, table[i].asked ? OWNER_FILE : OWNER_UNKNOWN);
+                assert_int_equal(mapper_owns(table[i].ops, &on, fd, (Range) { 0, 4096 }, 0, &owns) == 0,
+                                 table[i].asked);
+                assert_int_equal(owns, table[i].asked ? MAP_OWNED : MAP_SHARED);
+        }
 }
 
 /* Proves that a file system that cannot answer, or not to the end, or that nobody knows, yields "unknown",
@@ -816,6 +857,7 @@ static void test_path_deleted(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_complete),
+                cmocka_unit_test(test_sections),
                 cmocka_unit_test(test_unsupported),
                 cmocka_unit_test(test_failure),
                 cmocka_unit_test(test_shared),

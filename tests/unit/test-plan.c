@@ -294,8 +294,11 @@ static void test_park(void **state) {
                 Mode mode;
                 Verdict verdict;
                 Reason reason;
+                FsPart part;
         } table[] = {
                 { "xfs", false, MODE_REPAIR, VERDICT_PARK, REASON_NONE },
+                { "xfs", false, MODE_REPAIR, VERDICT_WAIT, REASON_FREE_PAGE_MAY_BE_ABSENT,
+                  FS_PART_REALTIME },
                 { "xfs", true, MODE_REPAIR, VERDICT_WAIT, REASON_FREE_PAGE_MAY_BE_ABSENT },
                 { "xfs", false, MODE_OBSERVE, VERDICT_WAIT, REASON_FREE_PAGE_MAY_BE_ABSENT },
                 { "ext4", false, MODE_REPAIR, VERDICT_HARMLESS, REASON_FREE },
@@ -316,6 +319,7 @@ static void test_park(void **state) {
                 free(f.fs);
                 f.fs = table[i].fs ? strdup(table[i].fs) : NULL;
                 f.read_only = table[i].read_only;
+                f.part = table[i].part;
                 f.owners.items[0].type = OWNER_FREE;
                 assert_int_equal(rangeset_add(&f.bad, f.range), 0);
                 expect(&policy, &f, table[i].verdict, table[i].reason);
