@@ -549,6 +549,18 @@ def test_settle_write(lab):
     f.check_healed()
 
 
+def test_settle_other_part(lab):
+    "an intent about the realtime device of the same file system: left to who settles that"
+    f = File(lab)
+    cleared_only(f)
+    forge(lab, boot_id=OTHER_BOOT, part="realtime", device="/dev/pmem77")
+    before = lab.intents()[0].read_bytes()
+    lines = f.settle()
+    assert len(lines) == 1 and "id" not in lines[0], lines
+    assert [p.read_bytes() for p in lab.intents()] == [before]
+    lab.intents()[0].unlink()
+
+
 def test_settle_write_observe(lab):
     "the same with Mode=observe: not written"
     f = File(lab)

@@ -55,9 +55,9 @@ exec 9>&-
 
 forget_entries
 PMEM=pmem1
-poison_ars $((400 * 2048)) 1
+poison_ars $((100 * 2048)) 1
 wait_entry STATE=harmless DEVICE=/dev/pmem1 REASON=free
-poison_mce $((410 * 2048))
+poison_mce $((110 * 2048))
 wait_entry DEVICE=/dev/pmem1 REASON=free-page-may-be-absent
 expect_match "what the journal says" "*on a realtime device it cannot be parked*" "$(field MESSAGE)"
 expect "guard files" "" "$(find $MNT/.bezoar -type f 2>/dev/null)"
