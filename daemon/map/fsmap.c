@@ -66,6 +66,8 @@ int fsmap_query(const MapSection *on, Range range, FsmapFn fn, void *userdata) {
 
         if (fstat(on->mount_fd, &st) < 0)
                 return -errno;
+        if (on->part != FS_PART_DATA && on->device == st.st_dev)
+                return MAP_E_UNSUPPORTED; /* its data, whatever it was taken for */
         device = encode_device(on->part == FS_PART_DATA ? st.st_dev : on->device);
         head = malloc(fsmap_sizeof(BATCH));
         if (!head)

@@ -115,6 +115,8 @@ static int take_free(XfsSearch *s, const XfsGeometry *g) {
                         if (!(records.items[k].fmr_flags & FMR_OF_SPECIAL_OWNER) ||
                             !range_intersect(in, asked.items[i], &in))
                                 continue;
+                        if (records.items[k].fmr_owner == XFS_OWNER_LOG && s->on->part != FS_PART_DATA)
+                                return MAP_E_UNSUPPORTED; /* the device is not what it was taken for */
                         if (records.items[k].fmr_owner == FMR_OWN_FREE)
                                 r = take_as(s, OWNER_FREE, NULL, in);
                         else
