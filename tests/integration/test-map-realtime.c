@@ -31,7 +31,7 @@
 #define BLOCK 4096U
 #define SIZE (300U << 20)       /* of each device */
 #define BLOCKS (SIZE / BLOCK)
-#define FILES 300U
+#define FILES 200U
 #define EXTENTS 256U            /* of one file, at most */
 
 static const MapperOps *xfs;
@@ -229,7 +229,7 @@ static void test_forward(const Lab *lab, uint64_t rest) {
                         abort();
                 }
         }
-        for (unsigned i = 0; i < 200; i++) {
+        for (unsigned i = 0; i < 60; i++) {
                 const uint64_t at = (uint64_t) rand_r(&seed) % (BLOCKS - 16) * BLOCK;
                 const uint64_t n = 1 + (unsigned) rand_r(&seed) % 16;
 
@@ -283,7 +283,7 @@ static void test_meanwhile(const Lab *lab) {
         assert(pid >= 0);
         if (pid == 0)
                 move_for_ever(lab->root);
-        for (unsigned i = 0; i < 30; i++)
+        for (unsigned i = 0; i < 12; i++)
                 (void) check(lab, i % 2, (Range) { 0, SIZE }, false);
         assert(kill(pid, SIGKILL) == 0);
         assert(waitpid(pid, NULL, 0) == pid);
