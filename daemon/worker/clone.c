@@ -9,6 +9,7 @@
 
 #include "util/file.h"
 #include "util/vec.h"
+#include "worker/alike.h"
 #include "worker/clone.h"
 
 void clone_set_done(CloneSet *c) {
@@ -86,11 +87,44 @@ static int look(const CloneTo *to, void *userdata) {
         return r < 0 ? r : owns == MAP_OTHERS ? -ESTALE : 0;
 }
 
+static int new_file(bool dax, int *ret, void *userdata) {
+        const CloneSet *c = userdata;
+        _cleanup_close_ int fd = openat(c->guard.folder_fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+        char name[ALIKE_NAME_MAX];
+        int r;
+
+        if (fd < 0)
+                return -errno;
+        if (file_is_dax(fd) != dax) {
+                closep(&fd);
+                r = alike_make(c->guard.folder_fd, dax, &fd, name);
+                if (r != 0)
+                        return r == ALIKE_E_NONE ? WRITE_E_UNLIKE : r;
+                if (unlinkat(c->guard.folder_fd, name, 0) < 0)
+                        return -errno;
+        }
+        *ret = TAKE_FD(fd);
+        return 0;
+}
+
+/* A try that did not come to its end may have left it the block. *ret_has: it has. */
+static int guard_suit(Guard *g, bool dax, bool *ret_has) {
+        _cleanup_rangeset_ RangeSet owned = {};
+        int r;
+
+        r = guard_owned(g, &owned);
+        if (r < 0)
+                return r;
+        *ret_has = rangeset_contains(&owned, g->target);
+        return *ret_has ? 0 : guard_make_alike(g, dax);
+}
+
 int clone_prepare(const Site *s, const Target *t, CloneSet *c) {
         const MapSection section = site_section(s);
         _cleanup_spacemap_ SpaceMap space = {};
         char boot_id[37];
         MapGroups groups;
+        bool has = false;
         unsigned files;
         Range target = {};
         int r;
@@ -108,17 +142,20 @@ int clone_prepare(const Site *s, const Target *t, CloneSet *c) {
                 r = boot_id_read(boot_id);
         if (r >= 0)
                 r = guard_make(s, &groups, target, boot_id, &c->guard);
-        if (r < 0)
-                return r;
+        if (r >= 0)
+                r = guard_suit(&c->guard, file_is_dax(t->file_fd), &has);
+        if (r != 0)
+                return r == ALIKE_E_NONE ? CLONE_E_UNLIKE : r;
 
         c->site = s;
         c->page = t;
         c->target = (CloneTarget) {
-                .guard_fd = c->guard.fd,
-                .folder_fd = c->guard.folder_fd,
+                .guard_fd = has ? -1 : c->guard.fd,
+                .log_fd = c->guard.fd,
                 .others = c->others.items,
                 .n_others = c->others.n,
                 .look = look,
+                .new_file = new_file,
                 .userdata = c,
         };
         return 0;

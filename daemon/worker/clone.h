@@ -9,6 +9,7 @@ enum {
         _CLONE_E_SUCCESS,
 
         CLONE_E_DIFFERS,        /* what was read back of a file that shares the page is not right */
+        CLONE_E_UNLIKE,         /* no guard can be had that has DAX, or has not, as the file has */
 };
 
 /* What the writer `clone` needs: a guard for the bad block, and everybody who has it. */
@@ -28,8 +29,9 @@ void clone_set_done(CloneSet *c);
 bool clone_possible(const Site *s);
 
 /* For this page. The files that have it are held (site_hold()), so that whoever opened them has kept others
- * out: nothing is opened here. The guard is made; nothing else is changed. 0; -ESTALE: the page has become
- * somebody's who is no file, or is not held; or a negative errno. The set must stay where it is. */
+ * out: nothing is opened here. The guard is made; nothing else is changed. 0; CLONE_E_UNLIKE; -ESTALE: the
+ * page has become somebody's who is no file, or is not held; or a negative errno. The set must stay where
+ * it is. */
 int clone_prepare(const Site *s, const Target *t, CloneSet *c);
 
 /* After the write: the guard alone has the bad block, and keeps it, and the others can be read. 0; -ESTALE:

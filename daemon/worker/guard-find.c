@@ -15,6 +15,7 @@
 
 #include "util/file.h"
 #include "util/strv.h"
+#include "worker/alike.h"
 #include "worker/fiemap.h"
 #include "worker/guard.h"
 #include "worker/window.h"
@@ -303,6 +304,29 @@ static int tidy(Guard *g, void *userdata) {
         return guard_keep(t->site, g, &keep);
 }
 
+/* What alike_make() has left there. */
+static int sweep_folders(const Site *s) {
+        _cleanup_close_ int guards_fd = -1;
+        _cleanup_(closedirp) DIR *d = NULL;
+        const struct dirent *e;
+        int r;
+
+        r = guards_open(s->mount_fd, &guards_fd);
+        if (r >= 0)
+                r = dir_open(guards_fd, ".", &d);
+        if (r < 0)
+                return r == -ENOENT ? 0 : r;
+        while ((e = readdir(d))) {
+                _cleanup_close_ int fd = -1;
+
+                if (strncmp(e->d_name, "ag", 2) == 0)
+                        fd = openat(guards_fd, e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+                if (fd >= 0)
+                        alike_sweep(fd);
+        }
+        return 0;
+}
+
 int guards_tidy(const Site *s) {
         _cleanup_spacemap_ SpaceMap space = {};
         Tidy t = { .site = s, .space = &space };
@@ -311,6 +335,8 @@ int guards_tidy(const Site *s) {
         r = guard_space(s, &space);
         if (r == -EOPNOTSUPP)
                 return 0;
+        if (r >= 0)
+                r = sweep_folders(s);
         if (r >= 0)
                 r = boot_id_read(t.boot_id);
         return r < 0 ? r : guards_walk(s, O_RDWR, tidy, &t);

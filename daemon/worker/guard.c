@@ -7,17 +7,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <linux/fs.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/volume.h"
 #include "util/file.h"
 #include "util/openat2.h"
+#include "worker/alike.h"
 #include "worker/guard.h"
+#include "write/writer.h"
 
 #define FOLDERS_MAX 4096        /* made in search of one in the right group */
 #define RESOLVE_HERE (RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV)
@@ -138,20 +138,6 @@ static int group_folder(int guards_fd, const MapGroups *g, uint64_t group, const
         return folder_open(guards_fd, name, ret);
 }
 
-/* Nothing of what a folder hands down may send its blocks elsewhere or limit them: realtime device, extent
- * size hints, project quota. */
-static int set_plain(int fd) {
-        struct fsxattr x = {};
-
-        if (ioctl(fd, FS_IOC_FSGETXATTR, &x) < 0)
-                return errno == ENOTTY || errno == EOPNOTSUPP ? 0 : -errno;
-        x.fsx_xflags &= FS_XFLAG_DAX;
-        x.fsx_extsize = 0;
-        x.fsx_cowextsize = 0;
-        x.fsx_projid = 0;
-        return ioctl(fd, FS_IOC_FSSETXATTR, &x) < 0 ? -errno : 0;
-}
-
 static int file_make(Guard *g) {
         struct stat st;
         int r;
@@ -160,7 +146,7 @@ static int file_make(Guard *g) {
         if (g->fd < 0 && errno == EEXIST)
                 g->fd = openat(g->folder_fd, g->name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
         else if (g->fd >= 0) {
-                r = set_plain(g->fd);
+                r = alike_set_plain(g->fd);
                 if (r < 0)
                         return r;
         }
@@ -199,5 +185,31 @@ int guard_make(const Site *s, const MapGroups *groups, Range target, const char 
 
         *ret = g;
         g = GUARD_NULL;
+        return 0;
+}
+
+int guard_make_alike(Guard *g, bool dax) {
+        _cleanup_rangeset_ RangeSet owned = {};
+        _cleanup_close_ int fd = -1;
+        char name[ALIKE_NAME_MAX];
+        struct stat st;
+        int r;
+
+        if (file_is_dax(g->fd) == dax)
+                return 0;
+        r = guard_owned(g, &owned);
+        if (r >= 0 && owned.n > 0)
+                r = -ENOTEMPTY;
+        if (r >= 0)
+                r = alike_make(g->folder_fd, dax, &fd, name);
+        if (r != 0)
+                return r;
+
+        if (fstat(fd, &st) < 0 || renameat(g->folder_fd, name, g->folder_fd, g->name) < 0 || fsync(fd) < 0 ||
+            fsync(g->folder_fd) < 0)
+                return -errno;
+        closep(&g->fd);
+        g->fd = TAKE_FD(fd);
+        g->inode = st.st_ino;
         return 0;
 }

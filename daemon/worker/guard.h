@@ -54,6 +54,10 @@ int guards_open(int mount_fd, int *ret_fd);
  * up. 0; -EPERM as above; or another negative errno. */
 int guard_make(const Site *s, const MapGroups *groups, Range target, const char *boot_id, Guard *ret);
 
+/* A guard is made a file with DAX, or without, as FICLONERANGE wants it (worker/alike.h). 0, also where it
+ * is one; ALIKE_E_NONE; -ENOTEMPTY: it is none, and owns something already; or another negative errno. */
+int guard_make_alike(Guard *g, bool dax);
+
 /* Calls `fn` for each guard, in no order; it may remove it. `flags`: O_RDONLY or O_RDWR. Non-zero stops and
  * is returned. 0, also where there are none, or a negative errno. */
 int guards_walk(const Site *s, int flags, int (*fn)(Guard *g, void *userdata), void *userdata);

@@ -98,8 +98,11 @@ static int put_with(const Site *s, WriterKind kind, const Target *t, const void 
         int r;
 
         r = look_before(s, kind, t);
-        if (r == 0 && kind == WRITER_CLONE)
+        if (r == 0 && kind == WRITER_CLONE) {
                 r = clone_prepare(s, t, &clone);
+                if (r == CLONE_E_UNLIKE)
+                        return PAGE_E_UNLIKE;
+        }
         if (r == 0)
                 r = chain_open(kind, &w);
         if (r != 0)
@@ -114,6 +117,8 @@ static int put_with(const Site *s, WriterKind kind, const Target *t, const void 
                 r = clone_confirm(&clone, page);
                 return r == CLONE_E_DIFFERS ? PAGE_E_DIFFERS : r;
         }
+        if (r == WRITE_E_UNLIKE)
+                return PAGE_E_UNLIKE;
         if (r == WRITE_E_STORED || r == WRITE_E_BUSY)
                 return r == WRITE_E_STORED ? PAGE_E_STORED : PAGE_E_BUSY;
         if (r != WRITE_E_ABSENT)

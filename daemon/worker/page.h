@@ -15,6 +15,8 @@ enum {
         PAGE_E_BUSY,            /* page_put() does not say it: stored, and others map it */
         PAGE_E_DANGER,          /* not touched: without DAX it would be written by the block layer, and
                                  * nothing shows that the page is present */
+        PAGE_E_UNLIKE,          /* clone: not touched; the kernel gives no file that has DAX, or has not, as
+                                 * those have that share the page */
         PAGE_E_NOT_CLEARED,     /* the kernel refused, and still lists the poison */
         PAGE_E_DIFFERS,         /* read back, also of who shares it: other bytes than were written */
         PAGE_E_LISTED,          /* read back right, but the kernel still lists poison there */

@@ -209,6 +209,12 @@ static int put_page(Repair *r, const Step *s, const Target *t, uint64_t bytes) {
         case PAGE_E_DIFFERS:
                 return ended(r, CASE_FAILED, REASON_READ_BACK_FAILED, "in a file that shares the page at "
                              "file offset %" PRIu64, s->offset);
+        case PAGE_E_UNLIKE:     /* another writer may have stored it before: the intent stays */
+                return ended(r, CASE_FAILED, REASON_WRITE_FAILED,
+                             "the page at file offset %" PRIu64 " is to be given another block, and a file "
+                             "for it, with or without DAX as this one, cannot be had yet; if this stays so, "
+                             "have the kernel forget those that were made: "
+                             "'echo 2 >/proc/sys/vm/drop_caches'", s->offset);
         case PAGE_E_NOT_CLEARED:
                 (void) forget_intent(r, s);
                 return ended(r, CASE_FAILED, REASON_WRITE_FAILED,

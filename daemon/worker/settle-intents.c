@@ -73,6 +73,7 @@ static int tell_written(const Settler *s, const Pending *p, int r, Result *resul
         }
         if (r != 0) {
                 result_set(result, CASE_FAILED, REASON_WRITE_FAILED, "%s", r < 0 ? strerror(-r)
+                           : r == PAGE_E_UNLIKE ? "no file for another block can be had yet"
                            : "what was read back is not right");
                 return 0;
         }

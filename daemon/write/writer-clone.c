@@ -3,7 +3,9 @@
 /* The page is written to another block, which every file that has the bad one is given instead of it. So
  * nothing is written to the bad block, whose page may be absent; and it must not become free, since the
  * kernel crashes when it zeroes such a block for its next owner: a guard file is given it first.
- * FICLONERANGE changes extent maps only, no byte of the bad block is read (tests/vm: heal-shared-mce).
+ * FICLONERANGE changes extent maps only, no byte of the bad block is read (tests/vm: heal-shared-mce). It
+ * wants both files to have DAX, or neither. Where some of those that share the page have it and some have
+ * not, which happens before Linux 6.2 (worker/alike.h), each kind is given a block of its own.
  *
  * The file that the caller is about comes last: as long as it has the bad block, whoever finds the poison
  * again finds that file, and begins from the start.
@@ -34,53 +36,67 @@ static int clone_range(int from, uint64_t from_offset, uint64_t n, int to, uint6
         return ioctl(to, FICLONERANGE, &c) < 0 ? -errno : 0;
 }
 
-static int new_block(const CloneTarget *c, const void *page, uint64_t n, int *ret) {
-        _cleanup_close_ int fd = openat(c->folder_fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+/* The files that have the new block, [1] with DAX; -1: nobody needs that one. */
+typedef struct Blocks {
+        int fds[2];
+} Blocks;
+
+static void blocks_done(Blocks *b) {
+        closep(&b->fds[0]);
+        closep(&b->fds[1]);
+}
+
+static int new_block(const CloneTarget *c, const void *page, uint64_t n, int user_fd, Blocks *b) {
+        const bool dax = file_is_dax(user_fd);
         int r;
 
-        if (fd < 0)
-                return -errno;
-        r = pwrite_full(fd, page, n, 0);
-        if (r < 0)
+        if (b->fds[dax] >= 0)
+                return 0;
+        r = c->new_file(dax, &b->fds[dax], c->userdata);
+        if (r == 0)
+                r = pwrite_full(b->fds[dax], page, n, 0);
+        if (r != 0)
                 return r;
-        if (fsync(fd) < 0)
-                return -errno;
-        *ret = TAKE_FD(fd);
-        return 0;
+        return fsync(b->fds[dax]) < 0 ? -errno : 0;
 }
 
-/* The new block (of fd) to whoever has the bad one. */
-static int replace(const CloneTarget *c, int fd, uint64_t n, const CloneTo *to) {
+/* The new block to whoever has the bad one. */
+static int replace(const CloneTarget *c, const Blocks *b, uint64_t n, const CloneTo *to) {
         int r = c->look(to, c->userdata);
 
-        return r < 0 ? r : clone_range(fd, 0, n, to->fd, to->offset);
+        return r < 0 ? r : clone_range(b->fds[file_is_dax(to->fd)], 0, n, to->fd, to->offset);
 }
 
-static int force_log(int guard_fd) {
-        return futimens(guard_fd, NULL) < 0 || fsync(guard_fd) < 0 ? -errno : 0;
+static int force_log(const CloneTarget *c) {
+        return futimens(c->log_fd, NULL) < 0 || fsync(c->log_fd) < 0 ? -errno : 0;
 }
 
 static int clone_write(Writer *w, const Target *t, const void *page) {
         uint64_t n = t->offset + REPAIR_UNIT <= t->file_size ? REPAIR_UNIT : t->file_size - t->offset;
         const CloneTo self = { .fd = t->file_fd, .offset = t->offset };
         const CloneTarget *c = t->clone;
-        _cleanup_close_ int fd = -1;
+        _cleanup_(blocks_done) Blocks blocks = { { -1, -1 } };
         int r;
 
-        if (!c || !c->look)
+        if (!c || !c->look || !c->new_file)
                 return -EINVAL;
 
-        r = new_block(c, page, n, &fd);
-        if (r >= 0)
+        r = new_block(c, page, n, self.fd, &blocks);
+        for (size_t i = 0; r == 0 && i < c->n_others; i++)
+                r = new_block(c, page, n, c->others[i].fd, &blocks);
+        if (r != 0)
+                return r;
+
+        if (c->guard_fd >= 0)
                 r = clone_range(t->file_fd, t->offset, n, c->guard_fd, 0);
         if (r >= 0)
-                r = force_log(c->guard_fd);
+                r = force_log(c);
         for (size_t i = 0; r >= 0 && i < c->n_others; i++)
-                r = replace(c, fd, n, &c->others[i]);
+                r = replace(c, &blocks, n, &c->others[i]);
         if (r >= 0)
-                r = replace(c, fd, n, &self);
+                r = replace(c, &blocks, n, &self);
         if (r >= 0)
-                r = force_log(c->guard_fd);
+                r = force_log(c);
         if (r < 0)
                 return r;
 

@@ -20,6 +20,8 @@ enum {
                                  * write(2) still fail */
         WRITE_E_BUSY,           /* revive: the same, because somebody maps these bytes and going on would
                                  * send him SIGBUS */
+        WRITE_E_UNLIKE,         /* clone: nothing was changed; the kernel gives no file that has DAX, or has
+                                 * not, as those have that share the page */
 };
 
 /* A page of a file that has the same block. */
@@ -29,14 +31,19 @@ typedef struct CloneTo {
 } CloneTo;
 
 typedef struct CloneTarget {
-        int guard_fd;           /* is given the bad block, at its start */
-        int folder_fd;          /* for the new block's file, which has no name */
+        int guard_fd;           /* is given the bad block, at its start; has DAX if the target has; -1: the
+                                 * guard has that block already */
+        int log_fd;             /* the guard: a file that nobody maps, to force the log by */
         const CloneTo *others;  /* besides the target itself */
         size_t n_others;
 
         /* Right before one of them, or the target itself, is given the new block: has it the bad one still,
          * and is everybody else kept out? 0, or a negative errno: nothing more is done. */
         int (*look)(const CloneTo *to, void *userdata);
+
+        /* An empty file for a new block, without a name, with DAX or without. 0, WRITE_E_UNLIKE, or a
+         * negative errno. */
+        int (*new_file)(bool dax, int *ret, void *userdata);
         void *userdata;
 } CloneTarget;
 
