@@ -223,21 +223,10 @@ def judge():
     os.sync()
 
 
-def is_stuck(page, ledger):
-    """After a mount a file that shares blocks is read by way of the page cache, and is given no block of one that is not (EINVAL). So a page
-    of which no sector is left, which would have to be cloned, stays poisoned, and the case says so (RELIABILITY.rst)."""
-    return BY_KIND[page["kind"]].kind == "clone" and "failed" in of_page(ledger, page["at"])
-
-
 def is_settled(plan):
     """No file is opened before the daemon has done all that it means to: that would cost it its lease."""
     pending, ended = intents()
     ledger = cases()
-    for page in plan["pages"]:
-        if is_stuck(page, ledger):
-            pending.pop(page["intent"], None)
-            ledger = {i: c for i, c in ledger.items() if c["state"] != "failed" or page["at"] != c["physical"]["start"]}
-            plan = {**plan, "pages": [p for p in plan["pages"] if p is not page]}
     if ended or any(c["state"] not in CLOSED for c in ledger.values()):
         return False
     if any("in-doubt" != ledger.get(str(case), {"state": ""})["state"] for case in pending.values()):
@@ -259,16 +248,13 @@ def is_settled(plan):
 
 
 def heal():
-    """Everything was healed, newer data is there, and every page has its case. Returns whether something is in doubt or cannot be
-    healed."""
+    """Everything was healed, newer data is there, and every page has its case. Returns whether something is in doubt."""
     plan = json.loads(PLAN.read_text())
     wait(120, "all is settled and healed", lambda: is_settled(plan))
     pending, _ = intents()
     ledger = {i: c for i, c in cases().items() if plan["known"].get(i) != digest(c)}
-    doubt, stuck = [], [p for p in plan["pages"] if is_stuck(p, ledger)]
+    doubt = []
     for page in plan["pages"]:
-        if page in stuck:
-            continue
         f, offset, kind = BY_KIND[page["kind"]], page["offset"], page["kind"]
         said, newer = of_page(ledger, page["at"]), kind in plan["written"]
         doubted = "in-doubt" in said
@@ -291,8 +277,8 @@ def heal():
             raise Wrong(f"{f.path}, offset {offset}: its intent is left")
         doubt += [kind] * doubted
     run("timeout", "60", "touch", "/srv/pmem/thawed", "/srv/pmem.ext4/thawed")
-    tell(plan, doubt, [p["kind"] for p in stuck])
-    return bool(doubt or stuck)
+    tell(plan, doubt)
+    return bool(doubt)
 
 
 def is_old(f, name, offset):
@@ -302,9 +288,9 @@ def is_old(f, name, offset):
         return f.read(name)[offset // PAGE] == m.read(PAGE)
 
 
-def tell(plan, doubt, stuck):
+def tell(plan, doubt):
     tally = json.loads(TALLY.read_text()) if TALLY.exists() else \
-        {"cuts": 0, "between": 0, "in": 0, "phases": {}, "written": {}, "doubt": {}, "stuck": {}}
+        {"cuts": 0, "between": 0, "in": 0, "phases": {}, "written": {}, "doubt": {}}
     moment = f"{'after clearing' if plan['between'] else 'at record'} {plan['nth']}"
     tally["cuts"] += 1
     tally["between"] += plan["between"]
@@ -312,12 +298,12 @@ def tell(plan, doubt, stuck):
     for kind, p in plan["phases"].items():
         tally["phases"].setdefault(kind, collections.Counter())
         tally["phases"][kind][p] = tally["phases"][kind].get(p, 0) + 1
-    for what, kinds in (("written", plan["written"]), ("doubt", doubt), ("stuck", stuck)):
+    for what, kinds in (("written", plan["written"]), ("doubt", doubt)):
         for kind in kinds:
             tally[what][kind] = tally[what].get(kind, 0) + 1
     TALLY.write_text(json.dumps(tally))
     say(f"cut {tally['cuts']}, {moment}: " + ", ".join(f"{k} {p}" for k, p in plan["phases"].items()) +
-        f"; written by others: {' '.join(plan['written']) or '-'}; in doubt: {' '.join(doubt) or '-'}; still poisoned: {' '.join(stuck) or '-'}")
+        f"; written by others: {' '.join(plan['written']) or '-'}; in doubt: {' '.join(doubt) or '-'}")
 
 
 PHASES = ("before", "logged", "between", "written", "ended", "after")
@@ -326,10 +312,10 @@ PHASES = ("before", "logged", "between", "written", "ended", "after")
 def total():
     tally = json.loads(TALLY.read_text())
     say(f"{tally['cuts']} cuts, {tally['in']} of them in the middle of a repair, {tally['between']} aimed behind a clearing")
-    say(f"{'':12}" + "".join(f"{p:>9}" for p in PHASES) + f"{'written':>9}{'in doubt':>9}{'poisoned':>9}")
+    say(f"{'':12}" + "".join(f"{p:>9}" for p in PHASES) + f"{'written':>9}{'in doubt':>9}")
     for f in FILES:
         phases = tally["phases"].get(f.kind, {})
-        say(f"{f.kind:12}" + "".join(f"{phases.get(p, 0):9}" for p in PHASES) + f"{tally['written'].get(f.kind, 0):9}{tally['doubt'].get(f.kind, 0):9}{tally['stuck'].get(f.kind, 0):9}")
+        say(f"{f.kind:12}" + "".join(f"{phases.get(p, 0):9}" for p in PHASES) + f"{tally['written'].get(f.kind, 0):9}{tally['doubt'].get(f.kind, 0):9}")
 
 
 # --- all of it
@@ -356,12 +342,10 @@ def start():
 
 
 def forget():
-    """What is in doubt stays so, and nobody is here to decide; nor is that healed which cannot be."""
+    """What is in doubt stays so, and nobody is here to decide."""
     run("systemctl", "stop", "bezoard.service")
     for p in [*(STATE / "cases").glob("[0-9]*.json"), *(STATE / "intent").glob("*-*")]:
         p.unlink()
-    for name in BY_KIND["clone"].names():
-        name.unlink(missing_ok=True)
     start()
 
 
