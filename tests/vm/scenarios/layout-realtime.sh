@@ -4,8 +4,6 @@
 # Proves that files on the realtime device of an XFS are restored like all others, found by ARS or by a machine check, mapped or not, also
 # while somebody has them open; that blocks of the same number on its two devices are not taken for each other; and that free space there
 # is not taken for anything else, and not parked.
-# shellcheck source=tests/vm/guest/daemon.sh
-. /lab/daemon.sh
 fresh_xfs() {
     mkfs.xfs -q -f -m rmapbt=0,reflink=0 -r rtdev=/dev/pmem1 "/dev/$PMEM"
     mount -t xfs -o dax=always,rtdev=/dev/pmem1 "/dev/$PMEM" $MNT
