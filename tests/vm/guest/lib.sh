@@ -298,6 +298,13 @@ hash_of() {
     sha256sum <"$1" | cut -d ' ' -f 1
 }
 
+# has_dax FILE: "yes" or "no". Opens it.
+has_dax() {
+    local attributes
+    attributes=$(xfs_io -r -c "statx -r" "$1" | sed -n 's/^stat.attributes = //p')
+    if [ $((attributes & 0x200000)) != 0 ]; then echo yes; else echo no; fi
+}
+
 # hold_map FILE OFFSET: a process that keeps the page mapped, and stores to nothing. hold_pmd: with a 2 MiB entry.
 hold_map() {
     hold map "$1" "$2"

@@ -12,12 +12,6 @@ xfs_io -f -c "reflink $DB/a 0 0 262144" $MNT/snapshot/a >/dev/null
 sync -f $MNT
 since 6.2 && now=yes || now=no
 
-has_dax() {
-    local attributes
-    attributes=$(xfs_io -r -c "statx -r" "$1" | sed -n 's/^stat.attributes = //p')
-    if [ $((attributes & 0x200000)) != 0 ]; then echo yes; else echo no; fi
-}
-
 expect "DAX of a file that shares blocks" yes "$(has_dax $DB/a)"
 sector=$(phys $DB/a 8192) bad=$(page_at $DB/a 8192)
 expect "the page of the snapshot before" "$bad" "$(page_at $MNT/snapshot/a 8192)"
