@@ -39,6 +39,7 @@ typedef struct Settler {
         int intents_fd;
         char *boot_id;
         Outcomes outcomes;
+        const MapProgress *progress;
         SettledFn fn;
         void *userdata;
 } Settler;
@@ -117,6 +118,7 @@ static int write_in_place(const Settler *s, Pending *p, Result *result) {
         _cleanup_close_ int block_fd = -1;
         Target t = target_of(s, p);
         Freeze freeze = FREEZE_NULL;
+        bool written;
         int r;
 
         r = s->site->coarse || !freeze_possible(s->site, s->request->state_dir) ? -EBUSY
@@ -138,9 +140,11 @@ static int write_in_place(const Settler *s, Pending *p, Result *result) {
                             ? put_again(s, p, &t, block, 1, &p->bad, result)
                             : -ESTALE;
         (void) freeze_end(&freeze, &result->frozen_usec);
-        if (r == 0 && p->others)
-                r = page_drop_cached(s->site, &t);
-        return tell_written(s, p, r, result);
+        written = r == 0;
+        r = tell_written(s, p, r, result);
+        if (written && p->others)
+                page_drop_cached(s->site, &t);
+        return r;
 }
 
 typedef struct ClearAgain {
@@ -294,7 +298,7 @@ static int settle_one(const Settler *s, const Intent *i, const void *page, Resul
                 r = pending_open(s->site, &p);
         if (r >= 0)
                 r = pending_look(s->site, s->boot_id, &p);
-        if (r == -EBUSY || r == -EROFS) {
+        if (r == -EBUSY || r == -EROFS || r == -ETXTBSY) {
                 result_set(result, CASE_WAITING, r == -EROFS ? REASON_READ_ONLY : REASON_FILE_BUSY, NULL);
                 return 0;
         }
@@ -370,6 +374,7 @@ static int place_add(Settler *s, const Volume *v) {
         p.state = site_open(v, &p.site);
         if (p.state < 0)
                 return p.state;
+        p.site.progress = s->progress;
         r = vec_push(&s->places, p);
         if (r < 0)
                 site_close(&p.site);
@@ -382,10 +387,10 @@ static const char *disk_of(const char *device) {
         return slash ? slash + 1 : device;
 }
 
-int settle_intents(const Request *request, SettledFn fn, void *userdata) {
+int settle_intents(const Request *request, const MapProgress *progress, SettledFn fn, void *userdata) {
         _cleanup_close_ int intents_fd = -1, lock_fd = -1;
         _cleanup_free_ char *boot = NULL;
-        _cleanup_(settler_done) Settler s = { .request = request, .fn = fn, .userdata = userdata };
+        _cleanup_(settler_done) Settler s = { .request = request, .progress = progress, .fn = fn, .userdata = userdata };
         size_t n;
         int r;
 

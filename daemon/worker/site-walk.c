@@ -239,9 +239,8 @@ static int walk_single(OwnerType type, const char *detail, const RangeSet *range
         return r;
 }
 
-int site_walk(const Site *s, const RangeSet *ranges, const MapProgress *progress, OwnerFn fn,
-              void *userdata) {
-        const MapAsker asker = { .progress = progress, .held = s->held.items, .n_held = s->held.n };
+int site_walk(const Site *s, const RangeSet *ranges, OwnerFn fn, void *userdata) {
+        const MapAsker asker = { .progress = s->progress, .held = s->held.items, .n_held = s->held.n };
 
         assert(s->volume);
         assert(fn);
