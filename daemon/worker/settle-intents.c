@@ -390,7 +390,8 @@ static const char *disk_of(const char *device) {
 int settle_intents(const Request *request, const MapProgress *progress, SettledFn fn, void *userdata) {
         _cleanup_close_ int intents_fd = -1, lock_fd = -1;
         _cleanup_free_ char *boot = NULL;
-        _cleanup_(settler_done) Settler s = { .request = request, .progress = progress, .fn = fn, .userdata = userdata };
+        _cleanup_(settler_done) Settler s = { .request = request, .progress = progress,
+                                              .fn = fn, .userdata = userdata };
         size_t n;
         int r;
 

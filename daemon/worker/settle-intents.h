@@ -9,7 +9,7 @@
  * done, or is done now), gone (the bytes are no longer that file's, or newer data stays), detected (still
  * poisoned: locate it again), waiting (not possible now), in-doubt, or failed. Intents of other volumes
  * are left alone. What belongs to no case (a damaged record, a repair by hand) comes as progress. 0, -EBUSY
- * (another worker acts on this device), or a negative errno. `progress`: NULL, or who waits, also while a file
- * system is searched. */
+ * (another worker acts on this device), or a negative errno. `progress`: NULL, or who waits, also
+ * while a file system is searched. */
 typedef void (*SettledFn)(const Result *result, void *userdata);
 int settle_intents(const Request *request, const MapProgress *progress, SettledFn fn, void *userdata);

@@ -398,8 +398,8 @@ static Range first_range(int fd) {
         return map.items[0].range;
 }
 
-/* Proves that the inodes of the file system itself are looked at also where all others have been after a few:
- * the folder at the root is metadata. */
+/* Proves that the inodes of the file system itself are looked at also where all others have been after a
+ * few: the folder at the root is metadata. */
 static void test_small(void) {
         _cleanup_owner_ Owner o = {};
         int root;
