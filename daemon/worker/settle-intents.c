@@ -29,6 +29,7 @@ typedef struct Place {
         const Volume *volume;
         Site site;
         int state;              /* of site_open() */
+        bool whole;             /* no other disk has any of the file system */
 } Place;
 
 typedef struct Settler {
@@ -254,14 +255,16 @@ static int act(const Settler *s, Pending *p, Result *result) {
 }
 
 /* Which of the file systems the intent is about; NULL: none of them. Device names change from boot to boot,
- * file systems take their UUIDs along. One that is not mounted has none: the device's name must do. */
+ * file systems take their UUIDs along. One that is not mounted has none: the device's name must do; and so
+ * it must where a file system is on several disks, each of which has other pages of it. */
 static Place *place_of(const Settler *s, const Intent *i) {
         const Volume *v = &s->request->volume;
+        const bool named = streq_ptr(i->device, v->device);
 
         for (size_t k = 0; i->uuid && k < s->places.n; k++)
                 if (streq_ptr(s->places.items[k].volume->uuid, i->uuid))
-                        return s->places.items + k;
-        return (!i->uuid || !v->uuid) && streq_ptr(i->device, v->device) ? s->places.items : NULL;
+                        return named || s->places.items[k].whole ? s->places.items + k : NULL;
+        return (!i->uuid || !v->uuid) && named ? s->places.items : NULL;
 }
 
 /* Of a record that is damaged, only the name says where it belongs. */
@@ -368,6 +371,7 @@ static bool is_ours(const Intent *i, void *userdata) {
 }
 
 static int place_add(Settler *s, const Volume *v) {
+        _cleanup_spacemap_ SpaceMap space = {};
         Place p = { .volume = v, .site = SITE_NULL };
         int r;
 
@@ -375,6 +379,7 @@ static int place_add(Settler *s, const Volume *v) {
         if (p.state < 0)
                 return p.state;
         p.site.progress = s->progress;
+        p.whole = p.state == 0 && p.site.mount_fd >= 0 && site_whole(&p.site, &space) >= 0;
         r = vec_push(&s->places, p);
         if (r < 0)
                 site_close(&p.site);
