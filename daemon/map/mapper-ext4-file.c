@@ -32,11 +32,7 @@ static int open_handle(int mount_fd, uint32_t inode, uint32_t generation, int fl
         memcpy(u.handle.f_handle, &fid, sizeof(fid));
 
         fd = open_by_handle_at(mount_fd, &u.handle, flags | O_CLOEXEC);
-        if (fd >= 0)
-                return fd;
-        /* ENOMEM: an inode with this number is just being made, and so is another one (find_inode_fast(),
-         * iget_locked() in fs/inode.c). Where the kernel really has no memory, it may be asked again. */
-        return errno == ENOMEM ? -ESTALE : -errno;
+        return fd < 0 ? -errno : fd;
 }
 
 static int is_regular(int fd) {
@@ -83,11 +79,14 @@ int ext4_open(int mount_fd, uint64_t inode, uint32_t generation, int flags, int 
         if (inode > UINT32_MAX)
                 return MAP_E_GONE;
         if (flags == O_RDONLY && generation != 0) {
-                /* One with this generation is what it was when it was found, and that was a file. */
+                /* One with this generation is what it was when it was found, and that was a file. ENOMEM: an
+                 * inode with this number is just being made, and so is another one (find_inode_fast(),
+                 * iget_locked() in fs/inode.c). Where the kernel really has no memory, a search that takes a
+                 * file for gone says that it does not know; but no intent may be taken for done. */
                 r = open_handle(mount_fd, (uint32_t) inode, generation, O_RDONLY | O_NOATIME | O_NONBLOCK);
                 if (r >= 0)
                         *ret = r;
-                return r == -ESTALE ? MAP_E_GONE : r < 0 ? r : 0;
+                return r == -ESTALE || r == -ENOMEM ? MAP_E_GONE : r < 0 ? r : 0;
         }
         found = open_handle(mount_fd, (uint32_t) inode, generation, O_PATH);
         if (found < 0)

@@ -229,5 +229,8 @@ int ext4_scan(Ext4 *e) {
                 if (r == 0)
                         r = scan_parts(&readers, &parts, &l);
         }
+        /* Of a small file system all parts may have been read before the last round. */
+        if (r == 0 && e->wanted.left.n > 0 && !reserved)
+                r = scan_reserved(&l);
         return r;
 }

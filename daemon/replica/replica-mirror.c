@@ -120,7 +120,6 @@ static int open_regular(const Place *p, const Subject *subject, Offer *offer, in
 static int judge(const Subject *subject, const struct stat *st, Offer *offer) {
         const Likeness l = { .size = (uint64_t) st->st_size, .mtime = st->st_mtim, .ctime = st->st_ctim };
 
-
         offer->state = OFFER_HELD;
         if (identity_same(subject, &l)) {
                 offer->proofs = PROOF_BIT(PROOF_IDENTITY);

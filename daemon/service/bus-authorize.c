@@ -52,7 +52,8 @@ void bus_call_fail(BusCall *c, int r, const sd_bus_error *error) {
 
 static void refuse(BusCall *c, const char *why) {
         (void) sd_bus_reply_method_errorf(c->message, SD_BUS_ERROR_ACCESS_DENIED, "Not allowed (%s): %s",
-                                          c->action, why);
+                                          c->action ? c->action : sd_bus_message_get_member(c->message),
+                                          why);
         bus_call_free(c);
 }
 

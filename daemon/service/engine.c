@@ -128,7 +128,7 @@ static void lane_tell(EngineAnswer *a, bool ends, void *userdata) {
 
 /* Does this verb look through whole file systems? As long as it says that it goes on, it is waited for. */
 static bool can_search(Verb v) {
-        return v == VERB_LOCATE || v == VERB_PLAN;
+        return v == VERB_LOCATE || v == VERB_PLAN || v == VERB_SETTLE;
 }
 
 static void on_line(const char *line, int *holds, size_t n_holds, void *userdata) {

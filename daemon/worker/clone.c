@@ -63,7 +63,7 @@ static int find_others(const Site *s, const Target *t, CloneSet *set, unsigned *
         f.inode = st.st_ino;
         r = rangeset_add(&range, t->range);
         if (r >= 0)
-                r = site_walk(s, &range, NULL, find_other, &f);
+                r = site_walk(s, &range, find_other, &f);
         if (r > 0)
                 return -EAGAIN;
         *ret_files = f.files;
@@ -78,10 +78,10 @@ static int look(const CloneTo *to, void *userdata) {
         int r;
 
         r = fault_point(getenv("BEZOAR_FAULT"), "before-clone");
-        if (r == 0 && c->page->excluded)
-                r = c->page->excluded(c->page->userdata);
         if (r == 0 && !file_is_dax(to->fd) && fdatasync(to->fd) < 0)
                 r = -errno;
+        if (r == 0 && c->page->excluded)
+                r = c->page->excluded(c->page->userdata);
         if (r == 0)
                 r = site_owns(c->site, to->fd, c->page->range, to->offset, &owns);
         return r < 0 ? r : owns == MAP_OTHERS ? -ESTALE : 0;

@@ -25,7 +25,6 @@ typedef struct Locator {
         int failure;            /* of the question for them; 0 */
         MapFiles files;         /* all files among them, by inode, with their names */
         struct { uint64_t *items; size_t n, allocated; } guards;        /* inodes of our own */
-        const MapProgress *progress;
         uint64_t *rest_usec;    /* evidences_take(): its patience */
         LocateReply *reply;
         Look *looks;            /* one for each of reply->found */

@@ -87,7 +87,7 @@ int locate_names(Locator *l) {
         if (r >= 0)
                 r = strv_extend(&folders, "");
         return r < 0 ? r : mapper_names(l->site.ops, l->site.mount_fd, l->files.items, l->files.n, folders,
-                                        l->progress);
+                                        l->site.progress);
 }
 
 static int take_names(const Locator *l, const MapFile *f, Owner *o) {

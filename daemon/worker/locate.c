@@ -87,7 +87,7 @@ static int ask_file_system(Locator *l) {
                         return r;
         }
 
-        l->failure = site_walk(&l->site, &asked, l->progress, keep_owner, &l->owners);
+        l->failure = site_walk(&l->site, &asked, keep_owner, &l->owners);
         return l->failure == -ENOMEM ? -ENOMEM : measure_reach(l);
 }
 
@@ -244,7 +244,8 @@ int locate(const Request *request, Patience *patience, LocateReply *ret, Holds *
         if (r < 0)
                 return r;
 
-        l = (Locator) { .request = &now, .site = site, .progress = patience ? &patience->progress : NULL,
+        site.progress = patience ? &patience->progress : NULL;
+        l = (Locator) { .request = &now, .site = site,
                         .reply = &reply, .holds = &holds, .rest_usec = &rest_usec,
                         .clonable = clone_possible(&site),
                         .freezable = freeze_possible(&site, request->state_dir) };

@@ -139,7 +139,7 @@ static int is_over(const Mending *m) {
                 return r < 0 ? r : 1;
         r = rangeset_add(&pages, m->f->range);
         if (r >= 0)
-                r = site_walk(&m->site, &pages, NULL, note_owner, &metadata);
+                r = site_walk(&m->site, &pages, note_owner, &metadata);
         return r < 0 ? r : !metadata;
 }
 

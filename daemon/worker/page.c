@@ -234,14 +234,11 @@ static int drop_cached(const Owner *o, void *userdata) {
         return 0;
 }
 
-int page_drop_cached(const Site *s, const Target *t) {
+void page_drop_cached(const Site *s, const Target *t) {
         _cleanup_rangeset_ RangeSet page = {};
-        int r;
 
-        r = rangeset_add(&page, t->range);
-        if (r >= 0)
-                r = site_walk(s, &page, NULL, drop_cached, (void *) s);
-        return r < 0 ? r : 0;
+        if (rangeset_add(&page, t->range) >= 0)
+                (void) site_walk(s, &page, drop_cached, (void *) s);
 }
 
 void result_set(Result *r, CaseState state, Reason reason, const char *format, ...) {

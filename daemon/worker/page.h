@@ -36,10 +36,10 @@ int page_put(const Site *s, const WriterKind *writers, size_t n, const Target *t
 int page_check(const Site *s, const Target *t, const void *page, const RangeSet *must, bool elsewhere);
 
 /* After a write below the file system: whoever has the page may have it in memory (without DAX) as it was
- * before, be it what clearing has left. What is clean of these files is dropped. Not in a frozen file
- * system's time: they may have to be searched for. One that cannot be opened (somebody has a lease on it)
- * keeps what it has. 0 or a negative errno. */
-int page_drop_cached(const Site *s, const Target *t);
+ * before, be it what clearing has left. What is clean of these files, and mapped by nobody, is dropped.
+ * When the write has been recorded, and not in a frozen file system's time: they may have to be searched
+ * for. One that cannot be opened (somebody has a lease on it) keeps what it has. */
+void page_drop_cached(const Site *s, const Target *t);
 
 /* Fills in how it ended; `format` NULL: no detail. Lack of memory costs the sentence only. */
 __attribute__((format(printf, 4, 5)))

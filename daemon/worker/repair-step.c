@@ -246,17 +246,12 @@ static int read_back(Repair *r, const Step *s, const Target *t, const RangeSet *
                 return ended(r, CASE_IN_DOUBT, REASON_IN_DOUBT,
                              "the file system was thawed, and gave away the block that was being written");
 
-        if (q == 0 && repair_in_place(r) && r->owner->shared) {
-                q = repair_thaw(r);
-                if (q == 0)
-                        q = page_drop_cached(&r->site, t);
-                if (q > 0)
-                        return q;
-        }
-
         switch (q) {
         case 0:
-                return end_intent(r, s, CASE_HEALED);
+                q = end_intent(r, s, CASE_HEALED);
+                if (q == 0 && repair_in_place(r) && r->owner->shared)
+                        page_drop_cached(&r->site, t);
+                return q;
         case PAGE_E_ABSENT:
                 return ended(r, CASE_WAITING, REASON_PAGE_NOT_PRESENT, NULL);
         case PAGE_E_LISTED:

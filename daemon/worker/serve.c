@@ -145,13 +145,13 @@ static int serve_repair(const Request *request, int fd) {
 }
 
 /* The last line of a settlement has no id: it says that all has been told. */
-static int serve_settle(const Request *request, int fd) {
+static int serve_settle(const Request *request, Patience *patience, int fd) {
         const Result end = { .state = CASE_DETECTED, .writer = WRITER_AUTO,
                             .exclusion = _EXCLUSION_INVALID };
         Out out = { .fd = fd };
         int r;
 
-        r = settle_intents(request, result_write, &out);
+        r = settle_intents(request, &patience->progress, result_write, &out);
         if (r < 0)
                 return r;
 
@@ -213,7 +213,7 @@ int serve_request(const Request *request, Patience *patience, int out_fd) {
                 r = serve_repair(request, out_fd);
                 break;
         case VERB_SETTLE:
-                r = serve_settle(request, out_fd);
+                r = serve_settle(request, patience, out_fd);
                 break;
         case VERB_TOPOLOGY:
                 r = serve_topology(out_fd);

@@ -38,7 +38,7 @@ int heirs_find(const Site *s, Range page, Heirs *ret) {
 
         r = rangeset_add(&pages, page);
         if (r >= 0)
-                r = site_walk(s, &pages, NULL, take_heir, &(Find) { s, &heirs });
+                r = site_walk(s, &pages, take_heir, &(Find) { s, &heirs });
         if (r < 0)
                 return r;
 
@@ -55,7 +55,7 @@ static int name_one(const Site *s, const Heir *h, char **ret) {
         MapFile f = { .inode = h->inode, .generation = h->generation };
         int r;
 
-        r = mapper_names(s->ops, s->mount_fd, &f, 1, all, NULL);
+        r = mapper_names(s->ops, s->mount_fd, &f, 1, all, s->progress);
         if (r >= 0 && f.names && f.names[0] &&
             asprintf(ret, "%s/%s", strcmp(mountpoint, "/") == 0 ? "" : mountpoint, f.names[0]) < 0) {
                 *ret = NULL;

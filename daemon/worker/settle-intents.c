@@ -29,6 +29,7 @@ typedef struct Place {
         const Volume *volume;
         Site site;
         int state;              /* of site_open() */
+        bool whole;             /* no other disk has any of the file system */
 } Place;
 
 typedef struct Settler {
@@ -39,6 +40,7 @@ typedef struct Settler {
         int intents_fd;
         char *boot_id;
         Outcomes outcomes;
+        const MapProgress *progress;
         SettledFn fn;
         void *userdata;
 } Settler;
@@ -118,6 +120,7 @@ static int write_in_place(const Settler *s, Pending *p, Result *result) {
         _cleanup_close_ int block_fd = -1;
         Target t = target_of(s, p);
         Freeze freeze = FREEZE_NULL;
+        bool written;
         int r;
 
         r = s->site->coarse || !freeze_possible(s->site, s->request->state_dir) ? -EBUSY
@@ -139,9 +142,11 @@ static int write_in_place(const Settler *s, Pending *p, Result *result) {
                             ? put_again(s, p, &t, block, 1, &p->bad, result)
                             : -ESTALE;
         (void) freeze_end(&freeze, &result->frozen_usec);
-        if (r == 0 && p->others)
-                r = page_drop_cached(s->site, &t);
-        return tell_written(s, p, r, result);
+        written = r == 0;
+        r = tell_written(s, p, r, result);
+        if (written && p->others)
+                page_drop_cached(s->site, &t);
+        return r;
 }
 
 typedef struct ClearAgain {
@@ -252,15 +257,17 @@ static int act(const Settler *s, Pending *p, Result *result) {
 
 /* Which of the file systems, and which part of it, the intent is about; NULL: none of them. Device names
  * change from boot to boot, file systems take their UUIDs along. One that is not mounted has none: the
- * device's name must do. */
+ * device's name must do; and so it must where a file system is on several disks, each of which has other
+ * pages of it. */
 static Place *place_of(const Settler *s, const Intent *i) {
         const Volume *v = &s->request->volume;
+        const bool named = streq_ptr(i->device, v->device);
 
         for (size_t k = 0; i->uuid && k < s->places.n; k++)
                 if (streq_ptr(s->places.items[k].volume->uuid, i->uuid) &&
                     s->places.items[k].volume->part == i->part)
-                        return s->places.items + k;
-        return (!i->uuid || !v->uuid) && streq_ptr(i->device, v->device) ? s->places.items : NULL;
+                        return named || s->places.items[k].whole ? s->places.items + k : NULL;
+        return (!i->uuid || !v->uuid) && named ? s->places.items : NULL;
 }
 
 /* Of a record that is damaged, only the name says where it belongs. */
@@ -297,7 +304,7 @@ static int settle_one(const Settler *s, const Intent *i, const void *page, Resul
                 r = pending_open(s->site, &p);
         if (r >= 0)
                 r = pending_look(s->site, s->boot_id, &p);
-        if (r == -EBUSY || r == -EROFS) {
+        if (r == -EBUSY || r == -EROFS || r == -ETXTBSY) {
                 result_set(result, CASE_WAITING, r == -EROFS ? REASON_READ_ONLY : REASON_FILE_BUSY, NULL);
                 return 0;
         }
@@ -367,12 +374,15 @@ static bool is_ours(const Intent *i, void *userdata) {
 }
 
 static int place_add(Settler *s, const Volume *v) {
+        _cleanup_spacemap_ SpaceMap space = {};
         Place p = { .volume = v, .site = SITE_NULL };
         int r;
 
         p.state = site_open(v, &p.site);
         if (p.state < 0)
                 return p.state;
+        p.site.progress = s->progress;
+        p.whole = p.state == 0 && p.site.mount_fd >= 0 && site_whole(&p.site, &space) >= 0;
         r = vec_push(&s->places, p);
         if (r < 0)
                 site_close(&p.site);
@@ -385,10 +395,11 @@ static const char *disk_of(const char *device) {
         return slash ? slash + 1 : device;
 }
 
-int settle_intents(const Request *request, SettledFn fn, void *userdata) {
+int settle_intents(const Request *request, const MapProgress *progress, SettledFn fn, void *userdata) {
         _cleanup_close_ int intents_fd = -1, lock_fd = -1;
         _cleanup_free_ char *boot = NULL;
-        _cleanup_(settler_done) Settler s = { .request = request, .fn = fn, .userdata = userdata };
+        _cleanup_(settler_done) Settler s = { .request = request, .progress = progress,
+                                              .fn = fn, .userdata = userdata };
         size_t n;
         int r;
 

@@ -52,6 +52,8 @@ int pending_open(Site *s, Pending *p) {
                         &p->fd);
         if (r > 0)
                 return 0;
+        if (r == -EWOULDBLOCK)          /* somebody has a lease on it */
+                return -EBUSY;
         if (r >= 0)
                 r = site_hold(s, p->intent->inode, p->intent->generation, p->fd);
         if (r < 0)

@@ -241,9 +241,8 @@ static int walk_single(OwnerType type, const char *detail, const RangeSet *range
         return r;
 }
 
-int site_walk(const Site *s, const RangeSet *ranges, const MapProgress *progress, OwnerFn fn,
-              void *userdata) {
-        const MapAsker asker = { .progress = progress, .held = s->held.items, .n_held = s->held.n };
+int site_walk(const Site *s, const RangeSet *ranges, OwnerFn fn, void *userdata) {
+        const MapAsker asker = { .progress = s->progress, .held = s->held.items, .n_held = s->held.n };
         const MapSection section = site_section(s);
 
         assert(s->volume);

@@ -41,6 +41,8 @@ typedef struct Site {
         uint64_t dax_physical;  /* where its first byte is in physical memory */
         bool coarse;            /* its logical blocks are larger than sectors */
         struct { MapHeld *items; size_t n, allocated; } held;   /* site_hold() */
+        const MapProgress *progress;    /* NULL, or who waits for a search that takes long; set by whoever
+                                         * opened it */
 } Site;
 
 /* What the mapper is asked about. */
@@ -95,10 +97,9 @@ int site_held(const Site *s, uint64_t inode, uint32_t generation);
 /* Whose the bytes of `ranges` of the device (whole pages) are: asks the mapper about the places that they
  * have on the file system's device, which are read from the kernel each time, and tells the owners in
  * addresses of the device, ascending, none of them over two pieces there. All of `ranges` is answered; what
- * has no place there, or none that can be computed with, is unknown, with a sentence. `progress`: NULL, or
- * who waits for a search that takes long. 0, MAP_E_GONE, a
+ * has no place there, or none that can be computed with, is unknown, with a sentence. 0, MAP_E_GONE, a
  * negative errno, or what fn returned. */
-int site_walk(const Site *s, const RangeSet *ranges, const MapProgress *progress, OwnerFn fn,
+int site_walk(const Site *s, const RangeSet *ranges, OwnerFn fn,
               void *userdata);
 
 /* Where bytes of the device are on the file system's device, at this moment: device -> file system's device.

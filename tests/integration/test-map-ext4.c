@@ -398,6 +398,20 @@ static Range first_range(int fd) {
         return map.items[0].range;
 }
 
+/* Proves that the inodes of the file system itself are looked at also where all others have been after a
+ * few: the folder at the root is metadata. */
+static void test_small(void) {
+        _cleanup_owner_ Owner o = {};
+        int root;
+
+        assert(make_image(UINT64_C(128) << 20, "mke2fs -q -F -t ext4", "-b 4096"));
+        root = mount_it();
+        assert(root >= 0);
+        ask_one(root, first_range(root), &o);
+        assert(o.type == OWNER_METADATA);
+        unmount(root);
+}
+
 /* Proves that a deleted file that somebody has open is found, and opened, as long as it is. */
 static void test_deleted(int root) {
         int fd = create(root, "doomed"), pin = -1, opened = -1;
@@ -755,6 +769,7 @@ static void run_tests(void) {
         test_unsupported("-b 1024");
         test_unsupported("-O bigalloc -C 65536");
         test_generation_zero();
+        test_small();
 
         root = mounted("");
         assert(root >= 0);
