@@ -180,6 +180,10 @@ Exclusion exclusion_from_string(const char *s) {
         return (Exclusion) str_index(exclusion_table, _EXCLUSION_MAX, s);
 }
 
+bool writer_takes_shared(WriterKind w) {
+        return w == WRITER_BLOCK || w == WRITER_CLONE;
+}
+
 bool writer_suits(WriterKind w, Exclusion e) {
         if (w == WRITER_CLEAR)
                 return e == EXCLUSION_OPTIMISTIC;

@@ -126,6 +126,10 @@ Exclusion exclusion_from_string(const char *s);
  * What is punched is gone until it has been written, which nobody else may see. */
 bool writer_suits(WriterKind w, Exclusion e);
 
+/* May it write a block that several files share? `block` writes what is lost for all of them, `clone` gives
+ * all of them another; any other would write for one file what is the others' too. */
+bool writer_takes_shared(WriterKind w);
+
 const char *writer_to_string(WriterKind w);
 WriterKind writer_from_string(const char *s);
 

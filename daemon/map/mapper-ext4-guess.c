@@ -49,12 +49,9 @@ static void guesses_done(Guesses *l) {
         vec_done(l);
 }
 
-static uint32_t in_block(const Ext4 *e) {
-        return (uint32_t) (EXT4_BLOCK / EXT2_INODE_SIZE(e->fs->super));
-}
-
 static Ext4Part block_of(const Ext4 *e, const Guess *g) {
-        return (Ext4Part) { .group = g->part->group, .first = g->part->first + g->at * in_block(e) };
+        return (Ext4Part) { .group = g->part->group,
+                            .first = g->part->first + g->at * ext4_in_block(e->fs) };
 }
 
 /* Turn and turn about: where it would be if all files were alike, and the middle. */
@@ -100,7 +97,7 @@ static int look_at(Guesses *l, Guess *g, const uint8_t *block, Ext4Inodes *found
         const uint32_t number = p.group * super->s_inodes_per_group + p.first + 1;
         uint64_t data = 0;
 
-        for (uint32_t i = 0; i < in_block(l->e) && p.first + i < super->s_inodes_per_group; i++) {
+        for (uint32_t i = 0; i < ext4_in_block(l->e->fs) && p.first + i < super->s_inodes_per_group; i++) {
                 const struct ext2_inode_large *raw = (const struct ext2_inode_large *) (block + i * size);
                 int r;
 
@@ -192,7 +189,7 @@ static int begin(Guesses *l, Ext4Order *o) {
                 r = vec_push(l, ((Guess) {
                         .block = block,
                         .part = p,
-                        .high = (p->n + in_block(e) - 1) / in_block(e),
+                        .high = (p->n + ext4_in_block(e->fs) - 1) / ext4_in_block(e->fs),
                         .low_data = p->block,
                         .high_data = k + 1 < o->parts.n ? sorted[k + 1]->block
                                                         : ext2fs_blocks_count(e->fs->super),

@@ -40,10 +40,6 @@ void ext4_order_done(Ext4Order *o) {
         ext4_parts_done(&o->parts);
 }
 
-static uint32_t in_block(const Ext4 *e) {
-        return (uint32_t) (EXT4_BLOCK / EXT2_INODE_SIZE(e->fs->super));
-}
-
 uint64_t ext4_place(const Ext4 *e, const Ext4Part *p) {
         return ext2fs_inode_table_loc(e->fs, p->group) * EXT4_BLOCK +
                (uint64_t) p->first * EXT2_INODE_SIZE(e->fs->super);
@@ -110,7 +106,7 @@ static int add_parts(Ext4Parts *l, Ext4Part part, uint32_t n) {
 int ext4_order_init(const Ext4 *e, Ext4Order *ret) {
         const uint32_t count = e->fs->group_desc_count;
         const uint64_t all = (uint64_t) count * e->fs->super->s_inodes_per_group,
-                       least = all / COARSE_MOST / in_block(e) + 1;
+                       least = all / COARSE_MOST / ext4_in_block(e->fs) + 1;
         const uint32_t blocks = least > COARSE_BLOCKS ? (uint32_t) least : COARSE_BLOCKS;
         _cleanup_ext4_order_ Ext4Order o = {};
         int r = 0;
@@ -118,7 +114,7 @@ int ext4_order_init(const Ext4 *e, Ext4Order *ret) {
         for (uint32_t g = 0; r == 0 && g < count; g++)
                 r = add_parts(&o.parts, ((Ext4Part) { .group = g, .n = ext4_inodes_used(e->fs, g),
                                              .block = NOT_READ }),
-                              blocks * in_block(e));
+                              blocks * ext4_in_block(e->fs));
         if (r < 0)
                 return r;
         take_samples(e, &o, 0);
@@ -213,7 +209,7 @@ static int measure(const Ext4 *e, Ext4Order *o) {
 
 /* Cuts the probable ones smaller, if they are not yet. *ret: were there any? */
 static int refine(const Ext4 *e, Ext4Order *o, bool *ret) {
-        const uint32_t inodes = rounds[o->round].blocks * in_block(e), cut = rounds[o->round].cut;
+        const uint32_t inodes = rounds[o->round].blocks * ext4_in_block(e->fs), cut = rounds[o->round].cut;
         const size_t n = o->parts.n;
         size_t kept = 0;
 

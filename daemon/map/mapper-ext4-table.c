@@ -45,7 +45,7 @@ static int visit(const Ext4Tables *t, uint32_t group, uint32_t first, uint32_t n
 static int read_piece(Ext4Tables *t, uint32_t group, uint32_t first, uint32_t n, InodeFn fn,
                       void *userdata) {
         ext2_filsys fs = t->e->fs;
-        const uint32_t in_block = (uint32_t) (EXT4_BLOCK / EXT2_INODE_SIZE(fs->super)),
+        const uint32_t in_block = ext4_in_block(fs),
                        blocks = (n + in_block - 1) / in_block;
         const uint64_t block = ext2fs_inode_table_loc(fs, group) + first / in_block;
 
@@ -114,7 +114,7 @@ static void announce(const Ext4Tables *t, uint32_t group, uint32_t first, uint32
 }
 
 int ext4_read_inodes(Ext4Tables *t, uint32_t group, uint32_t first, uint32_t n, InodeFn fn, void *userdata) {
-        const uint32_t in_block = (uint32_t) (EXT4_BLOCK / EXT2_INODE_SIZE(t->e->fs->super)),
+        const uint32_t in_block = ext4_in_block(t->e->fs),
                        step = PIECE_BLOCKS * in_block;
         int r;
 

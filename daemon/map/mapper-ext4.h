@@ -113,6 +113,10 @@ void ext4_inodes_done(Ext4Inodes *l);
 /* 0 or -ENOMEM. */
 int ext4_inodes_add(Ext4Inodes *l, ext2_filsys fs, uint32_t number, const struct ext2_inode_large *raw);
 
+static inline uint32_t ext4_in_block(ext2_filsys fs) {          /* inodes, of a table */
+        return (uint32_t) (EXT4_BLOCK / EXT2_INODE_SIZE(fs->super));
+}
+
 /* A part of an inode table. */
 typedef struct Ext4Part {
         uint32_t group, first, n;       /* as in ext4_read_inodes() */

@@ -101,7 +101,7 @@ static bool look_at_guard(const Locator *l, Findings *f) {
         f->present = boot_id_read(boot_id) >= 0 &&
                      guard_pages_are_present(&l->site, &g, f->range, &f->bad, boot_id);
         (void) snprintf(path, sizeof(path), GUARD_FOLDER "/%s/%s", g.folder, g.name);
-        if (locate_absolute(l, path, &absolute) >= 0) {
+        if (site_path(&l->site, path, &absolute) >= 0) {
                 free(o->path);          /* one of its names, if it was looked for */
                 o->path = TAKE_PTR(absolute);
         }

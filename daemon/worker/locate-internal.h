@@ -45,9 +45,6 @@ int locate_names(Locator *l);
  * -ENOMEM. */
 int locate_name(const Locator *l, Owner *o);
 
-/* `relative`, a name below the mount, as a path. 0 or -ENOMEM; the caller frees *ret. */
-int locate_absolute(const Locator *l, const char *relative, char **ret);
-
 /* Looks at the file of the first owner of `f`, which `n` parts from there on have. */
 void locate_look(const Locator *l, const Findings *f, size_t n, Look *ret);
 

@@ -26,17 +26,6 @@ static const char *protect_below(const Protect *p, const char *mountpoint) {
         return protect_relative(&mount, p->path);
 }
 
-int locate_absolute(const Locator *l, const char *relative, char **ret) {
-        const char *mountpoint = l->request->volume.mountpoint;
-        const char *slash = strcmp(mountpoint, "/") == 0 || *relative == '\0' ? "" : "/";
-        char *s;
-
-        if (asprintf(&s, "%s%s%s", mountpoint, slash, relative) < 0)
-                return -ENOMEM;
-        *ret = s;
-        return 0;
-}
-
 static int by_inode(const void *a, const void *b) {
         const MapFile *x = a, *y = b;
 
@@ -97,7 +86,7 @@ static int take_names(const Locator *l, const MapFile *f, Owner *o) {
         for (size_t i = 0; i < OWNER_NAMES_MAX && f->names[i]; i++) {
                 _cleanup_free_ char *path = NULL;
 
-                r = locate_absolute(l, f->names[i], &path);
+                r = site_path(&l->site, f->names[i], &path);
                 if (r >= 0)
                         r = strv_extend(&o->names, path);
                 if (r < 0)

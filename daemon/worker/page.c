@@ -71,10 +71,6 @@ static int check_danger(const Site *s, const Target *t) {
         return got.n > 0 ? 0 : PAGE_E_DANGER;
 }
 
-static bool minds_sharers(WriterKind w) {
-        return w != WRITER_BLOCK && w != WRITER_CLONE;
-}
-
 /* Right before the write: is it still this file's, and may it be written in this way? */
 static int look_before(const Site *s, WriterKind w, const Target *t) {
         MapOwns owns;
@@ -86,7 +82,7 @@ static int look_before(const Site *s, WriterKind w, const Target *t) {
         r = site_owns(s, t->file_fd, t->range, t->offset, &owns);
         if (r < 0)
                 return r;
-        if (owns != MAP_OWNED && !(owns == MAP_SHARED && !minds_sharers(w)))
+        if (owns != MAP_OWNED && !(owns == MAP_SHARED && writer_takes_shared(w)))
                 return -ESTALE;
         return w == WRITER_CLONE ? 0 : check_danger(s, t); /* to the bad block nothing is written */
 }

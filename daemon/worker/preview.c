@@ -42,7 +42,7 @@ static int open_owner(const Request *q, const Site *site, int *ret_fd, struct st
         /* Without DAX: what only memory has of it must not be taken for lost. */
         if (!file_is_dax(fd) && fdatasync(fd) < 0)
                 return str_fail(ret_error, -errno, "what is in memory of the file cannot be written: %s",
-                            strerror(errno));
+                                strerror(errno));
         if (fstat(fd, ret_stat) < 0)
                 return -errno;
         if ((uint64_t) ret_stat->st_size != f->file_size)
@@ -115,7 +115,7 @@ static int show(const Request *q, const Site *site, int fd, const struct stat *s
         assert(g->evidences.n == 1);
         if (!e->bytes)
                 return str_fail(ret_error, -ENODATA, "%s: %s", q->plan.replica,
-                            e->offer.detail ? e->offer.detail : offer_state_to_string(e->offer.state));
+                                e->offer.detail ? e->offer.detail : offer_state_to_string(e->offer.state));
 
         for (size_t i = 0; r >= 0 && i < q->plan.steps.n; i++)
                 if (q->plan.steps.items[i].offset < q->ranges.items[0].file_size)
@@ -152,7 +152,7 @@ int preview(const Request *request, Preview *ret, char **ret_error) {
         r = site_open(&request->volume, &site);
         if (r == SITE_E_UNMOUNTED || r == SITE_E_GONE)
                 return str_fail(ret_error, -ENODEV, "%s is not there, or not mounted, any more",
-                            request->volume.device);
+                                request->volume.device);
         if (r >= 0)
                 r = open_owner(request, &site, &fd, &st, ret_error);
         if (r >= 0)

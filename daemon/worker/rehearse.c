@@ -65,9 +65,9 @@ static int add_piece_of_file(Range piece, uint64_t device, uint32_t flags, void 
 
         if (flags & EXTENT_UNPLACED)
                 return str_fail(p->error, -EOPNOTSUPP,
-                            "the file system has not given the bytes from %" PRIu64 " a place on the "
-                            "device yet, or does not tell it",
-                            piece.start);
+                                "the file system has not given the bytes from %" PRIu64 " a place on the "
+                                "device yet, or does not tell it",
+                                piece.start);
         return rangeset_add(p->bad, (Range) { device, device + range_size(piece) });
 }
 
@@ -90,8 +90,8 @@ static int bad_in_file(const Request *q, RangeSet *bad, char **ret_error) {
 
         if (wanted.start >= (uint64_t) st.st_size)
                 return str_fail(ret_error, -ERANGE,
-                            "the range lies behind the end of the file, which has %" PRIu64 " bytes",
-                            (uint64_t) st.st_size);
+                                "the range lies behind the end of the file, which has %" PRIu64 " bytes",
+                                (uint64_t) st.st_size);
         if (wanted.end > (uint64_t) st.st_size)
                 wanted.end = (uint64_t) st.st_size;
         r = range_align_out(wanted, SECTOR_SIZE, &wanted);

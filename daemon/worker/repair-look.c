@@ -27,12 +27,11 @@ static bool good_bytes_stay(const Repair *r, const Step *s, const RangeSet *got)
         return true;
 }
 
-/* Are all writers of those that do right by everybody who has the block? */
-static bool minds_sharers(const Repair *r) {
+static bool all_take_shared(const Repair *r) {
         for (size_t i = 0; i < r->n_writers; i++)
-                if (r->writers[i] != WRITER_BLOCK && r->writers[i] != WRITER_CLONE)
-                        return true;
-        return false;
+                if (!writer_takes_shared(r->writers[i]))
+                        return false;
+        return true;
 }
 
 int repair_look_at_owner(Repair *r, const Step *s) {
@@ -42,7 +41,7 @@ int repair_look_at_owner(Repair *r, const Step *s) {
         q = site_owns(&r->site, r->fd, s->range, s->offset, &owns);
         if (q < 0 && q != -EAGAIN)
                 return q;
-        if (q == 0 && (owns == MAP_OWNED || (owns == MAP_SHARED && !minds_sharers(r))))
+        if (q == 0 && (owns == MAP_OWNED || (owns == MAP_SHARED && all_take_shared(r))))
                 return 0;
         return ended(r, CASE_DETECTED, REASON_CHANGED,
                      q == 0 && owns == MAP_SHARED ? "the block is shared with another file now"

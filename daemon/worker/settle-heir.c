@@ -50,17 +50,13 @@ int heirs_find(const Site *s, Range page, Heirs *ret) {
 
 /* *ret: a name of the file, absolute; NULL: none was found. */
 static int name_one(const Site *s, const Heir *h, char **ret) {
-        const char *mountpoint = s->volume->mountpoint;
         char *all[] = { (char *) "", NULL };
         MapFile f = { .inode = h->inode, .generation = h->generation };
         int r;
 
         r = mapper_names(s->ops, s->mount_fd, &f, 1, all, s->progress);
-        if (r >= 0 && f.names && f.names[0] &&
-            asprintf(ret, "%s/%s", strcmp(mountpoint, "/") == 0 ? "" : mountpoint, f.names[0]) < 0) {
-                *ret = NULL;
-                r = -ENOMEM;
-        }
+        if (r >= 0 && f.names && f.names[0])
+                r = site_path(s, f.names[0], ret);
         map_file_done(&f);
         return r;
 }

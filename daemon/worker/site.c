@@ -45,6 +45,17 @@ int site_held(const Site *s, uint64_t inode, uint32_t generation) {
         return map_asker_holds(&asker, inode, generation);
 }
 
+int site_path(const Site *s, const char *relative, char **ret) {
+        const char *mountpoint = s->volume->mountpoint;
+        const char *slash = strcmp(mountpoint, "/") == 0 || *relative == '\0' ? "" : "/";
+        char *path;
+
+        if (asprintf(&path, "%s%s%s", mountpoint, slash, relative) < 0)
+                return -ENOMEM;
+        *ret = path;
+        return 0;
+}
+
 static int device_open(const Volume *v, Site *s) {
         const char *slash = strrchr(v->device, '/');
         struct stat st;

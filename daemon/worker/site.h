@@ -94,13 +94,15 @@ void site_let_go(Site *s, int fd);
 /* Its descriptor; -1: it is not held. */
 int site_held(const Site *s, uint64_t inode, uint32_t generation);
 
+/* `relative`, a name below the mount, as a path. 0 or -ENOMEM; the caller frees *ret. */
+int site_path(const Site *s, const char *relative, char **ret);
+
 /* Whose the bytes of `ranges` of the device (whole pages) are: asks the mapper about the places that they
  * have on the file system's device, which are read from the kernel each time, and tells the owners in
  * addresses of the device, ascending, none of them over two pieces there. All of `ranges` is answered; what
  * has no place there, or none that can be computed with, is unknown, with a sentence. 0, MAP_E_GONE, a
  * negative errno, or what fn returned. */
-int site_walk(const Site *s, const RangeSet *ranges, OwnerFn fn,
-              void *userdata);
+int site_walk(const Site *s, const RangeSet *ranges, OwnerFn fn, void *userdata);
 
 /* Where bytes of the device are on the file system's device, at this moment: device -> file system's device.
  * Empty when that no longer stands on this one. 0 or a negative errno. */

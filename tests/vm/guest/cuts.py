@@ -357,9 +357,11 @@ def prune(plan):
 
 
 def mount(xfs, ext4):
-    for device, folder in (("/dev/vdb", KEPT), (xfs, "/srv/pmem"), (ext4, "/srv/pmem.ext4")):
+    # Without a type, mount(8) would try to read it off, also from places that are poisoned after a boot.
+    for kind, how, device, folder in (("ext4", "defaults", "/dev/vdb", KEPT), ("xfs", "dax=always", xfs, "/srv/pmem"),
+                                      ("ext4", "dax=always", ext4, "/srv/pmem.ext4")):
         pathlib.Path(folder).mkdir(exist_ok=True)
-        run("mount", "-o", "defaults" if device == "/dev/vdb" else "dax=always", device, folder)
+        run("mount", "-t", kind, "-o", how, device, folder)
     for folder in (KEPT / "state", STATE):
         folder.mkdir(mode=0o700, exist_ok=True)
     run("mount", "--bind", KEPT / "state", STATE)
