@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "core/codec-json.h"
+#include "core/codec-text.h"
 #include "core/codec.h"
 #include "util/strv.h"
 
@@ -201,45 +202,6 @@ int codec_fail(const CodecNode *at, const char *key, const char *format, ...) {
         return -EBADMSG;
 }
 
-/* The end of the string that begins after a quotation mark; NULL when it holds a NUL, at which json-c
- * cuts off the names of members. */
-static const char *scan_string(const char *s) {
-        while (*s != '\0' && *s != '"') {
-                if (strncmp(s, "\\u0000", 6) == 0)
-                        return NULL;
-                if (s[0] == '\\' && s[1] != '\0')
-                        s++;
-                s++;
-        }
-        return s;
-}
-
-/* What json-c 0.16 lets through though it is strict: names in single quotes, a NUL in names, and whole
- * numbers that do not fit in 64 bits, of which it makes the largest that does (json_parse_uint64() drops
- * ERANGE). NULL, or what is wrong. */
-static const char *scan_text(const char *s) {
-        for (; *s != '\0'; s++) {
-                size_t digits = strspn(s, "0123456789");
-
-                if (digits > 20 || (digits == 20 && strncmp(s, "18446744073709551615", 20) > 0))
-                        return "a number is larger than 18446744073709551615";
-                if (digits > 0) {
-                        s += digits - 1;
-                        continue;
-                }
-                if (*s == '\'')
-                        return "single quotes are not JSON";
-                if (*s != '"')
-                        continue;
-                s = scan_string(s + 1);
-                if (!s)
-                        return "a string has a NUL in it";
-                if (*s == '\0')
-                        return "a string does not end";
-        }
-        return NULL;
-}
-
 static void tokener_freep(struct json_tokener **t) {
         if (*t)
                 json_tokener_free(*t);
@@ -250,9 +212,11 @@ static int parse_value(const char *text, uint64_t max, char **ret_error, struct 
         _cleanup_(tokener_freep) struct json_tokener *tokener = NULL;
         _cleanup_json_ struct json_object *o = NULL;
         const CodecNode whole = { .error = ret_error };
+        _cleanup_free_ char *ascii = NULL;
         enum json_tokener_error e;
         const char *wrong;
         size_t n;
+        int r;
 
         assert(text);
         assert(ret);
@@ -260,15 +224,19 @@ static int parse_value(const char *text, uint64_t max, char **ret_error, struct 
         n = strlen(text);
         if (n > max)
                 return codec_fail(&whole, NULL, "it is longer than %" PRIu64 " bytes", max);
-        wrong = scan_text(text);
-        if (wrong)
-                return codec_fail(&whole, NULL, "%s", wrong);
+        r = codec_text_scan(text, &ascii, &wrong);
+        if (r < 0)
+                return r == -EBADMSG ? codec_fail(&whole, NULL, "%s", wrong) : r;
 
         tokener = json_tokener_new_ex(DEPTH_MAX);
         if (!tokener)
                 return -ENOMEM;
-        json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+        json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
 
+        if (ascii) {
+                text = ascii;
+                n = strlen(ascii);
+        }
         /* with its NUL: that ends a number */
         o = json_tokener_parse_ex(tokener, text, (int) n + 1);
         e = json_tokener_get_error(tokener);

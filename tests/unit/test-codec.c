@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "core/codec-text.h"
 #include "core/codec.h"
 #include "random.h"
 #include "util/strv.h"
@@ -314,7 +315,10 @@ static const struct Wrong {
         { "result", "\"so\"", "\"s\\\\\\\\u0000o\"", "detail: a backslash" },
         { "result", "\"detail\":\"so\"", "'detail':\"so\"", "the value: single quotes" },
         { "result", "\"detail\":\"so\"", "\"detail\":\"s'o\"", NULL },
-        { "result", "\"so\"", "\"\xff\"", "the value: it is not JSON" },
+        { "result", "\"so\"", "\"\xff\"", "the value: it is not UTF-8" },
+        { "result", "\"so\"", "\"s\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\"", NULL },
+        { "result", "\"so\"", "\"s\\\xc3\xa9\"", "the value: there is no such escape" },
+        { "result", "\"so\"", "\xc3\xa9", "the value: it is not JSON" },
         { "result", "\"detail\":\"so\"", "\"detail\":\"so\",\"new\":{\"deep\":[1,2.5,null,-3]}", NULL },
         { "result", "\"detail\":\"so\"", "\"new\":[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]",
           "the value: it is not JSON" },
@@ -326,7 +330,8 @@ static const struct Wrong {
         { "result", "18446744073709551615", "99999999999999999999999", "the value: a number is larger" },
         { "result", "18446744073709551615", "0", NULL },
         { "result", "18446744073709551615", "-1", "bytes: it is negative" },
-        { "result", "18446744073709551615", "-9223372036854775809", "bytes: it is negative" },
+        { "result", "18446744073709551615", "-9223372036854775808", "bytes: it is negative" },
+        { "result", "18446744073709551615", "-9223372036854775809", "the value: a number is smaller" },
         { "result", "18446744073709551615", "1.0", "bytes: a whole number is wanted" },
         { "result", "18446744073709551615", "1e3", "bytes: a whole number is wanted" },
         { "result", "18446744073709551615", "NaN", "bytes: a whole number is wanted" },
@@ -466,7 +471,8 @@ static const struct Wrong {
         { "intent", "\"length\":4096", "\"length\":8192", "range: it is not one page" },
         { "intent", "[{\"start\":1048576,\"length\":512}]", "[]", "bad: there is nothing bad" },
         { "intent", "\"mtime_sec\":-1", "\"mtime_sec\":9223372036854775808", "mtime_sec: it is too large" },
-        { "intent", "\"mtime_sec\":-1", "\"mtime_sec\":-9223372036854775809", "mtime_sec: it is too large" },
+        { "intent", "\"mtime_sec\":-1", "\"mtime_sec\":-9223372036854775809",
+          "the value: a number is smaller" },
         { "intent", "\"offset\":4096", "\"offset\":4095", "offset: it is not that of a page" },
 };
 
@@ -581,6 +587,18 @@ static void test_escape(void **state) {
                 assert_int_equal(codec_path_unescape(text, &path), 0);
                 assert_string_equal(path, escapes[i].path);
         }
+}
+
+/* What json-c is given is ASCII, and the same value. */
+static void test_text(void **state) {
+        static const char text[] = "[\"\xc3\xa9\\n\xe2\x82\xac\xf0\x9f\x98\x80\xf4\x8f\xbf\xbf/\"]";
+        _cleanup_free_ char *ascii = NULL, *same = NULL;
+        const char *wrong;
+
+        assert_int_equal(codec_text_scan(text, &ascii, &wrong), 0);
+        assert_string_equal(ascii, "[\"\\u00e9\\n\\u20ac\\ud83d\\ude00\\udbff\\udfff/\"]");
+        assert_int_equal(codec_text_scan("[\"\\u00e9\"]", &same, &wrong), 0);
+        assert_null(same);
 }
 
 /* 0 to 19 bytes, none of them 0. */
@@ -905,6 +923,7 @@ int main(void) {
                 cmocka_unit_test(test_left_out),
                 cmocka_unit_test(test_searching),
                 cmocka_unit_test(test_error),
+                cmocka_unit_test(test_text),
                 cmocka_unit_test(test_escape),
                 cmocka_unit_test(test_escape_random),
                 cmocka_unit_test(test_random_values),
