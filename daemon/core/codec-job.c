@@ -142,7 +142,7 @@ static struct json_object *make_request(const Request *r) {
 
         return (!r->id || codec_put_id(o, "id", r->id)) &&
                codec_put(o, "volume", codec_make_volume(&r->volume)) &&
-               (r->above.n == 0 || codec_put_vec(o, "above", &r->above, make_volume)) &&
+               (r->others.n == 0 || codec_put_vec(o, "others", &r->others, make_volume)) &&
                (!r->physical_known || codec_put_u64(o, "physical_base", r->physical)) &&
                codec_put_text(o, "state_dir", r->state_dir) &&
                codec_put(o, "policy", codec_make_policy(&r->policy)) &&
@@ -237,7 +237,8 @@ static int read_request(const CodecNode *at, Request *ret) {
         if ((r = codec_get_id(at, "id", CODEC_OPTIONAL, &q.id)) < 0 ||
             (r = codec_get(at, "volume", CODEC_REQUIRED, json_type_object, &volume)) < 0 ||
             (r = codec_read_volume(&volume, &q.volume)) < 0 ||
-            (r = codec_get_vec(at, "above", CODEC_OPTIONAL, &q.above, codec_read_volume, volume_done)) < 0 ||
+            (r = codec_get_vec(at, "others", CODEC_OPTIONAL, &q.others, codec_read_volume,
+                               volume_done)) < 0 ||
             (r = get_physical(at, &q)) < 0 ||
             (r = codec_get_text(at, "state_dir", verb_writes(q.verb) ? CODEC_REQUIRED : CODEC_OPTIONAL,
                                 &q.state_dir)) < 0 ||

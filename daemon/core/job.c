@@ -25,9 +25,9 @@ void request_done(Request *r) {
         assert(r);
 
         volume_done(&r->volume);
-        for (size_t i = 0; i < r->above.n; i++)
-                volume_done(r->above.items + i);
-        vec_done(&r->above);
+        for (size_t i = 0; i < r->others.n; i++)
+                volume_done(r->others.items + i);
+        vec_done(&r->others);
         free(r->state_dir);
         policy_done(&r->policy);
         for (size_t i = 0; i < r->ranges.n; i++)

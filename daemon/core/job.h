@@ -32,8 +32,9 @@ typedef struct Request {
         Verb verb;
         uint64_t id;            /* of the case (repair); echoed in answers */
         Volume volume;
-        struct { Volume *items; size_t n, allocated; } above;   /* settle: the file systems on what stands on
-                                                                 * the device */
+        struct { Volume *items; size_t n, allocated; } others;  /* settle: the file systems on what stands on
+                                                                 * the device; plan of a file: what else its
+                                                                 * file system has files on */
         uint64_t physical;      /* address of byte 0 of the device, for a device that is one linear piece
                                  * (repair: revive needs it) */
         bool physical_known;

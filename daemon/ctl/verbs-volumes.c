@@ -22,7 +22,7 @@
 #include "util/vec.h"
 
 typedef struct VolumeRow {
-        char *device, *fs, *mountpoint, *namespace, *mode, *region, *kind;
+        char *device, *fs, *part, *mountpoint, *namespace, *mode, *region, *kind;
         char **lower, **protected, **dimms;
         uint64_t size;
         uint32_t open;
@@ -32,6 +32,7 @@ typedef struct VolumeRow {
 static void volume_row_done(VolumeRow *v) {
         free(v->device);
         free(v->fs);
+        free(v->part);
         free(v->mountpoint);
         free(v->namespace);
         free(v->mode);
@@ -49,6 +50,7 @@ static const struct {
 } fields[] = {
         { "Device",        "s",  offsetof(VolumeRow, device)     },
         { "FileSystem",    "s",  offsetof(VolumeRow, fs)         },
+        { "Part",          "s",  offsetof(VolumeRow, part)       },
         { "MountPoint",    "s",  offsetof(VolumeRow, mountpoint) },
         { "Namespace",     "s",  offsetof(VolumeRow, namespace)  },
         { "NamespaceMode", "s",  offsetof(VolumeRow, mode)       },
@@ -178,7 +180,8 @@ static void add_volume(Tree *t, const VolumeRow *v, unsigned depth) {
                 table_addf(t->table, "%" PRIu32, v->open);
         else
                 table_add(t->table, "-", COLOUR_NONE);
-        table_addf(t->table, "%s%s", v->fs ? v->fs : "-", v->read_only ? " (read-only)" : "");
+        table_addf(t->table, "%s%s%s%s%s", v->fs ? v->fs : "-", v->read_only ? " (read-only)" : "",
+                   v->part ? " (" : "", v->part ? v->part : "", v->part ? ")" : "");
         table_add(t->table, v->mountpoint, COLOUR_NONE);
         table_add(t->table, protected, protected ? COLOUR_GOOD : COLOUR_NONE);
 

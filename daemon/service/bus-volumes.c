@@ -134,8 +134,8 @@ static int put_physical(sd_bus_message *m, const Topology *t, const TopoDisk *di
         return sd_bus_message_append(m, "{sv}", "Physical", "(tt)", physical, disk->size);
 }
 
-static int put_protected(sd_bus_message *m, const Policy *p, const TopoMount *mount) {
-        const Protect as_folder = { .path = mount->mountpoint };
+static int put_protected(sd_bus_message *m, const Policy *p, char *mountpoint) {
+        const Protect as_folder = { .path = mountpoint };
         _cleanup_strv_ char **names = NULL;
         int r = 0;
 
@@ -143,26 +143,45 @@ static int put_protected(sd_bus_message *m, const Policy *p, const TopoMount *mo
                 const Protect *x = p->protects.items + i;
 
                 if (x->path &&
-                    (protect_relative(x, mount->mountpoint) || protect_relative(&as_folder, x->path)))
+                    (protect_relative(x, mountpoint) || protect_relative(&as_folder, x->path)))
                         r = strv_extend(&names, x->name ? x->name : x->path);
         }
         return r < 0 ? r : put_texts(m, "Protected", names);
 }
 
+static int put_fs(sd_bus_message *m, const char *fs, const char *uuid, const char *mountpoint) {
+        int r;
+
+        r = put_text(m, "FileSystem", fs);
+        if (r >= 0)
+                r = put_text(m, "Uuid", uuid);
+        return r < 0 ? r : put_text(m, "MountPoint", mountpoint);
+}
+
+/* What a file system that is mounted from elsewhere has here. Its journal nobody can protect. */
+static int put_part(sd_bus_message *m, const Bus *b, const TopoPart *part) {
+        int r;
+
+        r = put_fs(m, part->fs, part->uuid, part->mountpoint);
+        if (r >= 0)
+                r = put_text(m, "Part", fs_part_to_string(part->part));
+        if (r >= 0)
+                r = put_text(m, "FileSystemDevice", part->node);
+        return r < 0 || part->part == FS_PART_LOG ? r
+               : put_protected(m, manager_policy(b->manager), part->mountpoint);
+}
+
 static int put_mount(sd_bus_message *m, const Bus *b, const TopoDisk *disk) {
         const TopoMount *mount = topology_find_mount(manager_topology(b->manager), disk->name);
+        const TopoPart *part = topology_find_part(manager_topology(b->manager), disk->name);
         int r;
 
         if (!mount)
-                return 0;
-        r = put_text(m, "FileSystem", mount->fs);
-        if (r >= 0)
-                r = put_text(m, "Uuid", mount->uuid);
-        if (r >= 0)
-                r = put_text(m, "MountPoint", mount->mountpoint);
+                return part ? put_part(m, b, part) : 0;
+        r = put_fs(m, mount->fs, mount->uuid, mount->mountpoint);
         if (r >= 0)
                 r = sd_bus_message_append(m, "{sv}", "ReadOnly", "b", (int) mount->read_only);
-        return r < 0 ? r : put_protected(m, manager_policy(b->manager), mount);
+        return r < 0 ? r : put_protected(m, manager_policy(b->manager), mount->mountpoint);
 }
 
 typedef struct Count {
@@ -171,11 +190,11 @@ typedef struct Count {
 } Count;
 
 static int count_case(const Case *c, void *userdata) {
+        const char *upper = c->volume.part == FS_PART_DATA ? c->volume.fs_device : c->volume.part_device;
         Count *count = userdata;
 
         count->n += !c->ignored && c->state != CASE_HARMLESS &&
-                    (streq_ptr(c->volume.device, count->node) ||
-                     streq_ptr(c->volume.fs_device, count->node));
+                    (streq_ptr(c->volume.device, count->node) || streq_ptr(upper, count->node));
         return 0;
 }
 

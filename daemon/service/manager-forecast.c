@@ -17,6 +17,7 @@
 typedef struct Rehearsal {
         Manager *manager;
         char *target, *device;
+        char *realtime;         /* instead of `device`, if it turns out to be a realtime file; NULL: not */
         ForecastFn fn;
         void *userdata;
 } Rehearsal;
@@ -26,10 +27,17 @@ static Rehearsal *rehearsal_free(Rehearsal *h) {
                 return NULL;
         free(h->target);
         free(h->device);
+        free(h->realtime);
         free(h);
         return NULL;
 }
 DEFINE_CLEANUP(Rehearsal *, rehearsal_free);
+
+static const char *device_of(const Rehearsal *h, const LocateReply *reply) {
+        const bool realtime = reply->found.n > 0 && reply->found.items[0].part == FS_PART_REALTIME;
+
+        return realtime && h->realtime ? h->realtime : h->device;
+}
 
 static void on_rehearsed(const EngineAnswer *a, void *userdata) {
         _cleanup_(rehearsal_freep) Rehearsal *h = userdata;
@@ -43,24 +51,35 @@ static void on_rehearsed(const EngineAnswer *a, void *userdata) {
         if (r >= 0)
                 manager_take_rehearsal(h->manager, a->located);
         if (r >= 0)
-                r = forecast_make(h->target, h->device, &h->manager->policy, a->located, &f);
+                r = forecast_make(h->target, device_of(h, a->located), &h->manager->policy, a->located, &f);
         h->fn(r >= 0 ? &f : NULL, r, a->detail, h->userdata);
 }
 
-/* The disk whose file system holds this path, by the longest mount point; the worker looks whether that is
- * true. NULL: none. */
-static const char *disk_of_path(const Topology *t, const char *path) {
-        const TopoMount *best = NULL;
+typedef struct Nearest {
+        const char *path, *mountpoint, *disk;
+} Nearest;
 
-        for (size_t i = 0; i < t->mounts.n; i++) {
-                TopoMount *mount = t->mounts.items + i;
-                const Protect as_folder = { .path = mount->mountpoint };
+static void look_nearer(Nearest *n, const char *mountpoint, const char *disk) {
+        const Protect as_folder = { .path = (char *) mountpoint };
 
-                if (protect_relative(&as_folder, path) &&
-                    (!best || strlen(mount->mountpoint) > strlen(best->mountpoint)))
-                        best = mount;
+        if (protect_relative(&as_folder, n->path) &&
+            (!n->mountpoint || strlen(mountpoint) > strlen(n->mountpoint))) {
+                n->mountpoint = mountpoint;
+                n->disk = disk;
         }
-        return best ? best->disk : NULL;
+}
+
+/* The disk that has files of the file system which holds this path, by the longest mount point; the worker
+ * looks whether that is true. NULL: none. */
+static const char *disk_of_path(const Topology *t, const char *path) {
+        Nearest n = { .path = path };
+
+        for (size_t i = 0; i < t->mounts.n; i++)
+                look_nearer(&n, t->mounts.items[i].mountpoint, t->mounts.items[i].disk);
+        for (size_t i = 0; i < t->parts.n; i++)
+                if (t->parts.items[i].part == FS_PART_REALTIME)
+                        look_nearer(&n, t->parts.items[i].mountpoint, t->parts.items[i].disk);
+        return n.disk;
 }
 
 static const TopoDisk *disk_of_node(const Topology *t, const char *node) {
@@ -93,13 +112,38 @@ static int ask_of_device(const Topology *t, Request *q, const TopoDisk *disk, Ra
         return r;
 }
 
+/* What has the realtime files of the same file system. */
+static int add_realtime(const Topology *t, Request *q) {
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < t->parts.n; i++) {
+                const TopoPart *p = t->parts.items + i;
+                __attribute__((cleanup(volume_done))) Volume v = {};
+                uint64_t physical;
+                bool known;
+
+                if (p->part != FS_PART_REALTIME || !streq_ptr(p->mountpoint, q->volume.mountpoint) ||
+                    !streq_ptr(p->uuid, q->volume.uuid))
+                        continue;
+                r = volume_of_disk(t, p->disk, &v, &physical, &known);
+                if (r >= 0)
+                        r = vec_push(&q->others, v);
+                if (r >= 0)
+                        v = (Volume) {};
+        }
+        return r;
+}
+
 /* 0, MANAGER_E_RANGE, -ENOMEM. */
-static int ask_of_file(Request *q, const char *path, Range range) {
+static int ask_of_file(const Topology *t, Request *q, const char *path, Range range) {
+        int r;
+
         if (range.end > INT64_MAX - REPAIR_UNIT)
                 return MANAGER_E_RANGE;
 
         q->in_file = range;
-        return str_copy(path, &q->path);
+        r = str_copy(path, &q->path);
+        return r < 0 ? r : add_realtime(t, q);
 }
 
 static int check_range(uint64_t offset, uint64_t length, Range *ret) {
@@ -108,7 +152,7 @@ static int check_range(uint64_t offset, uint64_t length, Range *ret) {
         return length > FORECAST_MAX || range_init(offset, length, ret) < 0 ? MANAGER_E_RANGE : 0;
 }
 
-static int rehearsal_new(Manager *m, const char *target, const char *device, Rehearsal **ret) {
+static int rehearsal_new(Manager *m, const char *target, const Request *q, Rehearsal **ret) {
         _cleanup_(rehearsal_freep) Rehearsal *h = calloc(1, sizeof(*h));
         int r;
 
@@ -117,7 +161,9 @@ static int rehearsal_new(Manager *m, const char *target, const char *device, Reh
         h->manager = m;
         r = str_copy(target, &h->target);
         if (r >= 0)
-                r = str_copy(device, &h->device);
+                r = str_copy(q->volume.device, &h->device);
+        if (r >= 0 && q->others.n > 0)
+                r = str_copy(q->others.items[0].device, &h->realtime);
         if (r >= 0)
                 *ret = TAKE_PTR(h);
         return r;
@@ -144,10 +190,11 @@ int manager_forecast(Manager *m, const char *target, uint64_t offset, uint64_t l
 
         r = manager_request(m, VERB_PLAN, name, &q);
         if (r >= 0)
-                r = disk ? ask_of_device(&m->topology, &q, disk, range) : ask_of_file(&q, target, range);
+                r = disk ? ask_of_device(&m->topology, &q, disk, range)
+                    : ask_of_file(&m->topology, &q, target, range);
         if (r != 0)
                 return r;
-        r = rehearsal_new(m, target, q.volume.device, &h);
+        r = rehearsal_new(m, target, &q, &h);
         if (r < 0)
                 return r;
         h->fn = fn;

@@ -109,7 +109,7 @@ static int add_above(Request *q, const TopoDisk *upper, const TopoMount *mount, 
         if (r >= 0)
                 r = mount ? volume_set_mount(&v, upper, mount) : volume_set_part(&v, upper, part);
         if (r >= 0)
-                r = vec_push(&q->above, v);
+                r = vec_push(&q->others, v);
         if (r >= 0)
                 v = (Volume) {};
         return r;

@@ -47,12 +47,29 @@ static int file_open(const Request *q, const Site *site, struct stat *ret_stat, 
         return 0;
 }
 
-static int check_realtime(int fd, char **ret_error) {
+static FsPart part_of_file(int fd) {
         struct fsxattr x = {};
 
-        if (ioctl(fd, FS_IOC_FSGETXATTR, &x) < 0 || !(x.fsx_xflags & FS_XFLAG_REALTIME))
+        return ioctl(fd, FS_IOC_FSGETXATTR, &x) >= 0 && (x.fsx_xflags & FS_XFLAG_REALTIME) ? FS_PART_REALTIME
+                                                                                          : FS_PART_DATA;
+}
+
+/* Which of the devices that the file system has is the one with this file's data. */
+static int volume_of_file(const Request *q, int fd, const Volume **ret, char **ret_error) {
+        const FsPart part = part_of_file(fd);
+
+        if (q->volume.part == part) {
+                *ret = &q->volume;
                 return 0;
-        return str_fail(ret_error, -EOPNOTSUPP, "its data is on the realtime device of the file system");
+        }
+        for (size_t i = 0; i < q->others.n; i++)
+                if (q->others.items[i].part == part) {
+                        *ret = q->others.items + i;
+                        return 0;
+                }
+        return str_fail(ret_error, -EOPNOTSUPP,
+                        "its data is on the %s device of the file system, which is not known as "
+                        "persistent memory", fs_part_to_string(part));
 }
 
 typedef struct Places {
@@ -71,7 +88,8 @@ static int add_piece_of_file(Range piece, uint64_t device, uint32_t flags, void 
         return rangeset_add(p->bad, (Range) { device, device + range_size(piece) });
 }
 
-static int bad_in_file(const Request *q, RangeSet *bad, char **ret_error) {
+/* *ret_on: one of the request's volumes, which the ranges are of. */
+static int bad_in_file(const Request *q, RangeSet *bad, const Volume **ret_on, char **ret_error) {
         _cleanup_site_ Site site = SITE_NULL;
         _cleanup_close_ int fd = -1;
         Range wanted = q->in_file;
@@ -84,7 +102,7 @@ static int bad_in_file(const Request *q, RangeSet *bad, char **ret_error) {
                              : str_fail(ret_error, -ENODEV, "%s is not mounted any more", q->volume.device);
         r = file_open(q, &site, &st, &fd, ret_error);
         if (r >= 0)
-                r = check_realtime(fd, ret_error);
+                r = volume_of_file(q, fd, ret_on, ret_error);
         if (r < 0)
                 return r;
 
@@ -137,6 +155,7 @@ int rehearse(const Request *request, Patience *patience, LocateReply *ret, char 
         __attribute__((cleanup(pieces_done))) Request q = *request;    /* lent, but for the ranges */
         _cleanup_rangeset_ RangeSet bad = {};
         _cleanup_holds_ Holds holds = {};
+        const Volume *on = &request->volume;
         int r = 0;
 
         assert(ret_error);
@@ -145,7 +164,8 @@ int rehearse(const Request *request, Patience *patience, LocateReply *ret, char 
         q.ranges.n = q.ranges.allocated = 0;
 
         if (q.path)
-                r = bad_in_file(&q, &bad, ret_error);
+                r = bad_in_file(request, &bad, &on, ret_error);
+        q.volume = *on;
         for (size_t i = 0; r >= 0 && i < request->ranges.n; i++)
                 r = rangeset_add_all(&bad, &request->ranges.items[i].bad);
         if (r >= 0)

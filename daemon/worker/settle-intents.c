@@ -419,8 +419,8 @@ int settle_intents(const Request *request, const MapProgress *progress, SettledF
         boot[strcspn(boot, "\n")] = '\0';
 
         r = place_add(&s, &request->volume);
-        for (size_t i = 0; r >= 0 && i < request->above.n; i++)
-                r = place_add(&s, request->above.items + i);
+        for (size_t i = 0; r >= 0 && i < request->others.n; i++)
+                r = place_add(&s, request->others.items + i);
         if (r < 0)
                 return r;
 

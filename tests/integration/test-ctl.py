@@ -245,6 +245,43 @@ def side_by_side(program):
         assert [v["Region"] for v in json.loads(d.ctl("volumes", "--json=short")) if "Region" in v][:2] == ["region0"] * 2
 
 
+def parts(program):
+    """Proves that volumes draws what a file system has on other devices, each as what it is, that cases are counted there and not on the file
+    system's own device, and that plan, which asks a worker with all of them that may have a file, names the one that has it."""
+    with Machine(program, disks=("pmem0", "pmem1", "pmem2"), **GOOD) as d:
+        d.mount_here()
+        path = d.root / "topology.json"
+        t = json.loads(path.read_text())
+        fs = {"node": "/dev/pmem0", "mountpoint": str(d.root), "fs": "xfs", "uuid": t["mounts"][0]["uuid"]}
+        t.update(mounts=t["mounts"][:1], parts=[{"disk": "pmem1", "part": "log", **fs}, {"disk": "pmem2", "part": "realtime", **fs}])
+        path.write_text(json.dumps(t))
+        (d.root / "etc/protect.d/t.conf").write_text(f"[Protect]\nPath={d.root}/db\nReplica=mirror:/srv/mirror\n")
+        d.poison((80, 1), disk="pmem2")
+        d.start()
+        d.wait_states("refused")
+        lines = {w[0].removeprefix("└─"): w[1:] for w in (re.split(r"  +", line.strip()) for line in d.ctl("volumes", "--no-legend").splitlines())}
+        assert lines["/dev/pmem0"][2:] == ["-", "xfs", str(d.root), "t"], lines
+        assert lines["/dev/pmem1"][2:] == ["-", "xfs (log)", str(d.root), "-"], lines
+        assert lines["/dev/pmem2"][2:] == ["1", "xfs (realtime)", str(d.root), "t"], lines
+        told = {v["Device"]: v for v in json.loads(d.ctl("volumes", "--json=short"))}
+        assert told["/dev/pmem2"]["Part"] == "realtime" and told["/dev/pmem2"]["FileSystemDevice"] == "/dev/pmem0", told
+        assert "Part" not in told["/dev/pmem0"] and "Protected" not in told["/dev/pmem1"], told
+
+        (d.root / "f").write_text("x")
+        assert json.loads(d.ctl("plan", str(d.root / "f"), "--json=short"))["device"] == "/dev/pmem0"
+        asked = d.requests("plan")[-1]
+        assert asked["volume"]["device"] == "/dev/pmem0" and [(v["device"], v["part"]) for v in asked["others"]] == [("/dev/pmem2", "realtime")], asked
+        d.answer(**GOOD, found={"part": "realtime"})
+        assert json.loads(d.ctl("plan", str(d.root / "f"), "--json=short"))["device"] == "/dev/pmem2"
+
+        t.update(mounts=[])                     # the file system's own device is no persistent memory
+        path.write_text(json.dumps(t))
+        d.ctl("rescan")
+        d.wait("unmounted", lambda: "FileSystem" not in json.loads(d.ctl("volumes", "--json=short"))[0])
+        assert json.loads(d.ctl("plan", str(d.root / "f"), "--json=short"))["device"] == "/dev/pmem2"
+        assert d.requests("plan")[-1]["volume"]["part"] == "realtime", d.requests("plan")[-1]
+
+
 def plans(program):
     """Proves that plan says what would be done, and that nothing is done; and what it says to wrong ranges and places."""
     with Machine(program, **GOOD) as d:
@@ -572,5 +609,5 @@ def bad_input(program):
 
 
 if __name__ == "__main__":
-    run([not_running, not_allowed, status, lists, shows, volumes, stacks, side_by_side, plans, rescans, resolves, modes, monitors, metrics, seals, drills, checks_config, hostile_names,
+    run([not_running, not_allowed, status, lists, shows, volumes, stacks, side_by_side, parts, plans, rescans, resolves, modes, monitors, metrics, seals, drills, checks_config, hostile_names,
          terminals, progress, completes, bad_input])

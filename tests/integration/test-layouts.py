@@ -79,7 +79,7 @@ def partitions(program):
             asked = {(r["volume"]["fs_device"], tuple(x["range"]["start"] for x in r["ranges"])) for r in d.requests(verb)}
             assert asked == {("/dev/pmem0p1", (2815 * PAGE,)), ("/dev/pmem0p2", (2816 * PAGE,))}, asked
         settle = d.requests("settle")[0]
-        assert [v["uuid"] for v in settle["above"]] == ["u1", "u2"] and "uuid" not in settle["volume"], settle
+        assert [v["uuid"] for v in settle["others"]] == ["u1", "u2"] and "uuid" not in settle["volume"], settle
 
 
 def outside(program):

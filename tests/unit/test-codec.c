@@ -224,7 +224,8 @@ static const Codec codecs[] = {
           "{\"offset\":5000,\"length\":3,\"medium\":\"0a1b2c\",\"replica\":\"3d4e5f\"}],\"cut\":true,"
           "\"shown\":\"" TOKEN "\",\"action\":\"accept:x\"}" },
         { "plan", decode_request, encode_request, done_request,
-          "{\"verb\":\"plan\",\"volume\":{\"device\":\"/dev/pmem0\"},\"policy\":" POLICY ","
+          "{\"verb\":\"plan\",\"volume\":{\"device\":\"/dev/pmem0\"},\"others\":[{\"device\":\"/dev/pmem1\","
+          "\"fs_device\":\"/dev/pmem0\",\"part\":\"realtime\"}],\"policy\":" POLICY ","
           "\"ranges\":[],\"path\":\"/srv/a\\\\x0ab\",\"in_file\":{\"start\":1,\"length\":512}}" },
 };
 

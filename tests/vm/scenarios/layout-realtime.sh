@@ -27,6 +27,17 @@ cp -a $DB/plain $MIRROR/plain
 [ "$(phys $DB/plain 8192)" -lt $((64 * 2048)) ] || fail "no realtime block has the number of this one"
 start_daemon
 
+bezoarctl volumes
+expect "what is drawn" "/dev/pmem0 xfs /dev/pmem1 xfs realtime" \
+    "$(bezoarctl volumes --json=short | jq -r '.[] | .Device, .FileSystem // empty, .Part // empty' | xargs)"
+# planned FILE: on which device it is, the first byte there, and what would be done.
+planned() {
+    bezoarctl plan "$1" 8192 --json=short | jq -r '[.device, .parts[0].found.range.start, .parts[0].plan.verdict] | join(" ")'
+}
+expect "a plan for a file of each" \
+    "/dev/pmem0 $(page_at $DB/plain 8192) repair, /dev/pmem1 $(FS_DEVICE=/dev/pmem1 page_at $DB/r 8192) repair" \
+    "$(planned $DB/plain), $(planned $DB/r)"
+
 lose_ars $DB/plain 8192 512
 expect_healed $DB/plain 8192 WRITER=pwrite
 lose_mce $DB/a 16384
