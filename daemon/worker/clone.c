@@ -70,11 +70,23 @@ static int find_others(const Site *s, const Target *t, CloneSet *set, unsigned *
         return r;
 }
 
+static int has_it(const CloneSet *c, int fd, uint64_t offset) {
+        MapOwns owns = MAP_OTHERS;      /* unless the file system says otherwise */
+        int r = site_owns(c->site, fd, c->page->range, offset, &owns);
+
+        return r < 0 ? r : owns == MAP_OTHERS ? -ESTALE : 0;
+}
+
+static int guarded(void *userdata) {
+        const CloneSet *c = userdata;
+
+        return has_it(c, c->guard.fd, 0);
+}
+
 /* What only memory has of a file without DAX is newer than the bad block: written back, it has another
  * one. */
 static int look(const CloneTo *to, void *userdata) {
         const CloneSet *c = userdata;
-        MapOwns owns = MAP_OTHERS;      /* unless the file system says otherwise */
         int r;
 
         r = fault_point(getenv("BEZOAR_FAULT"), "before-clone");
@@ -82,9 +94,7 @@ static int look(const CloneTo *to, void *userdata) {
                 r = -errno;
         if (r == 0 && c->page->excluded)
                 r = c->page->excluded(c->page->userdata);
-        if (r == 0)
-                r = site_owns(c->site, to->fd, c->page->range, to->offset, &owns);
-        return r < 0 ? r : owns == MAP_OTHERS ? -ESTALE : 0;
+        return r < 0 ? r : has_it(c, to->fd, to->offset);
 }
 
 static int new_file(bool dax, int *ret, void *userdata) {
@@ -154,6 +164,7 @@ int clone_prepare(const Site *s, const Target *t, CloneSet *c) {
                 .log_fd = c->guard.fd,
                 .others = c->others.items,
                 .n_others = c->others.n,
+                .guarded = guarded,
                 .look = look,
                 .new_file = new_file,
                 .userdata = c,

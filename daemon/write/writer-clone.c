@@ -78,7 +78,7 @@ static int clone_write(Writer *w, const Target *t, const void *page) {
         _cleanup_(blocks_done) Blocks blocks = { { -1, -1 } };
         int r;
 
-        if (!c || !c->look || !c->new_file)
+        if (!c || !c->guarded || !c->look || !c->new_file)
                 return -EINVAL;
 
         r = new_block(c, page, n, self.fd, &blocks);
@@ -91,6 +91,8 @@ static int clone_write(Writer *w, const Target *t, const void *page) {
                 r = clone_range(t->file_fd, t->offset, n, c->guard_fd, 0);
         if (r >= 0)
                 r = force_log(c);
+        if (r >= 0)
+                r = c->guarded(c->userdata);
         for (size_t i = 0; r >= 0 && i < c->n_others; i++)
                 r = replace(c, &blocks, n, &c->others[i]);
         if (r >= 0)

@@ -252,6 +252,25 @@ def test_sharer_written_late(lab):
     forget(f)
 
 
+def test_written_before(lab):
+    "without leases, the file's own page is written right before a guard is given the bad block: that is not set free by giving the others a new one"
+    f = File(lab, sectors=((0, 8),))
+    other = share(f, "stays")
+    new = bytes(b ^ 0x5a for b in f.right())
+
+    def store(*_):
+        with f.path.open("r+b") as file:
+            os.pwrite(file.fileno(), new, f.offset)
+            os.fsync(file.fileno())
+
+    answer = at_each_stop(f.start_repair(f.locate(), **{**CLONE, "fault": "before-write:stop"}, exclusion="optimistic"), store)[-1]
+    expect(answer, "detected", "changed")
+    assert f.path.read_bytes() == f.data[:f.offset] + new + f.data[f.offset + PAGE:], "newer bytes were lost"
+    assert extent(other, f.offset) == f.at or f.at in guards(f.lab), "the bad block is nobody's"
+    assert f.page() == f.destroyed(), "the bad block was written to"
+    forget(f)
+
+
 def test_new_sharer(lab):
     "a file comes to share the page after it was located: it was not kept out of, so that all are looked for once more"
     f = File(lab, sectors=((0, 8),))
