@@ -26,6 +26,8 @@ static int take_heir(const Owner *o, void *userdata) {
         const Find *f = userdata;
         _cleanup_guard_ Guard g = GUARD_NULL;
 
+        if (o->type == OWNER_UNKNOWN)   /* a file that could not be looked at, or that moved meanwhile */
+                return -EAGAIN;
         if (o->type != OWNER_FILE || o->unwritten || guard_find(f->site, o->inode, O_RDONLY, &g) >= 0)
                 return 0;
         return vec_push(f->heirs, heir);
@@ -39,6 +41,8 @@ int heirs_find(const Site *s, Range page, Heirs *ret) {
         r = rangeset_add(&pages, page);
         if (r >= 0)
                 r = site_walk(s, &pages, take_heir, &(Find) { s, &heirs });
+        if (r > 0)
+                r = -EAGAIN;
         if (r < 0)
                 return r;
 

@@ -21,7 +21,8 @@ typedef struct Heirs {
 void heirs_done(Heirs *h);
 #define _cleanup_heirs_ _cleanup_(heirs_done)
 
-/* Files that have this page of the device, as written data; guards are none. 0 or a negative errno. */
+/* Files that have this page of the device, as written data; guards are none. 0; -EAGAIN: there may
+ * be one that could not be looked at, or the file system moved meanwhile; or another negative errno. */
 int heirs_find(const Site *s, Range page, Heirs *ret);
 
 /* "file offset 8192 of '/srv/a' and …", each by a name that it has now, or by its inode. All names of the

@@ -308,6 +308,11 @@ static int settle_one(const Settler *s, const Intent *i, const void *page, Resul
                 result_set(result, CASE_WAITING, r == -EROFS ? REASON_READ_ONLY : REASON_FILE_BUSY, NULL);
                 return 0;
         }
+        if (r == -EAGAIN) {
+                result_set(result, CASE_WAITING, REASON_UNKNOWN_OWNER,
+                           "a crash may have cut a write short, and whose the block is now cannot be told yet");
+                return 0;
+        }
         return r < 0 ? r : act(s, &p, result);
 }
 

@@ -186,7 +186,7 @@ static int look_for_heir(const Site *s, Pending *p) {
         int r;
 
         p->facts.heir = false;
-        if (site_is_dax(s) || p->facts.listed ||
+        if (site_is_dax(s) || p->facts.listed || p->facts.same_boot ||
             site_read_device(s, found, REPAIR_UNIT, p->intent->range.start) < 0)
                 return 0;
         for (uint64_t at = 0; at < pending_size(p); at += SECTOR_SIZE) {
