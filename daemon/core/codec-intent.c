@@ -16,6 +16,7 @@ static struct json_object *make_intent(const Intent *i) {
                codec_put_text(o, "boot_id", i->boot_id) &&
                codec_put_text(o, "uuid", i->uuid) &&
                codec_put_text(o, "device", i->device) &&
+               codec_put_text(o, "namespace", i->namespace) &&
                codec_put_part(o, i->part) &&
                codec_put_range(o, "range", i->range) &&
                codec_put_rangeset(o, "bad", &i->bad) &&
@@ -48,6 +49,7 @@ static int read_intent(const CodecNode *at, Intent *ret) {
             (r = codec_get_text(at, "boot_id", CODEC_REQUIRED, &i.boot_id)) < 0 ||
             (r = codec_get_text(at, "uuid", CODEC_OPTIONAL, &i.uuid)) < 0 ||
             (r = codec_get_text(at, "device", CODEC_REQUIRED, &i.device)) < 0 ||
+            (r = codec_get_text(at, "namespace", CODEC_OPTIONAL, &i.namespace)) < 0 ||
             (r = codec_get_enum(at, "part", CODEC_OPTIONAL, fs_part_from_string, &i.part)) < 0 ||
             (r = codec_get_pages(at, &i.range, &i.bad)) < 0 ||
             (r = codec_get_u64(at, "physical", CODEC_OPTIONAL, &i.physical)) < 0 ||

@@ -144,6 +144,7 @@ static struct json_object *make_request(const Request *r) {
                codec_put(o, "volume", codec_make_volume(&r->volume)) &&
                (r->others.n == 0 || codec_put_vec(o, "others", &r->others, make_volume)) &&
                (!r->physical_known || codec_put_u64(o, "physical_base", r->physical)) &&
+               codec_put_text(o, "namespace", r->namespace) &&
                codec_put_text(o, "state_dir", r->state_dir) &&
                codec_put(o, "policy", codec_make_policy(&r->policy)) &&
                codec_put_vec(o, "ranges", &r->ranges, codec_make_findings) &&
@@ -240,6 +241,7 @@ static int read_request(const CodecNode *at, Request *ret) {
             (r = codec_get_vec(at, "others", CODEC_OPTIONAL, &q.others, codec_read_volume,
                                volume_done)) < 0 ||
             (r = get_physical(at, &q)) < 0 ||
+            (r = codec_get_text(at, "namespace", CODEC_OPTIONAL, &q.namespace)) < 0 ||
             (r = codec_get_text(at, "state_dir", verb_writes(q.verb) ? CODEC_REQUIRED : CODEC_OPTIONAL,
                                 &q.state_dir)) < 0 ||
             (r = codec_get(at, "policy", CODEC_REQUIRED, json_type_object, &policy)) < 0 ||

@@ -6,15 +6,29 @@
 #include <string.h>
 
 #include "core/intent.h"
+#include "util/strv.h"
 
 void intent_done(Intent *i) {
         free(i->boot_id);
         free(i->uuid);
         free(i->device);
+        free(i->namespace);
         rangeset_done(&i->bad);
         free(i->path);
         free(i->replica);
         *i = (Intent) {};
+}
+
+IntentMemory intent_memory(const Intent *then, const Intent *now) {
+        const bool named = streq_ptr(then->device, now->device);
+
+        if (then->namespace && now->namespace)
+                return streq_ptr(then->namespace, now->namespace) ? INTENT_MEMORY_SAME : INTENT_MEMORY_OTHER;
+        if (streq_ptr(then->boot_id, now->boot_id))
+                return named ? INTENT_MEMORY_SAME : INTENT_MEMORY_OTHER;
+        if (then->physical != 0 && now->physical != 0)
+                return then->physical == now->physical ? INTENT_MEMORY_SAME : INTENT_MEMORY_UNTOLD;
+        return named ? INTENT_MEMORY_SAME : INTENT_MEMORY_UNTOLD;
 }
 
 #define ENDED ".ended-"

@@ -15,7 +15,8 @@ typedef struct Intent {
         uint64_t case_id;
         char *boot_id;          /* of /proc/sys/kernel/random/boot_id */
         char *uuid;             /* of the file system; NULL: it has none */
-        char *device;           /* "/dev/pmem0" */
+        char *device;           /* "/dev/pmem0"; in another boot another may have that name */
+        char *namespace;        /* UUID of the namespace of persistent memory that it is; NULL: not known */
         FsPart part;            /* of the file system, that it has on the device */
         Range range;            /* of the page on the device */
         uint64_t physical;      /* of the page; 0: not known */
@@ -36,6 +37,17 @@ typedef struct Intent {
 } Intent;
 
 void intent_done(Intent *i);
+
+/* Is what `then` is about the same piece of memory as what `now` is about, at the same addresses of their
+ * devices? Compares `namespace`, which is the same wherever that is; in one boot the names of the devices,
+ * which do not change; else `physical`, which is the same unless memory was added, and the names. */
+typedef enum IntentMemory {
+        INTENT_MEMORY_SAME,
+        INTENT_MEMORY_OTHER,
+        INTENT_MEMORY_UNTOLD,
+} IntentMemory;
+
+IntentMemory intent_memory(const Intent *then, const Intent *now);
 
 /* When the write of a page is over, its record is not removed but renamed, until the daemon has recorded
  * the outcome: a crash in between would lose it. From then on it is nothing but that outcome, and is never

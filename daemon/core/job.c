@@ -28,6 +28,7 @@ void request_done(Request *r) {
         for (size_t i = 0; i < r->others.n; i++)
                 volume_done(r->others.items + i);
         vec_done(&r->others);
+        free(r->namespace);
         free(r->state_dir);
         policy_done(&r->policy);
         for (size_t i = 0; i < r->ranges.n; i++)

@@ -38,6 +38,7 @@ typedef struct Request {
         uint64_t physical;      /* address of byte 0 of the device, for a device that is one linear piece
                                  * (repair: revive needs it) */
         bool physical_known;
+        char *namespace;        /* UUID of the namespace that the device is; NULL: not known */
         char *state_dir;        /* where the intents are; "/var/lib/bezoar" */
         Policy policy;          /* locate: which replicas to ask; settle: whether it may write */
         struct { Findings *items; size_t n, allocated; } ranges; /* locate: range and bad only; repair: one,

@@ -6,6 +6,7 @@
 
 #include "core/volume.h"
 #include "service/errand.h"
+#include "util/str.h"
 #include "util/vec.h"
 
 Errand *errand_free(Errand *e) {
@@ -41,6 +42,7 @@ int errand_take(Errand *e, Tracked *t) {
 }
 
 int manager_request(Manager *m, Verb verb, const char *disk, Request *ret) {
+        const TopoNamespace *n = topology_find_namespace_by_disk(&m->topology, disk);
         _cleanup_request_ Request q = { .verb = verb };
         int r;
 
@@ -50,6 +52,8 @@ int manager_request(Manager *m, Verb verb, const char *disk, Request *ret) {
         r = policy_copy(&m->policy, &q.policy);
         if (r >= 0)
                 r = volume_of_disk(&m->topology, disk, &q.volume, &q.physical, &q.physical_known);
+        if (r >= 0 && n)
+                r = str_copy(n->uuid, &q.namespace);
         if (r < 0)
                 return r;
 

@@ -45,6 +45,7 @@ typedef struct Tracked {
         bool wants_repair;
         bool scrubbed;          /* a scrub has ended since; for REASON_UNLISTED */
         bool settled;           /* told of by the settlement that is on its way, or was last */
+        bool moved;             /* its intent is one of another disk now, which has told of it */
         CaseState alerted;      /* observers were last told of this state and reason as an alert */
         Reason alerted_reason;
         unsigned tries;         /* that ended in waiting or failed, in a row */

@@ -68,19 +68,27 @@ void manager_want_scan(Manager *m, const char *disk) {
         manager_poke(m);
 }
 
+/* Where its intent may be. */
+static void want_settle(Tracked *t) {
+        for (size_t i = 0; i < t->manager->devices.n; i++) {
+                Device *d = t->manager->devices.items[i];
+
+                if (streq_ptr(d->disk, tracked_disk(t)) || (t->moved && !d->is_region))
+                        d->wants_settle = true;
+        }
+}
+
 /* Look again at an open case: at what a write may have left, or at whose it is. While a request is on its
  * way, its answer may be about what was before: then once more after it. */
 void tracked_want_again(Tracked *t) {
-        Device *d = manager_find_device(t->manager, tracked_disk(t));
-
         t->retry_at = USEC_INFINITY;
         if (t->busy) {
                 t->missed_hint = MISSED_CHANGE;
                 return;
         }
         t->wants_repair = false;
-        if (case_outlives_listing(t->c) && d)
-                d->wants_settle = true;
+        if (case_outlives_listing(t->c))
+                want_settle(t);
         if (t->listed || t->c->reason == REASON_PAGE_NOT_PRESENT)
                 t->wants_locate = true;
 }

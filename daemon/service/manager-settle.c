@@ -23,6 +23,11 @@ static void end_settlement(Manager *m, const char *disk, bool untold) {
                 if (t->busy || t->settled || !case_outlives_listing(t->c) ||
                     !streq_ptr(tracked_disk(t), disk))
                         continue;
+                if (t->moved && t->c->state != CASE_IN_DOUBT) {
+                        t->moved = false;       /* the other disk has settled it, and is about to say so */
+                        tracked_retry_later(t);
+                        continue;
+                }
                 if (t->listed || t->c->reason == REASON_PAGE_NOT_PRESENT)
                         t->wants_locate = true;
                 else if (t->c->state == CASE_IN_DOUBT)
@@ -42,12 +47,19 @@ static bool moves_bytes(WriterKind w) {
 }
 
 /* An intent is about one page. Its case is over only when nothing else of it is listed any more. */
-static void take_settled(Tracked *t, const Result *result) {
+static void take_settled(Tracked *t, const char *disk, const Result *result) {
+        const bool here = streq_ptr(tracked_disk(t), disk);
         _cleanup_rangeset_ RangeSet bad = {}, left = {};
         bool truncated;
 
+        /* That nobody can look now, or here, is no news. */
+        t->moved = t->moved || !here;
+        if (result->state == CASE_WAITING && (t->c->state == CASE_IN_DOUBT || (here && t->moved))) {
+                t->settled = true;
+                return;
+        }
         if (!case_state_is_closed(result->state) || moves_bytes(result->writer) ||
-            (manager_read_list(t->manager, tracked_disk(t), &bad, &truncated) >= 0 && !truncated &&
+            (manager_read_list(t->manager, disk, &bad, &truncated) >= 0 && !truncated &&
              rangeset_clip(&bad, t->c->range, &left) >= 0 && left.n == 0)) {
                 tracked_take_result(t, result);
                 return;
@@ -65,7 +77,8 @@ static void settle_later(Manager *m, const char *disk) {
         for (size_t i = 0; i < m->cases.n; i++) {
                 Tracked *t = m->cases.items[i];
 
-                if (!t->busy && case_outlives_listing(t->c) && streq_ptr(tracked_disk(t), disk))
+                if (!t->busy && case_outlives_listing(t->c) &&
+                    (t->moved || streq_ptr(tracked_disk(t), disk)))
                         tracked_retry_later(t);
         }
 }
@@ -78,7 +91,7 @@ static void on_settled(const EngineAnswer *a, void *userdata) {
                 Tracked *t = manager_find_tracked(m, a->result->id);
 
                 if (t && !t->busy)
-                        take_settled(t, a->result);
+                        take_settled(t, e->disk, a->result);
                 else if (!t)
                         case_log_settled(manager_find_case(m, a->result->id), a->result->id, e->disk,
                                          a->result);

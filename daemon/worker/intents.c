@@ -107,19 +107,64 @@ static int record_make(const Intent *i, const void *page, char **ret, size_t *re
         return 0;
 }
 
+static int record_parse(char *record, size_t size, Intent *ret, void *page) {
+        unsigned char digest[SHA256_DIGEST_LENGTH];
+        char *newline;
+
+        newline = memchr(record, '\n', size);
+        if (!newline || (size_t) (newline - record) + 1 + REPAIR_UNIT + SHA256_DIGEST_LENGTH != size)
+                return -EBADMSG;
+        if (!SHA256((const unsigned char *) record, size - SHA256_DIGEST_LENGTH, digest) ||
+            memcmp(digest, record + size - SHA256_DIGEST_LENGTH, SHA256_DIGEST_LENGTH) != 0)
+                return -EBADMSG;
+
+        memcpy(page, newline + 1, REPAIR_UNIT);
+        *newline = '\0';
+        return codec_intent_decode(record, ret, NULL);
+}
+
+static int record_visit(int dir_fd, const char *name, IntentFn fn, void *userdata) {
+        _cleanup_free_ char *record = NULL;
+        _cleanup_free_ void *page = NULL;
+        _cleanup_intent_ Intent i = {};
+        size_t size;
+        int r;
+
+        page = aligned_alloc(REPAIR_UNIT, REPAIR_UNIT);
+        if (!page)
+                return -ENOMEM;
+
+        r = file_read(dir_fd, name, RECORD_MAX, &record, &size);
+        if (r == -ENOENT)
+                return 0;
+        if (r < 0 && r != -EFBIG)
+                return r;
+        if (r >= 0)
+                r = record_parse(record, size, &i, page);
+        if (r == -ENOMEM)
+                return r;
+
+        return fn(name, r < 0 ? NULL : &i, r < 0 ? NULL : page, userdata);
+}
+
+static int is_other(const char *name, const Intent *older, const void *page, void *userdata) {
+        return older && intent_memory(older, userdata) != INTENT_MEMORY_SAME ? INTENTS_E_OTHER : 0;
+}
+
 int intents_store(int dir_fd, const Intent *i, const void *page) {
         _cleanup_free_ char *record = NULL;
         char name[NAME_MAX];
         size_t size;
         int r;
 
-        r = record_make(i, page, &record, &size);
-        if (r >= 0)
-                r = note_remove(dir_fd, i);
-        if (r < 0)
-                return r;
-
         intent_name(i, name);
+        r = record_visit(dir_fd, name, is_other, (void *) i);
+        if (r == 0)
+                r = record_make(i, page, &record, &size);
+        if (r == 0)
+                r = note_remove(dir_fd, i);
+        if (r != 0)
+                return r;
         return file_replace(dir_fd, name, record, size, 0600);
 }
 
@@ -203,46 +248,6 @@ int intents_end(int dir_fd, const Intent *i, IntentEnd end) {
         if (renameat(dir_fd, name, dir_fd, ended) < 0 && errno != ENOENT)
                 return -errno;
         return fsync(dir_fd) < 0 ? -errno : note_remove(dir_fd, i);
-}
-
-static int record_parse(char *record, size_t size, Intent *ret, void *page) {
-        unsigned char digest[SHA256_DIGEST_LENGTH];
-        char *newline;
-
-        newline = memchr(record, '\n', size);
-        if (!newline || (size_t) (newline - record) + 1 + REPAIR_UNIT + SHA256_DIGEST_LENGTH != size)
-                return -EBADMSG;
-        if (!SHA256((const unsigned char *) record, size - SHA256_DIGEST_LENGTH, digest) ||
-            memcmp(digest, record + size - SHA256_DIGEST_LENGTH, SHA256_DIGEST_LENGTH) != 0)
-                return -EBADMSG;
-
-        memcpy(page, newline + 1, REPAIR_UNIT);
-        *newline = '\0';
-        return codec_intent_decode(record, ret, NULL);
-}
-
-static int record_visit(int dir_fd, const char *name, IntentFn fn, void *userdata) {
-        _cleanup_free_ char *record = NULL;
-        _cleanup_free_ void *page = NULL;
-        _cleanup_intent_ Intent i = {};
-        size_t size;
-        int r;
-
-        page = aligned_alloc(REPAIR_UNIT, REPAIR_UNIT);
-        if (!page)
-                return -ENOMEM;
-
-        r = file_read(dir_fd, name, RECORD_MAX, &record, &size);
-        if (r == -ENOENT)
-                return 0;
-        if (r < 0 && r != -EFBIG)
-                return r;
-        if (r >= 0)
-                r = record_parse(record, size, &i, page);
-        if (r == -ENOMEM)
-                return r;
-
-        return fn(name, r < 0 ? NULL : &i, r < 0 ? NULL : page, userdata);
 }
 
 static void dir_closep(DIR **d) {

@@ -14,8 +14,15 @@ int intents_open(const char *state_dir, int *ret_fd);
  * *ret_fd holds the lock until it is closed. 0, -EBUSY, or a negative errno. */
 int intents_lock(int dir_fd, const char *device, int *ret_fd);
 
-/* Stores a record; durable when it returns. Replaces an older one for the same page. 0 or a negative
- * errno: then nothing may be written. */
+enum {
+        _INTENTS_E_SUCCESS,
+
+        INTENTS_E_OTHER,        /* there is one for that page of what had this device's name in an earlier
+                                 * boot, and is not settled yet: it stays */
+};
+
+/* Stores a record; durable when it returns. Replaces an older one for the same page. 0, INTENTS_E_OTHER, or
+ * a negative errno: then nothing may be written. */
 int intents_store(int dir_fd, const Intent *i, const void *page);
 
 /* What the bad sectors of a device-dax hold after they were cleared and before they are stored to (`left`:

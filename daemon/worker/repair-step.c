@@ -98,6 +98,7 @@ static Intent intent_of(const Repair *r, const Step *s, const RangeSet *listed) 
                 .uuid = r->request->volume.uuid,
                 .part = r->request->volume.part,
                 .device = r->request->volume.device,
+                .namespace = r->request->namespace,
                 .range = s->range,
                 .physical = r->request->physical_known ? r->request->physical + s->range.start : 0,
                 .bad = *listed,
@@ -339,12 +340,18 @@ static int try_step(Repair *r, const Step *s) {
         q = build_page(r, s, &listed, r->page, &got);
         if (q == 0)
                 q = check_seal(r, s);
-        intent = intent_of(r, s, &listed);      /* lent, once it is known what is listed */
-        clearing_begin(&clearing);
         if (q == 0)
                 q = check_shown(r, s);
-        if (q == 0)
-                q = intents_store(r->intents_fd, &intent, r->page);
+        if (q != 0)
+                return q;
+
+        intent = intent_of(r, s, &listed);      /* lent, once it is known what is listed */
+        clearing_begin(&clearing);
+        q = intents_store(r->intents_fd, &intent, r->page);
+        if (q == INTENTS_E_OTHER)
+                return ended(r, CASE_FAILED, REASON_INTERNAL,
+                             "the intent log has a record, not settled yet, of the same page of what was %s "
+                             "in an earlier boot", intent.device);
         if (q == 0)
                 q = fault_point(getenv("BEZOAR_FAULT"), "before-look");
         if (q == 0 && repair_in_place(r))

@@ -19,6 +19,7 @@
 
 #include "util/file.h"
 #include "util/strv.h"
+#include "worker/guard.h"
 #include "worker/intents.h"
 #include "worker/page.h"
 #include "worker/repair-internal.h"
@@ -83,15 +84,11 @@ static int confirm(Repair *r) {
 }
 
 static int prepare(Repair *r) {
-        _cleanup_free_ char *boot = NULL;
-        size_t n;
         int q;
 
-        q = file_read(AT_FDCWD, "/proc/sys/kernel/random/boot_id", 64, &boot, &n);
+        q = boot_id_read(r->boot_id);
         if (q < 0)
                 return q;
-        (void) snprintf(r->boot_id, sizeof(r->boot_id), "%.36s", boot);
-
         if (r->request->policy.mode != MODE_REPAIR)
                 return ended(r, CASE_WAITING, REASON_OBSERVE, NULL);
 

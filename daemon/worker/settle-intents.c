@@ -14,7 +14,6 @@
 
 #include "util/file.h"
 #include "util/strv.h"
-#include "util/vec.h"
 #include "worker/clearing.h"
 #include "worker/freeze.h"
 #include "worker/guard.h"
@@ -24,23 +23,16 @@
 #include "worker/settle-ended.h"
 #include "worker/settle-intents.h"
 #include "worker/settle-look.h"
-
-typedef struct Place {
-        const Volume *volume;
-        Site site;
-        int state;              /* of site_open() */
-        bool whole;             /* no other disk has any of the file system */
-} Place;
+#include "worker/settle-places.h"
 
 typedef struct Settler {
         const Request *request;
-        struct { Place *items; size_t n, allocated; } places;   /* the device, and what stands on it */
+        SettlePlaces places;
         Site *site;             /* of the intent in hand, as site_state */
         int site_state;
         int intents_fd;
-        char *boot_id;
+        char boot_id[37];
         Outcomes outcomes;
-        const MapProgress *progress;
         SettledFn fn;
         void *userdata;
 } Settler;
@@ -255,21 +247,6 @@ static int act(const Settler *s, Pending *p, Result *result) {
         }
 }
 
-/* Which of the file systems, and which part of it, the intent is about; NULL: none of them. Device names
- * change from boot to boot, file systems take their UUIDs along. One that is not mounted has none: the
- * device's name must do; and so it must where a file system is on several disks, each of which has other
- * pages of it. */
-static Place *place_of(const Settler *s, const Intent *i) {
-        const Volume *v = &s->request->volume;
-        const bool named = streq_ptr(i->device, v->device);
-
-        for (size_t k = 0; i->uuid && k < s->places.n; k++)
-                if (streq_ptr(s->places.items[k].volume->uuid, i->uuid) &&
-                    s->places.items[k].volume->part == i->part)
-                        return named || s->places.items[k].whole ? s->places.items + k : NULL;
-        return (!i->uuid || !v->uuid) && named ? s->places.items : NULL;
-}
-
 /* Of a record that is damaged, only the name says where it belongs. */
 static bool ours_by_name(const Settler *s, const char *name) {
         const char *slash = strrchr(s->request->volume.device, '/');
@@ -310,7 +287,8 @@ static int settle_one(const Settler *s, const Intent *i, const void *page, Resul
         }
         if (r == -EAGAIN) {
                 result_set(result, CASE_WAITING, REASON_UNKNOWN_OWNER,
-                           "a crash may have cut a write short, and whose the block is now cannot be told yet");
+                           "a crash may have cut a write short, and whose the block is now cannot be told "
+                           "yet");
                 return 0;
         }
         return r < 0 ? r : act(s, &p, result);
@@ -329,10 +307,24 @@ static void name_case(Result *result) {
         result->progress = true;
 }
 
+/* Its device had the name that this one has now: whoever knows the case by that is to wait for the one that
+ * is the same memory. */
+static int tell_elsewhere(Settler *s, const Intent *i) {
+        _cleanup_result_ Result result = { .id = i->case_id, .writer = WRITER_AUTO,
+                                           .exclusion = _EXCLUSION_INVALID };
+
+        if (i->case_id == 0 || settle_memory(&s->places, i) == INTENT_MEMORY_SAME ||
+            !streq_ptr(i->device, s->request->volume.device))
+                return 0;
+        result_set(&result, CASE_WAITING, REASON_UNMOUNTED,
+                   "a crash may have cut a write short to what was %s then, and is not now", i->device);
+        return outcomes_add(&s->outcomes, &result);
+}
+
 static int visit(const char *name, const Intent *i, const void *page, void *userdata) {
         Settler *s = userdata;
         _cleanup_result_ Result result = { .writer = WRITER_AUTO, .exclusion = _EXCLUSION_INVALID };
-        Place *place;
+        SettlePlace *place;
         int r;
 
         if (!i && !ours_by_name(s, name))
@@ -344,9 +336,9 @@ static int visit(const char *name, const Intent *i, const void *page, void *user
                 s->fn(&result, s->userdata);
                 return 0;
         }
-        place = place_of(s, i);
+        place = settle_place_of(&s->places, i);
         if (!place)
-                return 0;
+                return tell_elsewhere(s, i);
         s->site = &place->site;
         s->site_state = place->state;
 
@@ -368,30 +360,14 @@ static int visit(const char *name, const Intent *i, const void *page, void *user
 }
 
 static void settler_done(Settler *s) {
-        for (size_t i = 0; i < s->places.n; i++)
-                site_close(&s->places.items[i].site);
-        vec_done(&s->places);
+        settle_places_done(&s->places);
         outcomes_done(&s->outcomes);
 }
 
 static bool is_ours(const Intent *i, void *userdata) {
-        return place_of(userdata, i) != NULL;
-}
+        const Settler *s = userdata;
 
-static int place_add(Settler *s, const Volume *v) {
-        _cleanup_spacemap_ SpaceMap space = {};
-        Place p = { .volume = v, .site = SITE_NULL };
-        int r;
-
-        p.state = site_open(v, &p.site);
-        if (p.state < 0)
-                return p.state;
-        p.site.progress = s->progress;
-        p.whole = p.state == 0 && p.site.mount_fd >= 0 && site_whole(&p.site, &space) >= 0;
-        r = vec_push(&s->places, p);
-        if (r < 0)
-                site_close(&p.site);
-        return r;
+        return settle_place_of(&s->places, i) != NULL;
 }
 
 static const char *disk_of(const char *device) {
@@ -402,10 +378,7 @@ static const char *disk_of(const char *device) {
 
 int settle_intents(const Request *request, const MapProgress *progress, SettledFn fn, void *userdata) {
         _cleanup_close_ int intents_fd = -1, lock_fd = -1;
-        _cleanup_free_ char *boot = NULL;
-        _cleanup_(settler_done) Settler s = { .request = request, .progress = progress,
-                                              .fn = fn, .userdata = userdata };
-        size_t n;
+        _cleanup_(settler_done) Settler s = { .request = request, .fn = fn, .userdata = userdata };
         int r;
 
         assert(fn);
@@ -418,19 +391,13 @@ int settle_intents(const Request *request, const MapProgress *progress, SettledF
         if (r >= 0)
                 r = freeze_end_left(intents_fd, disk_of(request->volume.device));
         if (r >= 0)
-                r = file_read(AT_FDCWD, "/proc/sys/kernel/random/boot_id", 64, &boot, &n);
-        if (r < 0)
-                return r;
-        boot[strcspn(boot, "\n")] = '\0';
-
-        r = place_add(&s, &request->volume);
-        for (size_t i = 0; r >= 0 && i < request->others.n; i++)
-                r = place_add(&s, request->others.items + i);
+                r = boot_id_read(s.boot_id);
+        if (r >= 0)
+                r = settle_places_open(request, s.boot_id, progress, &s.places);
         if (r < 0)
                 return r;
 
         s.intents_fd = intents_fd;
-        s.boot_id = boot;
         r = intents_tidy(intents_fd, request->volume.device);
         if (r >= 0)
                 r = intents_walk(intents_fd, visit, &s);
@@ -438,7 +405,7 @@ int settle_intents(const Request *request, const MapProgress *progress, SettledF
                 r = settle_ended(intents_fd, is_ours, &s, &s.outcomes);
         outcomes_tell(&s.outcomes, fn, userdata);
         for (size_t i = 0; r >= 0 && i < s.places.n && request->policy.mode == MODE_REPAIR; i++) {
-                const Place *p = s.places.items + i;
+                const SettlePlace *p = s.places.items + i;
 
                 if (p->state == 0 && !p->site.read_only && !site_is_dax(&p->site))
                         r = guards_tidy(&p->site);

@@ -37,9 +37,9 @@ typedef struct CloneTarget {
         const CloneTo *others;  /* besides the target itself */
         size_t n_others;
 
-        /* Right after the guard was given what the target has: is it the bad block? Somebody may have written
-         * to the target's page, which has another one then; and given to nobody, the bad one would be free
-         * as soon as the others have a new one. 0, or a negative errno: nothing more is done. */
+        /* Right after the guard was given what the target has: is it the bad block? Somebody may have
+         * written to the target's page, which has another one then; and given to nobody, the bad one would
+         * be free as soon as the others have a new one. 0, or a negative errno: nothing more is done. */
         int (*guarded)(void *userdata);
 
         /* Right before one of them, or the target itself, is given the new block: has it the bad one still,

@@ -227,6 +227,52 @@ def damaged_intent(program):
         assert [c["state"] for c in d.cases()] == ["in-doubt"], d.cases()
 
 
+def changed_names(program):
+    """Proves that a case whose disk has another name since the machine stopped ends as the settlement of that disk tells, which is asked for
+    with it; that nothing can be done at the disk of its name is no news, each time."""
+    with Daemon(program, disks=("pmem0", "pmem1"), locate="one-file", repair="hang") as d:
+        d.poison((80, 1))
+        d.start()
+        d.wait_states("repairing")
+        d.wait("the worker", lambda: d.requests("repair"))
+        d.stop(signal.SIGKILL)
+        d.poison()
+        elsewhere = {"id": "1", "state": "waiting", "reason": "unmounted", "bytes": 0}
+        busy = dict(elsewhere, reason="file-busy")
+        d.answer(**GOOD, settle={"pmem0": [elsewhere], "pmem1": [busy]})
+        d.start()
+        d.wait("what the other disk tells", lambda: d.cases()[0].get("reason") == "file-busy")
+        before = len(d.requests("settle"))
+        d.rescan()
+        d.wait("a settlement of each", lambda: len(d.requests("settle")) > before + 1)
+        time.sleep(0.5)
+        case, = d.cases()
+        told = [e["detail"] for e in case["events"]]
+        assert case["state"] == "waiting" and case["reason"] == "file-busy" and len(set(told)) == len(told), case
+        d.answer(**GOOD, settle={"pmem1": [{"id": "1", "state": "healed", "reason": "", "bytes": 512}]})
+        d.rescan()
+        d.wait_states("healed")
+
+
+def doubt_stays(program):
+    """Proves that a case in doubt stays in doubt when a later settlement can only say that it has to wait."""
+    with Daemon(program, locate="one-file", repair="die") as d:
+        d.poison((80, 1))
+        d.start()
+        d.wait_states("failed")
+        d.answer(**GOOD, settle=[{"id": "1", "state": "in-doubt", "reason": "in-doubt", "bytes": 0}])
+        d.poison()
+        d.rescan()
+        d.wait_states("in-doubt")
+        d.answer(**GOOD, settle=[{"id": "1", "state": "waiting", "reason": "file-busy", "bytes": 0}])
+        before = len(d.requests("settle"))
+        d.stop()
+        d.start()
+        d.wait("a settlement", lambda: len(d.requests("settle")) > before)
+        time.sleep(0.5)
+        assert [c["state"] for c in d.cases()] == ["in-doubt"], d.cases()
+
+
 def settlement_fails(program):
     """Proves that a settlement that failed is tried again by itself."""
     with Daemon(program, locate="one-file", repair="hang") as d:
@@ -564,5 +610,5 @@ def observes_free_space(program):
 
 
 run([heals, parks, mends, observes_free_space, holds_survive, no_hold_for_the_rest, ended_records, later_poison, observe, unprotected, refused_then_protected, split, worker_dies, worker_falls_silent, one_of_many_kills, worker_hangs, repair_dies, cleared_but_absent, present_again, never_stored,
-     worker_searches, settled_in_part, damaged_intent, settlement_fails, cut_off_is_not_gone,
+     worker_searches, settled_in_part, damaged_intent, changed_names, doubt_stays, settlement_fails, cut_off_is_not_gone,
      cleared_by_others, restart, killed_in_repair, stop_finishes, budget, page_budget, two_devices, cut_off_list, room_again, many, one_request_for_all, failed_least_first])

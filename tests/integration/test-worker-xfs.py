@@ -731,15 +731,44 @@ def test_settle_two_pages(lab):
         settled(f, "in-doubt", left=1)
 
 
+def renamed(lab, **changes):
+    """The device had another name when the intent was stored."""
+    forge(lab, device="/dev/pmem99", **changes)
+    path, = lab.intents()
+    path.rename(path.with_name(path.name.replace(Path(lab.loop).name, "pmem99")))
+
+
 def test_settle_renamed_device(lab):
     "the device had another name in the boot of the crash"
     f = File(lab)
     crash(f, "after-write:unlist,after-write:kill")
-    forge(lab, device="/dev/pmem99")
-    path, = lab.intents()
-    path.rename(path.with_name(path.name.replace(Path(lab.loop).name, "pmem99")))
+    renamed(lab, boot_id=OTHER_BOOT)
     settled(f, "healed")
     f.check_healed()
+
+
+def test_settle_other_memory(lab):
+    "another disk has the name now, with a copy of the file system: the intent is left alone, and told of; the disk that it is of settles it"
+    f = File(lab)
+    crash(f, "after-write:unlist,after-write:kill")
+    forge(lab, boot_id=OTHER_BOOT, namespace="n1")
+    lines = f.settle(namespace="n2")
+    expect(lines[0], "waiting", "unmounted")
+    assert lines[0]["id"] == "7" and len(lines) == 2 and len(lab.intents()) == 1, lines
+    renamed(lab)
+    assert len(f.settle(namespace="n2")) == 1 and len(lab.intents()) == 1
+    expect(f.settle(namespace="n1")[0], "healed")
+    assert not lab.intents()
+    f.check_healed()
+
+
+def test_settle_copy(lab):
+    "a copy of a file system that is mounted as well, in the same boot: a repair of the one is not settled by who settles the other"
+    f = File(lab)
+    crash(f, "after-write:unlist,after-write:kill")
+    renamed(lab)
+    assert len(f.settle()) == 1 and len(lab.intents()) == 1
+    lab.intents()[0].unlink()
 
 
 def test_settle_other_volume(lab):

@@ -188,8 +188,8 @@ static const Codec codecs[] = {
           "\"fs\":\"xfs\",\"uuid\":\"u\"}]}" },
         { "request", decode_request, encode_request, done_request,
           "{\"verb\":\"repair\",\"id\":\"7\",\"volume\":" VOLUME ",\"physical_base\":4305453056,"
-          "\"state_dir\":\"/var/lib/bezoar\",\"policy\":" POLICY ",\"ranges\":[" FINDINGS "],"
-          "\"plan\":" PLAN "}" },
+          "\"namespace\":\"n\",\"state_dir\":\"/var/lib/bezoar\",\"policy\":" POLICY ","
+          "\"ranges\":[" FINDINGS "],\"plan\":" PLAN "}" },
         { "locate", decode_request, encode_request, done_request,
           "{\"verb\":\"locate\",\"volume\":{\"device\":\"/dev/pmem0\"},\"policy\":" POLICY ","
           "\"ranges\":[" FINDINGS "]}" },
@@ -201,7 +201,8 @@ static const Codec codecs[] = {
         { "progress", decode_result, encode_result, done_result,
           "{\"id\":\"7\",\"progress\":true,\"detail\":\"so\"}" },
         { "intent", decode_intent, encode_intent, done_intent,
-          "{\"case\":\"7\",\"boot_id\":\"b\",\"uuid\":\"u\",\"device\":\"/dev/pmem0\",\"part\":\"realtime\","
+          "{\"case\":\"7\",\"boot_id\":\"b\",\"uuid\":\"u\",\"device\":\"/dev/pmem0\","
+          "\"namespace\":\"n\",\"part\":\"realtime\","
           "\"range\":{\"start\":1048576,\"length\":4096},\"bad\":[{\"start\":1048576,\"length\":512}],"
           "\"physical\":4306501632,\"inode\":131,\"generation\":0,\"offset\":4096,\"path\":\"/a\","
           "\"file_size\":4097,\"mtime_sec\":-1,\"mtime_nsec\":999999999,\"replica\":\"mirror:/m\","

@@ -17,6 +17,7 @@
 #include "util/file.h"
 #include "worker/evidence.h"
 #include "worker/intents.h"
+#include "worker/settle-places.h"
 #include "worker/page.h"
 
 #define FILE_PAGES 40
@@ -468,6 +469,96 @@ static void test_intent_notes(void **state) {
         assert_int_equal(faccessat(dir_fd, name, F_OK, 0), -1);
 }
 
+/* What is the same memory: by its namespace wherever it is known; by name within a boot; else by where it
+ * was, or by name where that is not known either. */
+static void test_intent_memory(void **state) {
+        static const struct {
+                Intent then, now;
+                IntentMemory expected;
+        } rows[] = {
+#define I(b, d, n, p)                                                                                       \
+        { .boot_id = (char *) (b), .device = (char *) (d), .namespace = (char *) (n), .physical = (p) }
+                { I("b", "/dev/pmem0", "n", 4096), I("b", "/dev/pmem0", "n", 4096), INTENT_MEMORY_SAME },
+                { I("b", "/dev/pmem0", "n", 4096), I("c", "/dev/pmem1", "n", 8192), INTENT_MEMORY_SAME },
+                { I("b", "/dev/pmem0", "n", 4096), I("c", "/dev/pmem0", "o", 4096), INTENT_MEMORY_OTHER },
+                { I("b", "/dev/pmem0", "n", 4096), I("b", "/dev/pmem0", "o", 4096), INTENT_MEMORY_OTHER },
+                { I("b", "/dev/pmem0", NULL, 4096), I("b", "/dev/pmem1", "n", 4096), INTENT_MEMORY_OTHER },
+                { I("b", "/dev/pmem0", NULL, 0), I("b", "/dev/pmem0", "n", 4096), INTENT_MEMORY_SAME },
+                { I("b", "/dev/pmem0", NULL, 4096), I("c", "/dev/pmem1", "n", 4096), INTENT_MEMORY_SAME },
+                { I("b", "/dev/pmem0", NULL, 4096), I("c", "/dev/pmem0", NULL, 8192), INTENT_MEMORY_UNTOLD },
+                { I("b", "/dev/pmem0", "n", 0), I("c", "/dev/pmem0", NULL, 8192), INTENT_MEMORY_SAME },
+                { I("b", "/dev/pmem0", NULL, 0), I("c", "/dev/pmem1", NULL, 0), INTENT_MEMORY_UNTOLD },
+#undef I
+        };
+
+        for (size_t k = 0; k < sizeof(rows) / sizeof(rows[0]); k++)
+                if (intent_memory(&rows[k].then, &rows[k].now) != rows[k].expected)
+                        fail_msg("row %zu", k);
+}
+
+/* Two disks below one file system have changed names: each intent is of the disk that has its namespace, or
+ * that is where it was; never of the one that has its name now. */
+static void test_settle_places(void **state) {
+        const Volume volume = { .device = (char *) "/dev/pmem0", .uuid = NULL };
+        const Volume above = { .device = (char *) "/dev/pmem0", .uuid = (char *) "u" };
+        SettlePlace items[] = { { .volume = &volume }, { .volume = &above } };
+        Request q = { .volume = volume, .physical = 1 << 30, .physical_known = true,
+                      .namespace = (char *) "second" };
+        const SettlePlaces places = { .items = items, .n = 2, .request = &q, .boot_id = "now" };
+        Intent first = { .boot_id = (char *) "then", .uuid = (char *) "u", .device = (char *) "/dev/pmem0",
+                         .namespace = (char *) "first", .range = { 4096, 8192 }, .physical = 4096 };
+        Intent second = first;
+
+        second.device = (char *) "/dev/pmem1";
+        second.namespace = (char *) "second";
+        second.physical = (1 << 30) + 4096;
+        for (unsigned known = 0; known < 2; known++) {
+                assert_null(settle_place_of(&places, &first));
+                assert_ptr_equal(settle_place_of(&places, &second), &items[1]);
+                first.namespace = second.namespace = NULL; /* records of before */
+        }
+
+        /* Of one that is on one disk the UUID tells, unless it is known that this is a copy. */
+        items[1].whole = true;
+        first.device = (char *) "/dev/pmem9";
+        assert_ptr_equal(settle_place_of(&places, &first), &items[1]);
+        first.namespace = (char *) "first";
+        assert_null(settle_place_of(&places, &first));
+        first.namespace = NULL;
+        first.boot_id = (char *) "now";
+        assert_null(settle_place_of(&places, &first));
+}
+
+/* A record that is not settled is not replaced by one of the same page of what has its disk's name now. */
+static void test_intents_other(void **state) {
+        _Alignas(REPAIR_UNIT) uint8_t page[REPAIR_UNIT] = {};
+        _cleanup_close_ int dir_fd = -1;
+        _cleanup_rangeset_ RangeSet bad = {};
+        Intent i = { .case_id = 7, .boot_id = (char *) "b", .device = (char *) "/dev/pmem0",
+                     .namespace = (char *) "n", .range = { 1 << 20, (1 << 20) + REPAIR_UNIT }, .inode = 131,
+                     .offset = 8192, .file_size = SIZE, .alone = true };
+        Intent other = i;
+        Seen seen = {};
+
+        add(&bad, 1 << 20, (1 << 20) + 512);
+        i.bad = other.bad = bad;
+        other.boot_id = (char *) "c";
+        other.namespace = (char *) "o";
+        for (size_t k = 0; k < REPAIR_UNIT; k++)
+                page[k] = data_at(k);
+
+        assert_int_equal(intents_open(folder, &dir_fd), 0);
+        assert_int_equal(intents_store(dir_fd, &i, page), 0);
+        memset(page, 0, sizeof(page));
+        assert_int_equal(intents_store(dir_fd, &other, page), INTENTS_E_OTHER);
+        assert_int_equal(intents_walk(dir_fd, see, &seen), 0);
+        assert_int_equal(seen.whole, 1);
+
+        other.namespace = i.namespace;
+        assert_int_equal(intents_store(dir_fd, &other, page), 0);
+        assert_int_equal(intents_remove(dir_fd, &i), 0);
+}
+
 typedef struct Over {
         unsigned n;
         IntentEnd end;
@@ -751,6 +842,9 @@ int main(void) {
                 cmocka_unit_test(test_same_source),
                 cmocka_unit_test(test_busy),
                 cmocka_unit_test(test_intents),
+                cmocka_unit_test(test_intent_memory),
+                cmocka_unit_test(test_intents_other),
+                cmocka_unit_test(test_settle_places),
                 cmocka_unit_test(test_intents_end),
                 cmocka_unit_test(test_ended_names),
                 cmocka_unit_test(test_intents_tidy),
