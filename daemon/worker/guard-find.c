@@ -316,6 +316,7 @@ static int sweep_folders(const Site *s) {
                 r = dir_open(guards_fd, ".", &d);
         if (r < 0)
                 return r == -ENOENT ? 0 : r;
+        assert(d);
         while ((e = readdir(d))) {
                 _cleanup_close_ int fd = -1;
 
