@@ -13,25 +13,21 @@ char *codec_locate_reply_encode(const LocateReply *r) {
         return codec_print_vec("found", &r->found, codec_make_findings);
 }
 
-int codec_locate_reply_decode(const char *text, LocateReply *ret, char **ret_error) {
-        _cleanup_json_ struct json_object *o = NULL;
+static int read_reply(const CodecNode *at, LocateReply *ret) {
         _cleanup_locate_reply_ LocateReply reply = {};
-        CodecNode whole;
         int r;
 
-        assert(ret);
-
-        r = codec_parse(text, ret_error, &o);
-        if (r < 0)
-                return r;
-        whole = (CodecNode) { .value = o, .error = ret_error };
-        r = codec_get_vec(&whole, "found", CODEC_REQUIRED, &reply.found, codec_read_findings, findings_done);
+        r = codec_get_vec(at, "found", CODEC_REQUIRED, &reply.found, codec_read_findings, findings_done);
         if (r < 0)
                 return r;
 
         *ret = reply;
         reply = (LocateReply) {};
         return 0;
+}
+
+int codec_locate_reply_decode(const char *text, LocateReply *ret, char **ret_error) {
+        return codec_decode(text, ret_error, read_reply, ret);
 }
 
 /* How a repair or a settlement can end. */
@@ -81,31 +77,27 @@ static int get_end(const CodecNode *at, Result *q) {
         return 0;
 }
 
-int codec_result_decode(const char *text, Result *ret, char **ret_error) {
-        _cleanup_json_ struct json_object *o = NULL;
+static int read_result(const CodecNode *at, Result *ret) {
         _cleanup_result_ Result q = {
                 .state = CASE_REPAIRING,
                 .writer = WRITER_AUTO,
                 .exclusion = _EXCLUSION_INVALID,
         };
-        CodecNode whole;
         int r;
 
-        assert(ret);
-
-        r = codec_parse(text, ret_error, &o);
-        if (r < 0)
-                return r;
-        whole = (CodecNode) { .value = o, .error = ret_error };
-        if ((r = codec_get_id(&whole, "id", CODEC_OPTIONAL, &q.id)) < 0 ||
-            (r = codec_get_bool(&whole, "progress", CODEC_OPTIONAL, &q.progress)) < 0 ||
-            (r = codec_get_text(&whole, "detail", CODEC_OPTIONAL, &q.detail)) < 0 ||
-            (!q.progress && (r = get_end(&whole, &q)) < 0))
+        if ((r = codec_get_id(at, "id", CODEC_OPTIONAL, &q.id)) < 0 ||
+            (r = codec_get_bool(at, "progress", CODEC_OPTIONAL, &q.progress)) < 0 ||
+            (r = codec_get_text(at, "detail", CODEC_OPTIONAL, &q.detail)) < 0 ||
+            (!q.progress && (r = get_end(at, &q)) < 0))
                 return r;
 
         *ret = q;
         q = (Result) {};
         return 0;
+}
+
+int codec_result_decode(const char *text, Result *ret, char **ret_error) {
+        return codec_decode(text, ret_error, read_result, ret);
 }
 
 char *codec_error_encode(const char *sentence) {
@@ -116,22 +108,17 @@ char *codec_error_encode(const char *sentence) {
         return o && codec_put_text(o, "error", sentence) ? codec_print(TAKE_PTR(o)) : NULL;
 }
 
-int codec_error_decode(const char *text, char **ret) {
-        _cleanup_json_ struct json_object *o = NULL;
+static int read_error(const CodecNode *at, char **ret) {
         _cleanup_free_ char *sentence = NULL;
-        int r;
+        int r = codec_get_text(at, "error", CODEC_REQUIRED, &sentence);
 
-        assert(ret);
+        if (r >= 0)
+                *ret = TAKE_PTR(sentence);
+        return r;
+}
 
-        r = codec_parse(text, NULL, &o);
-        if (r < 0)
-                return r;
-        r = codec_get_text(&(CodecNode) { .value = o }, "error", CODEC_REQUIRED, &sentence);
-        if (r < 0)
-                return r;
-
-        *ret = TAKE_PTR(sentence);
-        return 0;
+int codec_error_decode(const char *text, char **ret) {
+        return codec_decode(text, NULL, read_error, ret);
 }
 
 char *codec_searching_encode(void) {

@@ -149,15 +149,7 @@ static int case_of_node(const CodecNode *at, Case **ret) {
 }
 
 int codec_case_decode(const char *text, Case **ret, char **ret_error) {
-        _cleanup_json_ struct json_object *o = NULL;
-        int r;
-
-        assert(ret);
-
-        r = codec_parse(text, ret_error, &o);
-        if (r < 0)
-                return r;
-        return case_of_node(&(CodecNode) { .value = o, .error = ret_error }, ret);
+        return codec_decode(text, ret_error, case_of_node, ret);
 }
 
 int codec_cases_decode(const char *text, Cases *ret, char **ret_error) {

@@ -59,26 +59,19 @@ char *codec_fetch_request_encode(const FetchRequest *r) {
                        ? codec_print(TAKE_PTR(o)) : NULL;
 }
 
-int codec_fetch_request_decode(const char *text, FetchRequest *ret, char **ret_error) {
-        _cleanup_json_ struct json_object *o = NULL;
+static int read_request(const CodecNode *at, FetchRequest *ret) {
         _cleanup_fetch_request_ FetchRequest q = {};
-        CodecNode at, credentials;
+        CodecNode credentials;
         int r;
 
-        assert(ret);
-
-        r = codec_parse(text, ret_error, &o);
-        if (r < 0)
-                return r;
-        at = (CodecNode) { .value = o, .error = ret_error };
-        if ((r = codec_get_text(&at, "replica", CODEC_REQUIRED, &q.replica)) < 0 ||
-            (r = codec_get_text(&at, "relative", CODEC_REQUIRED, &q.relative)) < 0 ||
-            (r = codec_get_u64(&at, "size", CODEC_REQUIRED, &q.size)) < 0 ||
-            (r = codec_get_seconds(&at, "mtime_sec", &q.mtime_sec)) < 0 ||
-            (r = codec_get_u32(&at, "mtime_nsec", CODEC_REQUIRED, &q.mtime_nsec)) < 0 ||
-            (r = codec_get_bool(&at, "untimed", CODEC_OPTIONAL, &q.untimed)) < 0 ||
-            (r = codec_get_u64(&at, "timeout_usec", CODEC_REQUIRED, &q.timeout_usec)) < 0 ||
-            (r = codec_get(&at, "credentials", CODEC_OPTIONAL, json_type_object, &credentials)) < 0)
+        if ((r = codec_get_text(at, "replica", CODEC_REQUIRED, &q.replica)) < 0 ||
+            (r = codec_get_text(at, "relative", CODEC_REQUIRED, &q.relative)) < 0 ||
+            (r = codec_get_u64(at, "size", CODEC_REQUIRED, &q.size)) < 0 ||
+            (r = codec_get_seconds(at, "mtime_sec", &q.mtime_sec)) < 0 ||
+            (r = codec_get_u32(at, "mtime_nsec", CODEC_REQUIRED, &q.mtime_nsec)) < 0 ||
+            (r = codec_get_bool(at, "untimed", CODEC_OPTIONAL, &q.untimed)) < 0 ||
+            (r = codec_get_u64(at, "timeout_usec", CODEC_REQUIRED, &q.timeout_usec)) < 0 ||
+            (r = codec_get(at, "credentials", CODEC_OPTIONAL, json_type_object, &credentials)) < 0)
                 return r;
         if (credentials.value) {
                 r = read_credentials(&credentials, &q.credentials);
@@ -86,13 +79,17 @@ int codec_fetch_request_decode(const char *text, FetchRequest *ret, char **ret_e
                         return r;
         }
         if (q.relative[0] == '/')
-                return codec_fail(&at, "relative", "it is absolute");
+                return codec_fail(at, "relative", "it is absolute");
         if (q.mtime_nsec >= 1000000000)
-                return codec_fail(&at, "mtime_nsec", "it is a second or more");
+                return codec_fail(at, "mtime_nsec", "it is a second or more");
 
         *ret = q;
         q = (FetchRequest) {};
         return 0;
+}
+
+int codec_fetch_request_decode(const char *text, FetchRequest *ret, char **ret_error) {
+        return codec_decode(text, ret_error, read_request, ret);
 }
 
 char *codec_fetch_reply_encode(const FetchReply *r) {
@@ -105,26 +102,23 @@ char *codec_fetch_reply_encode(const FetchReply *r) {
                codec_put_u64(o, "size", r->size) ? codec_print(TAKE_PTR(o)) : NULL;
 }
 
-int codec_fetch_reply_decode(const char *text, FetchReply *ret, char **ret_error) {
-        _cleanup_json_ struct json_object *o = NULL;
+static int read_reply(const CodecNode *at, FetchReply *ret) {
         _cleanup_fetch_reply_ FetchReply p = {};
-        CodecNode at, offer;
+        CodecNode offer;
         int r;
 
-        assert(ret);
-
-        r = codec_parse(text, ret_error, &o);
-        if (r < 0)
-                return r;
-        at = (CodecNode) { .value = o, .error = ret_error };
-        if ((r = codec_get(&at, "offer", CODEC_REQUIRED, json_type_object, &offer)) < 0 ||
+        if ((r = codec_get(at, "offer", CODEC_REQUIRED, json_type_object, &offer)) < 0 ||
             (r = codec_read_offer(&offer, &p.offer)) < 0 ||
-            (r = codec_get_u64(&at, "size", CODEC_REQUIRED, &p.size)) < 0)
+            (r = codec_get_u64(at, "size", CODEC_REQUIRED, &p.size)) < 0)
                 return r;
 
         *ret = p;
         p = (FetchReply) {};
         return 0;
+}
+
+int codec_fetch_reply_decode(const char *text, FetchReply *ret, char **ret_error) {
+        return codec_decode(text, ret_error, read_reply, ret);
 }
 
 char *codec_fetch_range_encode(Range r) {
@@ -134,11 +128,7 @@ char *codec_fetch_range_encode(Range r) {
 }
 
 int codec_fetch_range_decode(const char *text, Range *ret) {
-        _cleanup_json_ struct json_object *o = NULL;
-        int r;
-
-        r = codec_parse(text, NULL, &o);
-        return r < 0 ? r : codec_get_extent(&(CodecNode) { .value = o }, ret);
+        return codec_decode(text, NULL, codec_get_extent, ret);
 }
 
 char *codec_fetch_piece_encode(uint64_t length, int error) {

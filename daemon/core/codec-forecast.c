@@ -56,25 +56,21 @@ static int read_part(const CodecNode *at, ForecastPart *ret) {
         return 0;
 }
 
-int codec_forecast_decode(const char *text, Forecast *ret, char **ret_error) {
-        _cleanup_json_ struct json_object *o = NULL;
+static int read_forecast(const CodecNode *at, Forecast *ret) {
         _cleanup_forecast_ Forecast f = {};
-        CodecNode whole;
         int r;
 
-        assert(ret);
-
-        r = codec_parse(text, ret_error, &o);
-        if (r < 0)
-                return r;
-        whole = (CodecNode) { .value = o, .error = ret_error };
-        if ((r = codec_get_text(&whole, "target", CODEC_REQUIRED, &f.target)) < 0 ||
-            (r = codec_get_text(&whole, "device", CODEC_REQUIRED, &f.device)) < 0 ||
-            (r = codec_get_enum(&whole, "mode", CODEC_REQUIRED, mode_from_string, &f.mode)) < 0 ||
-            (r = codec_get_vec(&whole, "parts", CODEC_OPTIONAL, &f.parts, read_part, part_done)) < 0)
+        if ((r = codec_get_text(at, "target", CODEC_REQUIRED, &f.target)) < 0 ||
+            (r = codec_get_text(at, "device", CODEC_REQUIRED, &f.device)) < 0 ||
+            (r = codec_get_enum(at, "mode", CODEC_REQUIRED, mode_from_string, &f.mode)) < 0 ||
+            (r = codec_get_vec(at, "parts", CODEC_OPTIONAL, &f.parts, read_part, part_done)) < 0)
                 return r;
 
         *ret = f;
         f = (Forecast) {};
         return 0;
+}
+
+int codec_forecast_decode(const char *text, Forecast *ret, char **ret_error) {
+        return codec_decode(text, ret_error, read_forecast, ret);
 }

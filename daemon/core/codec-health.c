@@ -74,23 +74,19 @@ char *codec_health_encode(const DimmHealths *l) {
         return o && codec_put_vec(o, "dimms", l, make_health) ? codec_print(TAKE_PTR(o)) : NULL;
 }
 
-int codec_health_decode(const char *text, DimmHealths *ret, char **ret_error) {
-        _cleanup_json_ struct json_object *o = NULL;
+static int read_list(const CodecNode *at, DimmHealths *ret) {
         _cleanup_dimm_healths_ DimmHealths l = {};
-        CodecNode whole;
         int r;
 
-        assert(ret);
-
-        r = codec_parse(text, ret_error, &o);
-        if (r < 0)
-                return r;
-        whole = (CodecNode) { .value = o, .error = ret_error };
-        r = codec_get_vec(&whole, "dimms", CODEC_REQUIRED, &l, read_health, dimm_health_done);
+        r = codec_get_vec(at, "dimms", CODEC_REQUIRED, &l, read_health, dimm_health_done);
         if (r < 0)
                 return r;
 
         *ret = l;
         l = (DimmHealths) {};
         return 0;
+}
+
+int codec_health_decode(const char *text, DimmHealths *ret, char **ret_error) {
+        return codec_decode(text, ret_error, read_list, ret);
 }

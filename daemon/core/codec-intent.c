@@ -77,13 +77,5 @@ static int read_intent(const CodecNode *at, Intent *ret) {
 }
 
 int codec_intent_decode(const char *text, Intent *ret, char **ret_error) {
-        _cleanup_json_ struct json_object *o = NULL;
-        int r;
-
-        assert(ret);
-
-        r = codec_parse(text, ret_error, &o);
-        if (r < 0)
-                return r;
-        return read_intent(&(CodecNode) { .value = o, .error = ret_error }, ret);
+        return codec_decode(text, ret_error, read_intent, ret);
 }

@@ -274,13 +274,5 @@ static int read_request(const CodecNode *at, Request *ret) {
 }
 
 int codec_request_decode(const char *text, Request *ret, char **ret_error) {
-        _cleanup_json_ struct json_object *o = NULL;
-        int r;
-
-        assert(ret);
-
-        r = codec_parse(text, ret_error, &o);
-        if (r < 0)
-                return r;
-        return read_request(&(CodecNode) { .value = o, .error = ret_error }, ret);
+        return codec_decode(text, ret_error, read_request, ret);
 }

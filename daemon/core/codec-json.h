@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include <assert.h>
 #include <json-c/json.h>
 
 #include "core/owner.h"
@@ -78,6 +79,21 @@ int codec_parse(const char *text, char **ret_error, struct json_object **ret);
 
 /* The same for an array, which may be longer. */
 int codec_parse_list(const char *text, char **ret_error, struct json_object **ret);
+
+/* Reads all of `text` by `read`, a function of a node and where to. 0, -EBADMSG and *ret_error (which may be
+ * NULL), -ENOMEM, or what else `read` returns. */
+#define codec_decode(text, ret_error, read, ret)                                                \
+        ({                                                                                      \
+                _cleanup_json_ struct json_object *_whole = NULL;                               \
+                char **_error = (ret_error);                                                    \
+                int _dr;                                                                        \
+                                                                                                \
+                assert(ret);                                                                    \
+                _dr = codec_parse((text), _error, &_whole);                                     \
+                if (_dr >= 0)                                                                   \
+                        _dr = read(&(CodecNode) { .value = _whole, .error = _error }, (ret));   \
+                _dr;                                                                            \
+        })
 
 /* -EBADMSG, having said why in *at->error: "found[0].range.length: it is 0". key NULL: the node. -ENOMEM. */
 __attribute__((format(printf, 3, 4)))

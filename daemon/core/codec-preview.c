@@ -144,37 +144,33 @@ char *codec_preview_encode(const Preview *p) {
                codec_put_text(o, "action", p->action) ? codec_print(TAKE_PTR(o)) : NULL;
 }
 
-int codec_preview_decode(const char *text, Preview *ret, char **ret_error) {
-        _cleanup_json_ struct json_object *o = NULL;
+static int read_preview(const CodecNode *at, Preview *ret) {
         _cleanup_preview_ Preview p = {};
-        CodecNode whole;
         int r;
 
-        assert(ret);
-
-        r = codec_parse(text, ret_error, &o);
-        if (r < 0)
-                return r;
-        whole = (CodecNode) { .value = o, .error = ret_error };
-        if ((r = codec_get_id(&whole, "id", CODEC_REQUIRED, &p.id)) < 0 ||
-            (r = codec_get_text(&whole, "device", CODEC_REQUIRED, &p.device)) < 0 ||
-            (r = codec_get_text(&whole, "path", CODEC_REQUIRED, &p.path)) < 0 ||
-            (r = codec_get_strv(&whole, "also", CODEC_OPTIONAL, &p.also)) < 0 ||
-            (r = codec_get_text(&whole, "replica", CODEC_REQUIRED, &p.replica)) < 0 ||
-            (r = codec_get_text(&whole, "detail", CODEC_OPTIONAL, &p.detail)) < 0 ||
-            (r = codec_get_vec(&whole, "pages", CODEC_REQUIRED, &p.pages, read_page, page_done)) < 0 ||
-            (r = codec_get_u64(&whole, "lost", CODEC_REQUIRED, &p.lost)) < 0 ||
-            (r = codec_get_u64(&whole, "compared", CODEC_REQUIRED, &p.compared)) < 0 ||
-            (r = codec_get_u64(&whole, "differ", CODEC_REQUIRED, &p.differ)) < 0 ||
-            (r = codec_get_vec(&whole, "pieces", CODEC_REQUIRED, &p.pieces, read_piece, piece_done)) < 0 ||
-            (r = codec_get_bool(&whole, "cut", CODEC_OPTIONAL, &p.cut)) < 0 ||
-            (r = codec_get_text(&whole, "shown", CODEC_REQUIRED, &p.shown)) < 0 ||
-            (r = codec_get_text(&whole, "action", CODEC_OPTIONAL, &p.action)) < 0)
+        if ((r = codec_get_id(at, "id", CODEC_REQUIRED, &p.id)) < 0 ||
+            (r = codec_get_text(at, "device", CODEC_REQUIRED, &p.device)) < 0 ||
+            (r = codec_get_text(at, "path", CODEC_REQUIRED, &p.path)) < 0 ||
+            (r = codec_get_strv(at, "also", CODEC_OPTIONAL, &p.also)) < 0 ||
+            (r = codec_get_text(at, "replica", CODEC_REQUIRED, &p.replica)) < 0 ||
+            (r = codec_get_text(at, "detail", CODEC_OPTIONAL, &p.detail)) < 0 ||
+            (r = codec_get_vec(at, "pages", CODEC_REQUIRED, &p.pages, read_page, page_done)) < 0 ||
+            (r = codec_get_u64(at, "lost", CODEC_REQUIRED, &p.lost)) < 0 ||
+            (r = codec_get_u64(at, "compared", CODEC_REQUIRED, &p.compared)) < 0 ||
+            (r = codec_get_u64(at, "differ", CODEC_REQUIRED, &p.differ)) < 0 ||
+            (r = codec_get_vec(at, "pieces", CODEC_REQUIRED, &p.pieces, read_piece, piece_done)) < 0 ||
+            (r = codec_get_bool(at, "cut", CODEC_OPTIONAL, &p.cut)) < 0 ||
+            (r = codec_get_text(at, "shown", CODEC_REQUIRED, &p.shown)) < 0 ||
+            (r = codec_get_text(at, "action", CODEC_OPTIONAL, &p.action)) < 0)
                 return r;
         if (!shown_token_is_valid(p.shown))
-                return codec_fail(&whole, "shown", "it is no token");
+                return codec_fail(at, "shown", "it is no token");
 
         *ret = p;
         p = (Preview) {};
         return 0;
+}
+
+int codec_preview_decode(const char *text, Preview *ret, char **ret_error) {
+        return codec_decode(text, ret_error, read_preview, ret);
 }

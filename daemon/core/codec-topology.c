@@ -298,28 +298,24 @@ char *codec_topology_encode(const Topology *t) {
         return codec_print(make_topology(t));
 }
 
-int codec_topology_decode(const char *text, Topology *ret, char **ret_error) {
-        _cleanup_json_ struct json_object *o = NULL;
+static int read_topology(const CodecNode *at, Topology *ret) {
         _cleanup_topology_ Topology t = {};
-        CodecNode at;
         int r;
 
-        assert(ret);
-
-        r = codec_parse(text, ret_error, &o);
-        if (r < 0)
-                return r;
-        at = (CodecNode) { .value = o, .error = ret_error };
-        if ((r = codec_get_vec(&at, "regions", CODEC_OPTIONAL, &t.regions, read_region, region_done)) < 0 ||
-            (r = codec_get_vec(&at, "namespaces", CODEC_OPTIONAL, &t.namespaces, read_namespace,
+        if ((r = codec_get_vec(at, "regions", CODEC_OPTIONAL, &t.regions, read_region, region_done)) < 0 ||
+            (r = codec_get_vec(at, "namespaces", CODEC_OPTIONAL, &t.namespaces, read_namespace,
                                namespace_done)) < 0 ||
-            (r = codec_get_vec(&at, "disks", CODEC_OPTIONAL, &t.disks, read_disk, disk_done)) < 0 ||
-            (r = codec_get_vec(&at, "links", CODEC_OPTIONAL, &t.links, read_link, topo_link_done)) < 0 ||
-            (r = codec_get_vec(&at, "mounts", CODEC_OPTIONAL, &t.mounts, read_mount, mount_done)) < 0 ||
-            (r = codec_get_vec(&at, "parts", CODEC_OPTIONAL, &t.parts, read_part, topo_part_done)) < 0)
+            (r = codec_get_vec(at, "disks", CODEC_OPTIONAL, &t.disks, read_disk, disk_done)) < 0 ||
+            (r = codec_get_vec(at, "links", CODEC_OPTIONAL, &t.links, read_link, topo_link_done)) < 0 ||
+            (r = codec_get_vec(at, "mounts", CODEC_OPTIONAL, &t.mounts, read_mount, mount_done)) < 0 ||
+            (r = codec_get_vec(at, "parts", CODEC_OPTIONAL, &t.parts, read_part, topo_part_done)) < 0)
                 return r;
 
         *ret = t;
         t = (Topology) {};
         return 0;
+}
+
+int codec_topology_decode(const char *text, Topology *ret, char **ret_error) {
+        return codec_decode(text, ret_error, read_topology, ret);
 }
