@@ -7,8 +7,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,19 +15,9 @@
 #include "util/cleanup.h"
 #include "util/file.h"
 #include "util/private-file.h"
+#include "util/str.h"
 
-__attribute__((format(printf, 2, 3)))
-static int unusable(char **ret_why, const char *format, ...) {
-        va_list ap;
-        int n;
-
-        va_start(ap, format);
-        n = vasprintf(ret_why, format, ap);
-        va_end(ap);
-        if (n < 0)
-                *ret_why = NULL;
-        return n < 0 ? -ENOMEM : CREDENTIALS_E_UNUSABLE;
-}
+#define unusable(why, ...) str_fail((why), CREDENTIALS_E_UNUSABLE, __VA_ARGS__)
 
 static void forget(char *text) {
         explicit_bzero(text, strlen(text));

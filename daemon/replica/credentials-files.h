@@ -11,5 +11,5 @@ enum {
 
 /* The credentials in `dir` with the longest For= that fits `uri`, with what is in the files that they name.
  * 0, with prefix NULL where there are none; CREDENTIALS_E_UNUSABLE, with a sentence without secrets that the
- * caller frees; or a negative errno. */
+ * caller frees (NULL: no memory for it); or a negative errno. */
 int credentials_load(const char *dir, const char *uri, Credentials *ret, char **ret_why);

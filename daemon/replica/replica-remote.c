@@ -160,7 +160,7 @@ static int remote_open(const Subject *subject, bool image, Replica **ret, Offer 
 
         r = credentials_load(subject->credentials_dir, offer->replica, &c, &why);
         if (r == CREDENTIALS_E_UNUSABLE)
-                return none(offer, OFFER_UNREACHABLE, "%s", why);
+                return none(offer, OFFER_UNREACHABLE, "%s", why ? why : "its credentials cannot be used");
         if (r < 0)
                 return r;
         r = remote_new(subject, &m, offer);
