@@ -3,54 +3,6 @@
 #include "core/codec.h"
 #include "service/engine-answer.h"
 
-static int read_located(const char *line, int *holds, size_t n_holds, EngineTellFn tell, void *userdata,
-                        char **ret_error) {
-        _cleanup_locate_reply_ LocateReply reply = {};
-        EngineAnswer a = { .located = &reply, .holds = holds, .n_holds = n_holds };
-        int r;
-
-        r = codec_locate_reply_decode(line, &reply, ret_error);
-        if (r >= 0)
-                tell(&a, true, userdata);
-        return r;
-}
-
-static int read_topology(const char *line, EngineTellFn tell, void *userdata,
-                         char **ret_error) {
-        _cleanup_topology_ Topology t = {};
-        EngineAnswer a = { .topology = &t };
-        int r;
-
-        r = codec_topology_decode(line, &t, ret_error);
-        if (r >= 0)
-                tell(&a, true, userdata);
-        return r;
-}
-
-static int read_health(const char *line, EngineTellFn tell, void *userdata,
-                       char **ret_error) {
-        _cleanup_dimm_healths_ DimmHealths health = {};
-        EngineAnswer a = { .health = &health };
-        int r;
-
-        r = codec_health_decode(line, &health, ret_error);
-        if (r >= 0)
-                tell(&a, true, userdata);
-        return r;
-}
-
-static int read_preview(const char *line, EngineTellFn tell, void *userdata,
-                        char **ret_error) {
-        _cleanup_preview_ Preview p = {};
-        EngineAnswer a = { .preview = &p };
-        int r;
-
-        r = codec_preview_decode(line, &p, ret_error);
-        if (r >= 0)
-                tell(&a, true, userdata);
-        return r;
-}
-
 /* A repair ends with its first result, a settlement with one that belongs to no case. */
 static int read_result(Verb verb, const char *line, EngineTellFn tell, void *userdata, char **ret_error) {
         _cleanup_result_ Result result = {};
@@ -63,18 +15,32 @@ static int read_result(Verb verb, const char *line, EngineTellFn tell, void *use
         return r;
 }
 
+/* All other answers are one line. `member` of the answer is what `decode` reads of it. */
+#define read_whole(type, done, decode, member)                          \
+        ({                                                              \
+                __attribute__((cleanup(done))) type _value = {};        \
+                int _r = decode(line, &_value, ret_error);              \
+                                                                        \
+                a.member = &_value;                                     \
+                if (_r >= 0)                                            \
+                        tell(&a, true, userdata);                       \
+                _r;                                                     \
+        })
+
 int engine_answer_read(Verb verb, const char *line, int *holds, size_t n_holds, EngineTellFn tell,
                        void *userdata, char **ret_error) {
+        EngineAnswer a = { .holds = holds, .n_holds = n_holds };
+
         switch (verb) {
         case VERB_LOCATE:
         case VERB_PLAN:
-                return read_located(line, holds, n_holds, tell, userdata, ret_error);
+                return read_whole(LocateReply, locate_reply_done, codec_locate_reply_decode, located);
         case VERB_TOPOLOGY:
-                return read_topology(line, tell, userdata, ret_error);
+                return read_whole(Topology, topology_done, codec_topology_decode, topology);
         case VERB_HEALTH:
-                return read_health(line, tell, userdata, ret_error);
+                return read_whole(DimmHealths, dimm_healths_done, codec_health_decode, health);
         case VERB_PREVIEW:
-                return read_preview(line, tell, userdata, ret_error);
+                return read_whole(Preview, preview_done, codec_preview_decode, preview);
         case VERB_REPAIR:
         case VERB_PARK:
         case VERB_MEND:

@@ -142,8 +142,10 @@ static void on_line(const char *line, int *holds, size_t n_holds, void *userdata
         }
 
         if (can_search(l->jobs->verb) && codec_searching_decode(line)) {
-                if (sd_event_source_set_time_relative(l->deadline, l->jobs->timeout_usec) < 0)
+                if (sd_event_source_set_time_relative(l->deadline, l->jobs->timeout_usec) < 0) {
+                        lane_kill_worker(l);
                         lane_fail_job(l, -ENOMEM, NULL);
+                }
                 return;
         }
         if (codec_error_decode(line, &failure) == 0) {
