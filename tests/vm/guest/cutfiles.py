@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The host, the NVDIMMs, and the files on them that the scenario power-cuts has (cuts.py)."""
+"""The NVDIMMs, and the files on them that the scenario power-cuts has (cuts.py)."""
 import fcntl
 import mmap
 import os
@@ -10,33 +10,13 @@ import subprocess
 import time
 
 import many
+from hostside import ask
 
 PAGE, SECTOR, PAGES = 4096, 512, 16
 FICLONE = 0x40049409
 KEPT = pathlib.Path("/srv/kept")                # the second disk: outlives a cut as far as it was flushed
 BUS = pathlib.Path("/sys/bus/nd/devices")
 DAX_BYTES = 1 << 20                             # of the device, that are looked at
-
-
-class Wrong(Exception):
-    """The reason why the scenario fails."""
-
-
-# --- the host
-
-def ask(words):
-    os.write(3, words.encode() + b"\n")
-    answer = b""
-    while not answer.endswith(b"\n"):
-        answer += os.read(3, 1)
-    if not answer.startswith(b"ok"):
-        raise Wrong(f"host, asked for '{words}': {answer.decode().strip()}")
-    return answer.decode()[2:].split()
-
-
-def say(text):
-    for line in text.splitlines():
-        ask(f"say {line}")
 
 
 def run(*words):

@@ -24,6 +24,7 @@ import subprocess
 import sys
 import time
 
+import hostside
 import many
 
 PAGE, SECTOR, FILES, PAGES = 4096, 512, 4, 64
@@ -197,12 +198,10 @@ class Disk:
 
 
 def request(text):
-    os.write(3, text.encode() + b"\n")
-    answer = b""
-    while not answer.endswith(b"\n"):
-        answer += os.read(3, 4096)
-    if not answer.startswith(b"ok"):
-        stop(f"the host, asked for '{text}': {answer.decode().strip()}")
+    try:
+        hostside.ask(text)
+    except hostside.Wrong as e:
+        stop(str(e))
 
 
 def say(*words):
