@@ -309,7 +309,7 @@ static void name_case(Result *result) {
 
 /* Its device had the name that this one has now: whoever knows the case by that is to wait for the one that
  * is the same memory. */
-static int tell_elsewhere(Settler *s, const Intent *i) {
+static int tell_elsewhere(Settler *s, const char *name, const Intent *i) {
         _cleanup_result_ Result result = { .id = i->case_id, .writer = WRITER_AUTO,
                                            .exclusion = _EXCLUSION_INVALID };
 
@@ -317,7 +317,8 @@ static int tell_elsewhere(Settler *s, const Intent *i) {
             !streq_ptr(i->device, s->request->volume.device))
                 return 0;
         result_set(&result, CASE_WAITING, REASON_UNMOUNTED,
-                   "a crash may have cut a write short to what was %s then, and is not now", i->device);
+                   "a crash may have cut a write short to what was %s then, and is not now; if that memory "
+                   "is gone for good, remove the record '%s' of the intent log", i->device, name);
         return outcomes_add(&s->outcomes, &result);
 }
 
@@ -338,7 +339,7 @@ static int visit(const char *name, const Intent *i, const void *page, void *user
         }
         place = settle_place_of(&s->places, i);
         if (!place)
-                return tell_elsewhere(s, i);
+                return tell_elsewhere(s, name, i);
         s->site = &place->site;
         s->site_state = place->state;
 

@@ -754,6 +754,7 @@ def test_settle_other_memory(lab):
     forge(lab, boot_id=OTHER_BOOT, namespace="n1")
     lines = f.settle(namespace="n2")
     expect(lines[0], "waiting", "unmounted")
+    assert f"'{lab.intents()[0].name}'" in lines[0]["detail"], lines
     assert lines[0]["id"] == "7" and len(lines) == 2 and len(lab.intents()) == 1, lines
     renamed(lab)
     assert len(f.settle(namespace="n2")) == 1 and len(lab.intents()) == 1
