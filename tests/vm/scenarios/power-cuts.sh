@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # timeout: 300
 # disk: volatile
-# by name: yes
 # modules: 3
 #
 # Proves that at random moments of repairs by each writer, and between clearing and copying, the power can be cut: then the
