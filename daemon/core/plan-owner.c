@@ -10,22 +10,18 @@
 #include "core/plan-verdict.h"
 #include "util/strv.h"
 
-/* May a machine check in a page that nobody has mapped leave it out of the kernel's map, where nothing puts
- * it back? XFS tells the kernel that all is well with such a page, and so it does (set_mce_nospec() after
- * xfs_dax_notify_failure() said 0; kernel-free-mce). With ext4 memory_failure() fails, as the kernel's log
- * says ("recovery action for dax page: Failed"), and the page stays. Below device mapper it does so with XFS
- * too, but not where the page was mapped with 2 MiB and its file deleted since: that is as armed as any on
- * 7.2 (park-mapper). */
-static bool fs_arms_pages(const char *fs) {
-        return !streq_ptr(fs, "ext4");
-}
-
 /* Which file systems a guard file can be made on. */
 static bool fs_has_guards(const char *fs) {
         return streq_ptr(fs, "xfs");
 }
 
-/* Free space that crashes the kernel when somebody is given it. */
+/* Free space that crashes the kernel when somebody is given it: a machine check may have left the page out
+ * of the kernel's map, where nothing puts it back. XFS tells the kernel that all is well with a page that
+ * nobody has mapped, and so it is taken (set_mce_nospec() after xfs_dax_notify_failure() said 0;
+ * kernel-free-mce). With ext4, and below device mapper, memory_failure() fails then, as the kernel's log
+ * says ("recovery action for dax page: Failed"), and the page stays. But not one that was mapped with 2 MiB,
+ * and whose file was deleted since: that is as armed as any (kernel-free-pmd-ext4, park-mapper), and nobody
+ * can tell which of them it is. */
 static int judge_armed(const Policy *policy, const Findings *f, const Owner *o, Plan *p) {
         const char *why = NULL;
 
@@ -52,7 +48,7 @@ static int judge_armed(const Policy *policy, const Findings *f, const Owner *o, 
 static int judge_nothing_lost(const Policy *policy, const Findings *f, const Owner *o, Plan *p) {
         bool free_space = o->type == OWNER_FREE;
 
-        if (findings_page_may_be_absent(f) && fs_arms_pages(f->fs))
+        if (findings_page_may_be_absent(f))
                 return free_space ? judge_armed(policy, f, o, p)
                                   : plan_say(p, VERDICT_WAIT, REASON_UNWRITTEN_PAGE_MAY_BE_ABSENT, NULL);
 

@@ -67,15 +67,15 @@ static const ReasonText reason_table[_REASON_MAX] = {
                 "itself; else find the file by hand (xfs_io -c fiemap, filefrag -v), and restore it from "
                 "a backup." },
         [REASON_FREE_PAGE_MAY_BE_ABSENT] = { "free-page-may-be-absent",
-                "A whole page of free space is poisoned; if a machine check did it, the page is no "
-                "longer in the kernel's map, and on XFS the next file that is given this block crashes "
+                "A whole page of free space is poisoned; if a machine check did it, the page may be no "
+                "longer in the kernel's map, and then the next file that is given this block crashes "
                 "the kernel.",
                 "Do not fill the file system and avoid large writes; " REBOOT
                 ". The details of the case say why the block could not be parked." },
         [REASON_UNWRITTEN_PAGE_MAY_BE_ABSENT] = { "unwritten-page-may-be-absent",
                 "A whole page is poisoned that is allocated to a file and was never written, so no data is "
-                "lost; but if a machine check did it, the page is no longer in the kernel's map, and on XFS "
-                "the first write there crashes the kernel.",
+                "lost; but if a machine check did it, the page may be no longer in the kernel's map, "
+                "and then the first write there crashes the kernel.",
                 "Stop the programs that write to this file, and do NOT write, delete, truncate or punch it; "
                 REBOOT ". After that the place is harmless." },
         [REASON_UNLISTED] = { "unlisted",

@@ -301,8 +301,8 @@ static void test_park(void **state) {
                   FS_PART_REALTIME },
                 { "xfs", true, MODE_REPAIR, VERDICT_WAIT, REASON_FREE_PAGE_MAY_BE_ABSENT },
                 { "xfs", false, MODE_OBSERVE, VERDICT_WAIT, REASON_FREE_PAGE_MAY_BE_ABSENT },
-                { "ext4", false, MODE_REPAIR, VERDICT_HARMLESS, REASON_FREE },
-                { "ext4", true, MODE_OBSERVE, VERDICT_HARMLESS, REASON_FREE },
+                { "ext4", false, MODE_REPAIR, VERDICT_WAIT, REASON_FREE_PAGE_MAY_BE_ABSENT },
+                { "ext4", true, MODE_OBSERVE, VERDICT_WAIT, REASON_FREE_PAGE_MAY_BE_ABSENT },
                 { "f2fs", false, MODE_REPAIR, VERDICT_WAIT, REASON_FREE_PAGE_MAY_BE_ABSENT },
                 { NULL, false, MODE_REPAIR, VERDICT_WAIT, REASON_FREE_PAGE_MAY_BE_ABSENT },
         };
