@@ -171,7 +171,7 @@ void repair_restore_times(Repair *r) {
         if (fstat(r->fd, &st) < 0)
                 return;
         r->mtime = st.st_mtim;
-        if (!repair_same_time(&st.st_mtim, &r->before.st_mtim) && lease_holds(&r->lease) &&
+        if (!repair_same_time(&st.st_mtim, &r->before.st_mtim) && lease_held(&r->lease) &&
             futimens(r->fd, times) >= 0)
                 r->mtime = r->before.st_mtim;
 }

@@ -119,7 +119,7 @@ static int prepare(Repair *r) {
 static void keep_seal(Repair *r) {
         struct stat st;
 
-        if (r->result.proofs & PROOF_BIT(PROOF_SEAL) && lease_holds(&r->lease) && fstat(r->fd, &st) >= 0)
+        if (r->result.proofs & PROOF_BIT(PROOF_SEAL) && lease_held(&r->lease) && fstat(r->fd, &st) >= 0)
                 (void) sealed_restamp(&r->seen.sealed, &st);
 }
 

@@ -83,7 +83,7 @@ static bool same_time(const Pending *p) {
 void pending_restore_times(Pending *p) {
         const struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, p->st.st_mtim };
 
-        if (lease_holds(&p->lease))
+        if (lease_held(&p->lease))
                 (void) futimens(p->fd, times);
 }
 

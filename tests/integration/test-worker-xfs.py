@@ -11,11 +11,12 @@ import json
 import os
 import shutil
 import signal
+import tempfile
 import time
 from pathlib import Path
 
 import tap
-from workerlab import (FICLONE, PAGE, SECTOR, File, at_each_stop, begin, expect, expect_healed, extent, go_on, leases, meanwhile, run,
+from workerlab import (FICLONE, PAGE, SECTOR, File, Lab, at_each_stop, begin, expect, expect_healed, extent, go_on, leases, meanwhile, run,
                        run_tests)
 
 
@@ -434,6 +435,21 @@ def test_lease_wanted_freeze(lab):
     answer = meanwhile(f.start_repair(f.locate(), fault="before-look:stop,after-write:unlist", **how), lambda: want(f))
     assert (answer["state"], answer["writer"], answer["exclusion"]) == ("healed", "block", "freeze"), answer
     f.check_healed()
+
+
+def test_lease_wanted_late(lab):
+    "somebody wants to open the file after the page is written: its time, which on ext4 writing moves, is set back before he gets it"
+    class Ext4(Lab):
+        kind, mkfs = "ext4", ("-b", "4096")
+
+    with tempfile.TemporaryDirectory(prefix="bezoar-worker-") as folder:
+        there = Ext4(Path(folder))
+        try:
+            f = File(there)
+            expect(meanwhile(f.start_repair(f.locate(), fault="after-write:stop,after-write:unlist"), lambda: want(f)), "healed")
+            f.check_healed()
+        finally:
+            there.close()
 
 
 def test_good_bytes_change(lab):
