@@ -310,6 +310,7 @@ const MapperOps mapper_xfs = {
         .name = "xfs",
         .fs_types = xfs_types,
         .realtime = true,
+        .keeps_times = true,
         .walk = xfs_walk,
         .open = xfs_open,
         .owns = xfs_owns,

@@ -108,6 +108,7 @@ typedef struct MapperOps {
         const char *const *fs_types;    /* as in mountinfo, NULL-terminated */
         bool realtime;                  /* `walk` and `owns` can be asked about a realtime device too; all
                                          * others are asked about data only */
+        bool keeps_times;               /* write(2) to what `open` has opened moves no time of the file */
 
         /* Whose the bytes of `ranges` (of the section's device; at least one) are. All ranges are asked for
          * at once, because one look at all inodes can answer them all. Owners of type OWNER_FILE have
@@ -118,8 +119,8 @@ typedef struct MapperOps {
         int (*walk)(const MapSection *on, const RangeSet *ranges, const MapAsker *asker, OwnerFn fn,
                     void *userdata);
 
-        /* Opens the inode without changing its timestamps, now or by writing (where the file system has a
-         * way), and without waiting for who has a lease on it. `flags`: O_RDONLY or O_RDWR, or O_PATH. The
+        /* Opens the inode without changing its timestamps, now or by writing (`keeps_times`), and without
+         * waiting for who has a lease on it. `flags`: O_RDONLY or O_RDWR, or O_PATH. The
          * descriptor in *ret belongs to exactly that inode and generation. 0, MAP_E_GONE, or a negative
          * errno, -EWOULDBLOCK: somebody has a lease, and has been asked to give it up. */
         int (*open)(int mount_fd, uint64_t inode, uint32_t generation, int flags, int *ret);

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "util/file.h"
@@ -17,6 +18,10 @@
 #include "worker/page.h"
 #include "worker/repair-internal.h"
 #include "write/writer.h"
+
+/* Half a second. */
+#define LEASE_TRIES 25
+#define LEASE_PAUSE_NSEC (20 * 1000 * 1000)
 
 /* The kernel writes swap space without leaving a trace in the file's times, and neither a lease nor a
  * frozen file system keeps it out: no copy can be shown to be one of now. vfs_fallocate() refuses such a
@@ -174,26 +179,59 @@ static bool exclusion_can_be_had(Repair *r, Exclusion e) {
         }
 }
 
+/* With the writers that suit it. 0, REPAIR_E_ENDED, or a negative errno. */
+static int try_exclusion(Repair *r, Exclusion e, bool *ret_had) {
+        int q = 0;
+
+        r->n_writers = 0;
+        for (size_t k = 0; k < r->plan->means.n_writers; k++)
+                if (writer_suits(r->plan->means.writers[k], e))
+                        r->writers[r->n_writers++] = r->plan->means.writers[k];
+        if (has_writer(r, WRITER_CLONE))
+                q = open_sharers(r);
+        if (q != 0)
+                return q;
+
+        *ret_had = r->n_writers > 0 && exclusion_can_be_had(r, e);
+        if (*ret_had)
+                r->result.exclusion = e;
+        return 0;
+}
+
+/* Written optimistically, a file whose times are moved by it would never count as identical to its mirror
+ * again; and it may be only for a moment that somebody had it open, who copies it, say. */
+static int try_lease_again(Repair *r, bool *ret_had) {
+        const struct timespec pause = { .tv_nsec = LEASE_PAUSE_NSEC };
+        int q = 0;
+
+        if (r->site.ops->keeps_times && !findings_has_whole_page(r->f))
+                return 0;
+        for (unsigned i = 0; q == 0 && !*ret_had && i < LEASE_TRIES; i++) {
+                (void) nanosleep(&pause, NULL);
+                q = try_exclusion(r, EXCLUSION_LEASE, ret_had);
+        }
+        return q;
+}
+
 static int take_exclusion(Repair *r) {
-        for (size_t i = 0; i < r->plan->means.exclusion.n; i++) {
+        bool leased = false /* it was tried, and may be again */, had = false;
+        int q = 0;
+
+        for (size_t i = 0; q == 0 && !had && i < r->plan->means.exclusion.n; i++) {
                 Exclusion e = r->plan->means.exclusion.items[i];
-                int q = 0;
 
                 if (r->only_freeze && e != EXCLUSION_FREEZE)
                         continue;
-                r->n_writers = 0;
-                for (size_t k = 0; k < r->plan->means.n_writers; k++)
-                        if (writer_suits(r->plan->means.writers[k], e))
-                                r->writers[r->n_writers++] = r->plan->means.writers[k];
-                if (has_writer(r, WRITER_CLONE))
-                        q = open_sharers(r);
-                if (q != 0)
-                        return q;
-                if (r->n_writers == 0 || !exclusion_can_be_had(r, e))
-                        continue;
-                r->result.exclusion = e;
-                return examine_file(r);
+                if (e == EXCLUSION_OPTIMISTIC && leased)
+                        q = try_lease_again(r, &had);
+                if (q == 0 && !had)
+                        q = try_exclusion(r, e, &had);
+                leased = leased || e == EXCLUSION_LEASE;
         }
+        if (q != 0)
+                return q;
+        if (had)
+                return examine_file(r);
         if (r->busy && r->busy != r->owner)
                 return ended(r, CASE_WAITING, REASON_FILE_BUSY,
                              "another program has '%s' open, which shares the block, and nothing else that "
