@@ -2,8 +2,8 @@
 
 /* Once somebody wants to open the file, F_GETLEASE tells only what the lease will be (target_leasetype(),
  * fs/locks.c), and not when it will be taken away: that is fs.lease-break-time after he came
- * (__break_lease()), which is a second at least, or 0: never. For so long from when nobody wanted it, it holds
- * in any case. */
+ * (__break_lease()), which is a second at least, or 0: never. For so long from when nobody wanted it, it
+ * holds in any case. */
 
 #include <fcntl.h>
 #include <stdlib.h>

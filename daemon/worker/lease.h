@@ -19,8 +19,8 @@ int lease_take(int fd, Lease *ret);
 void lease_end(Lease *l);
 
 /* Does it hold still, and nobody is kept waiting by it? One who opens the file waits until it is given back,
- * but no longer than fs.lease-break-time. Who is asked for it gives it back soon: then it is said to hold for
- * half a second more. */
+ * but no longer than fs.lease-break-time. Who is asked for it gives it back soon: then it is said to hold
+ * for half a second more. */
 bool lease_holds(Lease *l);
 
 /* Has it held until now, even if somebody waits for it? Then nobody else can have touched the file. Said no
