@@ -226,7 +226,7 @@ static int take_exclusion(Repair *r) {
                         q = try_lease_again(r, &had);
                 if (q == 0 && !had)
                         q = try_exclusion(r, e, &had);
-                leased = leased || e == EXCLUSION_LEASE;
+                leased = leased || (e == EXCLUSION_LEASE && r->n_writers > 0);
         }
         if (q != 0)
                 return q;
