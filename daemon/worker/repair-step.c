@@ -323,6 +323,7 @@ static int try_step(Repair *r, const Step *s) {
                 .file_size = r->f->file_size,
                 .range = s->range,
                 .physical = physical_of(r, s),
+                .mtime = &r->before.st_mtim,
                 .block_fd = r->block_fd >= 0 ? r->block_fd : r->site.block_fd,
                 .bad = &listed,
                 .clear = site_is_dax(&r->site) ? &clearing.target : NULL,

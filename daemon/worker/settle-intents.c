@@ -53,6 +53,7 @@ static Target target_of(const Settler *s, const Pending *p) {
                 .range = p->intent->range,
                 /* not the intent's: another boot may have put the device elsewhere */
                 .physical = s->request->physical_known ? s->request->physical + p->intent->range.start : 0,
+                .mtime = &p->st.st_mtim,
                 .block_fd = -1,
                 .bad = &p->intent->bad,
         };

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "core/policy.h"
 #include "core/rangeset.h"
@@ -76,6 +77,7 @@ typedef struct Target {
                                  * back */
         Range range;            /* of the page on the device */
         uint64_t physical;      /* of the page; 0: not known */
+        const struct timespec *mtime;   /* revive: of the file, before anything was done to it */
         int block_fd;           /* block, punch: O_DIRECT, of the device that `range` is on; for block
                                  * O_RDWR; -1: none */
         const RangeSet *bad;    /* block, clear: what may be written; punch: what cannot be read: device
