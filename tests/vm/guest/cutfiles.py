@@ -4,7 +4,6 @@ import fcntl
 import mmap
 import os
 import pathlib
-import random
 import struct
 import subprocess
 import time
@@ -22,10 +21,6 @@ DAX_BYTES = 1 << 20                             # of the device, that are looked
 def run(*words):
     print(f"{time.monotonic():.3f}", *words, flush=True)
     subprocess.run(words, check=True, stdin=subprocess.DEVNULL)
-
-
-def dice():
-    return random.Random(int(ask(f"draw 0 {1 << 48}")[0]))
 
 
 # --- where things are

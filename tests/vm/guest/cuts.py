@@ -20,8 +20,8 @@ import sys
 import time
 
 import many
-from cutfiles import BY_KIND, FILES, KEPT, PAGE, PAGES, SECTOR, Device, dice, medium, overlaps, run
-from hostside import Wrong, ask, say
+from cutfiles import BY_KIND, FILES, KEPT, PAGE, PAGES, SECTOR, Device, medium, overlaps, run
+from hostside import Wrong, ask, dice, say
 
 STATE = pathlib.Path("/var/lib/bezoar")
 PLAN, TALLY = KEPT / "plan.json", KEPT / "tally.json"

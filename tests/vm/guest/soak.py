@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""soak.py MINUTES SEED: the daemon of this guest among random poison, random trouble with replicas, and applications that write and
+"""soak.py MINUTES HTTPD: the daemon of this guest among random poison, random trouble with replicas, and applications that write and
 check their own data all the time. Started by the scenario of that name, with the host on descriptor 3. Says what was done, and fails
 with the first wrong byte, leak, or case without an end.
 
@@ -197,18 +197,11 @@ class Disk:
         return pathlib.Path(f"/sys/block/{self.name}/badblocks").read_text()
 
 
-def request(text):
-    try:
-        hostside.ask(text)
-    except hostside.Wrong as e:
-        stop(str(e))
-
-
 def say(*words):
     """A line for whoever waits in front of the host."""
     text = " ".join(map(str, words))
     print(text, flush=True)
-    request(f"say # {text}")
+    hostside.ask(f"say # {text}")
 
 
 class Cases:
@@ -280,11 +273,11 @@ class Poisoner:
             return
         last = self.cases.last
         with Gate(fcntl.LOCK_EX):
-            request(f"destroy {disk.medium} {disk.data - disk.resource + at} {sectors * SECTOR}")
+            hostside.ask(f"destroy {disk.medium} {disk.data - disk.resource + at} {sectors * SECTOR}")
             if check:
                 with open(f"/run/lab/taken.{disk.name}", "a") as f:
                     f.write(f"{at // SECTOR}\n")
-                request(f"mce {disk.data + at}")
+                hostside.ask(f"mce {disk.data + at}")
             else:
                 many.inject([(disk.data + at, sectors * SECTOR)])
             self.wait_for_case(disk, start, last)
@@ -420,9 +413,8 @@ def wait_for_ends(cases, disks, processes, seconds):
         time.sleep(0.5)
 
 
-def main(minutes, seed, httpd):
-    dice = random.Random(seed)
-    print(f"soak: {minutes} min, seed {seed}", flush=True)
+def main(minutes, httpd):
+    dice = hostside.dice()
     still = [g for g in GROUPS if not g.live]
     before = {g.name: list(many.told(f"{g.root}/{g.name}")) for g in still}
     applications = [Application(g, i) for g in GROUPS if g.live for i in range(FILES)]
@@ -499,4 +491,7 @@ def main(minutes, seed, httpd):
 
 
 if __name__ == "__main__":
-    main(float(sys.argv[1]), sys.argv[2], int(sys.argv[3]))
+    try:
+        main(float(sys.argv[1]), int(sys.argv[2]))
+    except hostside.Wrong as e:
+        stop(str(e))

@@ -277,6 +277,8 @@ class Runner:
             elif verb == "poison":
                 return " ".join(["ok"] + [f"{start} {length}" for start, length in self.guest.poison.ranges()])
             elif verb == "draw":
+                if not self.drew:
+                    self.say(f"seed {self.seed}")
                 self.drew = True
                 return f"ok {self.random.randint(*map(int, rest.split()))}"
             elif verb == "cuts-itself":

@@ -64,4 +64,4 @@ protect live-other Path=/srv/pmem1/live-other Replica=mirror:/srv/mirror/live-ot
 configure RepairBudget=1000000/1h PageBudget=1000/1h RescanIntervalSec=20s WorkerTimeoutSec=$((60 * ${PATIENCE:-1}))s
 start_daemon
 wait_until 30 eval 'bezoarctl volumes --json=short | grep -q "/srv/pmem1"'
-/lab/soak.py "$minutes" "${SEED:-1}" $httpd
+/lab/soak.py "$minutes" $httpd
