@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <linux/ndctl.h>
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
@@ -57,6 +58,7 @@ static bool ioctl_changes(const Call *c) {
         case (uint32_t) FITHAW:
         case (uint32_t) FS_IOC_FSSETXATTR:
         case (uint32_t) FS_IOC_SETFLAGS:
+        case (uint32_t) ND_IOCTL_CLEAR_ERROR:
                 return true;
         default:
                 return false;

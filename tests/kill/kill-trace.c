@@ -6,7 +6,8 @@
  *
  *      --log=FILE              one line for each such call: "ROLE NUMBER CALL"; "killed" when it happened
  *      --role=ROLE             whose calls are counted: daemon, worker, guardian (worker/freeze.h)
- *      --at=N --when=before|after      the N-th; with --call=NAME, of that name
+ *      --at=N --when=before|after      the N-th
+ *      --call=PATTERN          …of those that one of the patterns (glob(7)) fits, by "NAME" or "NAME PATH"
  *      --kill=ROLE[,ROLE…]     who is killed
  *      --list=FILE --device=NODE --absent=FILE         the medium (kill-medium.h)
  *
@@ -18,6 +19,7 @@
 
 #include <err.h>
 #include <errno.h>
+#include <fnmatch.h>
 #include <getopt.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -45,6 +47,7 @@ int main(void) {
 #else
 
 #define PROCESSES 64
+#define PATTERNS 16
 
 typedef enum Role { ROLE_NONE, DAEMON, WORKER, GUARDIAN, _ROLES } Role;
 static const char *const role_names[] = { "none", "daemon", "worker", "guardian" };
@@ -65,7 +68,8 @@ typedef struct Trace {
         Medium medium;
         FILE *log;
         Role role;              /* whose calls */
-        const char *call;       /* only those of that name; NULL: all */
+        const char *calls[PATTERNS];    /* only those that one of them fits; none: all */
+        size_t n_calls;
         unsigned seen;
         unsigned at;            /* 0: nobody is killed */
         bool after, done;
@@ -157,9 +161,13 @@ static void set_result(pid_t pid, long result, bool skip) {
 }
 
 static bool counts(const Trace *t, const char *what) {
-        size_t n = strcspn(what, " ");
+        char name[32];
 
-        return !t->call || (strlen(t->call) == n && strncmp(t->call, what, n) == 0);
+        (void) snprintf(name, sizeof(name), "%.*s", (int) strcspn(what, " "), what);
+        for (size_t i = 0; i < t->n_calls; i++)
+                if (fnmatch(t->calls[i], name, 0) == 0 || fnmatch(t->calls[i], what, 0) == 0)
+                        return true;
+        return t->n_calls == 0;
 }
 
 static void call_begins(Trace *t, Process *p) {
@@ -375,7 +383,9 @@ static void parse(Trace *t, int argc, char **argv) {
                         t->at = (unsigned) atoi(optarg);
                         break;
                 case 'c':
-                        t->call = optarg;
+                        if (t->n_calls == PATTERNS)
+                                errx(1, "too many patterns");
+                        t->calls[t->n_calls++] = optarg;
                         break;
                 case 'w':
                         t->after = strcmp(optarg, "after") == 0;
