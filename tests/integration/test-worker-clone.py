@@ -11,7 +11,6 @@ import os
 import shutil
 import struct
 import signal
-import tempfile
 import time
 from pathlib import Path
 
@@ -144,24 +143,17 @@ def test_leases(lab):
 
 def test_without_rmapbt(lab):
     "the same on an XFS that has to be searched for them: the search opens all files but those"
-    with tempfile.TemporaryDirectory(prefix="bezoar-worker-") as folder:
-        class NoRmapbt(workerlab.Lab):
-            mkfs = ("-m", "rmapbt=0,reflink=1")
-
-        there = NoRmapbt(Path(folder))
-        try:
-            f = File(there, sectors=((0, 8),))
-            keeps_its_leases(f)
-            check(f)
-            f = File(there, sectors=((0, 8),))
-            other = share(f, "other")
-            same_block_twice(f)
-            keeps_its_leases(f, other)
-            f.drop()
-            assert f.path.read_bytes() == f.data and other.read_bytes()[f.offset:] == f.data[f.offset:]
-            assert f.page() == f.destroyed(), "the bad block was written to"
-        finally:
-            there.close()
+    with workerlab.another_lab(mkfs=workerlab.NO_RMAPBT) as there:
+        f = File(there, sectors=((0, 8),))
+        keeps_its_leases(f)
+        check(f)
+        f = File(there, sectors=((0, 8),))
+        other = share(f, "other")
+        same_block_twice(f)
+        keeps_its_leases(f, other)
+        f.drop()
+        assert f.path.read_bytes() == f.data and other.read_bytes()[f.offset:] == f.data[f.offset:]
+        assert f.page() == f.destroyed(), "the bad block was written to"
 
 
 def test_sharer_busy(lab):

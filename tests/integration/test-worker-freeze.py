@@ -13,7 +13,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -352,27 +351,20 @@ def test_settle_heir(lab):
 
 def test_settle_heir_closed(lab):
     "the same without rmapbt, where the other file cannot be looked at, since a program has a write lease on it: waits, and is told then"
-    with tempfile.TemporaryDirectory(prefix="bezoar-worker-") as folder:
-        class NoRmapbt(workerlab.Lab):
-            mkfs = ("-m", "rmapbt=0,reflink=1")
-
-        there = NoRmapbt(Path(folder))
-        try:
-            f = File(there)
-            other = share(f, "closed")
-            f.drop()
-            cleared_only(f)
-            with f.path.open("r+b") as file:
-                os.pwrite(file.fileno(), b"n" * PAGE, f.offset)
-                os.fsync(file.fileno())
-            signal.signal(signal.SIGIO, signal.SIG_IGN)
-            with other.open("rb") as file:
-                fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_WRLCK)
-                expect(f.settle()[0], "waiting", "unknown-owner")
-                assert len(there.intents()) == 1, "the intent was dropped"
-            x.settled(f, "in-doubt", left=1)
-        finally:
-            there.close()
+    with workerlab.another_lab(mkfs=workerlab.NO_RMAPBT) as there:
+        f = File(there)
+        other = share(f, "closed")
+        f.drop()
+        cleared_only(f)
+        with f.path.open("r+b") as file:
+            os.pwrite(file.fileno(), b"n" * PAGE, f.offset)
+            os.fsync(file.fileno())
+        signal.signal(signal.SIGIO, signal.SIG_IGN)
+        with other.open("rb") as file:
+            fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+            expect(f.settle()[0], "waiting", "unknown-owner")
+            assert len(there.intents()) == 1, "the intent was dropped"
+        x.settled(f, "in-doubt", left=1)
 
 
 def test_settle_heir_newer(lab):

@@ -5,19 +5,17 @@
 
 Root, mkfs.xfs and loop devices are needed; else all is skipped, with the reason."""
 
-import contextlib
 import fcntl
 import hashlib
 import json
 import os
 import shutil
 import signal
-import tempfile
 import time
 from pathlib import Path
 
 import tap
-from workerlab import (FICLONE, PAGE, SECTOR, File, Lab, at_each_stop, begin, expect, expect_healed, extent, go_on, leases, meanwhile, run,
+from workerlab import (FICLONE, PAGE, SECTOR, File, another_lab, at_each_stop, begin, expect, expect_healed, extent, go_on, leases, meanwhile, run,
                        run_tests)
 
 
@@ -438,20 +436,9 @@ def test_lease_wanted_freeze(lab):
     f.check_healed()
 
 
-class Ext4(Lab):
-    """There writing moves the time of a file."""
-
-    kind, mkfs = "ext4", ("-b", "4096")
-
-
-@contextlib.contextmanager
 def ext4():
-    with tempfile.TemporaryDirectory(prefix="bezoar-worker-") as folder:
-        there = Ext4(Path(folder))
-        try:
-            yield there
-        finally:
-            there.close()
+    """There writing moves the time of a file."""
+    return another_lab("ext4", ("-b", "4096"))
 
 
 def test_lease_wanted_late(lab):

@@ -5,6 +5,7 @@ makes up: what tests of the worker begin with. What is "lost" is destroyed on th
 writes nothing is found out; and after each case the device itself is asked what it has now: the right bytes, or still
 the destroyed ones, never others."""
 
+import contextlib
 import ctypes
 import fcntl
 import json
@@ -97,6 +98,24 @@ class Lab:
     def intents(self):
         folder = self.state / "intent"
         return [p for p in folder.iterdir() if not p.name.startswith(".")] if folder.exists() else []
+
+
+@contextlib.contextmanager
+def another_lab(kind="xfs", mkfs=()):
+    """A lab for one test, with another file system than the others have."""
+    class Another(Lab):
+        pass
+
+    Another.kind, Another.mkfs = kind, mkfs
+    with tempfile.TemporaryDirectory(prefix="bezoar-worker-") as folder:
+        there = Another(Path(folder))
+        try:
+            yield there
+        finally:
+            there.close()
+
+
+NO_RMAPBT = ("-m", "rmapbt=0,reflink=1")
 
 
 def extent(path, offset):
