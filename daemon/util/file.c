@@ -213,6 +213,12 @@ int file_remove(int dir_fd, const char *path) {
         return fsync(parent) < 0 ? -errno : 0;
 }
 
+int file_set_mtime(int fd, struct timespec mtime) {
+        const struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, mtime };
+
+        return futimens(fd, times) < 0 ? -errno : 0;
+}
+
 int read_full(int fd, void *buf, size_t n) {
         for (size_t done = 0; done < n;) {
                 ssize_t k = read(fd, (char *) buf + done, n - done);

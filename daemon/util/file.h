@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <time.h>
 
 /* Reads the whole file `path` below `dir_fd` (AT_FDCWD for the working folder), at most `max` bytes, and
  * adds a NUL that does not count. 0, -EFBIG when there is more, or another negative errno. The caller
@@ -27,6 +28,9 @@ bool file_is_leftover(const char *name, const char *prefix);
 
 /* Removes `path` below dir_fd and makes that durable. 0, also when there was none, or a negative errno. */
 int file_remove(int dir_fd, const char *path);
+
+/* Sets the time of modification (back), and leaves that of access alone. 0 or a negative errno. */
+int file_set_mtime(int fd, struct timespec mtime);
 
 /* read(2), write(2), pread(2), pwrite(2) until all n bytes are through. 0; a short read is -ENODATA. */
 int read_full(int fd, void *buf, size_t n);

@@ -165,14 +165,13 @@ static int freeze(Repair *r) {
 /* Storing through a mapping and cutting a file back move its mtime. Under a lease nobody else can have
  * moved it. */
 void repair_restore_times(Repair *r) {
-        const struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, r->before.st_mtim };
         struct stat st;
 
         if (fstat(r->fd, &st) < 0)
                 return;
         r->mtime = st.st_mtim;
         if (!repair_same_time(&st.st_mtim, &r->before.st_mtim) && lease_held(&r->lease) &&
-            futimens(r->fd, times) >= 0)
+            file_set_mtime(r->fd, r->before.st_mtim) >= 0)
                 r->mtime = r->before.st_mtim;
 }
 

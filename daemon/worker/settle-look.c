@@ -81,10 +81,8 @@ static bool same_time(const Pending *p) {
 }
 
 void pending_restore_times(Pending *p) {
-        const struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, p->st.st_mtim };
-
         if (lease_held(&p->lease))
-                (void) futimens(p->fd, times);
+                (void) file_set_mtime(p->fd, p->st.st_mtim);
 }
 
 /* A crash between writing the last page whole and cutting the file back leaves it a part of a page too

@@ -50,10 +50,9 @@ IntentMemory settle_memory(const SettlePlaces *p, const Intent *i) {
         return intent_memory(i, &now);
 }
 
-/* Which of the file systems it is, and which part of it. File systems
- * take their UUIDs along, to other memory too; but a copy of one has its UUID as well. One that is not
- * mounted has none: that it is the same memory must do; and so it must where a file system is on several
- * disks, each of which has other pages of it. */
+/* Which of the file systems it is, and which part of it. File systems take their UUIDs along, to other
+ * memory too; but a copy of one has its UUID as well. One that is not mounted has none: that it is the same
+ * memory must do; and so it must where a file system is on several disks, each of which has other pages. */
 SettlePlace *settle_place_of(const SettlePlaces *p, const Intent *i) {
         const IntentMemory m = settle_memory(p, i);
 

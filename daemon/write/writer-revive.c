@@ -21,10 +21,10 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "util/cleanup.h"
+#include "util/file.h"
 #include "write/mapped.h"
 #include "write/mappers-of.h"
 #include "write/writer-backends.h"
@@ -77,15 +77,6 @@ static int offline_and_write(const Target *t, const void *page) {
         return r;
 }
 
-/* The store has moved the time of the file, by which its replica is known. Once the page is listed again,
- * whoever comes after a crash has nothing but a page that is poisoned, and needs that replica; until then
- * the intent is enough. */
-static void restore_time(const Target *t) {
-        const struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, *t->mtime };
-
-        (void) futimens(t->file_fd, times);
-}
-
 static int revive_write(Writer *w, const Target *t, const void *page) {
         _cleanup_mapped_ Mapped m = {};
         bool alone;
@@ -105,8 +96,11 @@ static int revive_write(Writer *w, const Target *t, const void *page) {
         alone = fcntl(t->file_fd, F_GETLEASE) == F_WRLCK;
         if (!alone && mapped_by_others(t->file_fd, t->offset, REPAIR_UNIT) != 0)
                 return WRITE_E_BUSY;
+        /* The store has moved the time of the file, by which its replica is known. Once the page is listed
+         * again, whoever comes after a crash has nothing but a page that is poisoned, and needs that
+         * replica; until then the intent is enough. */
         if (alone)
-                restore_time(t);
+                (void) file_set_mtime(t->file_fd, *t->mtime);
 
         r = offline_and_write(t, page);
         return r == WRITE_E_ABSENT ? WRITE_E_STORED : r;
